@@ -45,6 +45,10 @@ class ObjectRef:
         """The id of the task that produces the object (16 bytes)."""
         return producer_of(self._id)
 
+    def belongs_to(self, engine: Any) -> bool:
+        """Whether the object is one of this engine's session."""
+        return self._engine is engine
+
     def future(self) -> concurrent.futures.Future[Any]:
         """A `concurrent.futures.Future` of the value; it fails with what `get` would raise."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()

@@ -39,7 +39,8 @@ def run_worker(settings: WorkerSettings) -> None:
 def _make_engine(
     connected: Connected, config: Config, handlers: dict[type, Callable[[Any], None]]
 ) -> NativeEngine:
-    store = MappedStore(connected.arena_fd, connected.welcome.arena_bytes)
+    store = MappedStore(connected.arena_fd)
+    os.close(connected.arena_fd)
     engine = NativeEngine(connected, store, config, role="worker", handlers=handlers)
     current.set_engine(engine)
     return engine
