@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # What the built front end and the package's metadata depend on. Python sources are not here: the install is editable.
-INSTALL_INPUTS := pyproject.toml tools/install_env.sh tools/find_python.sh \
+INSTALL_INPUTS := pyproject.toml $(addprefix tools/,install_env.sh pip_install.sh find_python.sh) \
   labextension/package.json labextension/yarn.lock labextension/tsconfig.json labextension/.yarnrc.yml \
   labextension/install.json $(wildcard labextension/views.build.mjs) \
   $(shell find labextension/src labextension/style labextension/jupyter-config -type f)
@@ -36,7 +36,7 @@ help:
 install: $(STAMP)
 
 $(STAMP): $(INSTALL_INPUTS)
-	@PYTHON="$(PYTHON)" tools/install_env.sh $(VENV)
+	@PYTHON="$(PYTHON)" tools/install_env.sh
 	@touch $@
 
 demo: install
