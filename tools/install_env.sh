@@ -9,7 +9,7 @@ if ! .venv/bin/python -c '' 2>/dev/null; then
     rm -rf .venv
     "$python" -m venv .venv
 fi
-.venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1' uv
+[ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1' uv
 
 # The build hook compares the front end with labextension/src only; what else it is made of is compared here.
 built=labextension/cellray_lab/labextension
