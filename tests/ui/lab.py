@@ -61,7 +61,7 @@ class Lab:
         return path
 
     def open(self, notebook: Path) -> None:
-        """Show a notebook (a copy, if it is not one of the server's) and wait until its kernel can run cells."""
+        """Show a notebook (a copy, if it is not the server's) and wait until its kernel can run cells."""
         if notebook.parent != self.server.root:
             shutil.copy(notebook, self.server.root)
         self.page.goto(f"{self.server.url}/lab/tree/{notebook.name}?reset&token={self.server.token}")
