@@ -51,6 +51,7 @@ def render_status(status: NodeStatus, address: str) -> str:
         f"{status.resources_available.get(name, 0):g} of {total:g} {name} free"
         for name, total in status.resources_total.items()
     )
+    used_mb = status.object_store_used_bytes / MEGABYTE
     gcs = status.gcs_url
     if status.gcs_unavailable_since is not None:
         gcs += f" (no answer for {status.at - status.gcs_unavailable_since:.1f} s)"
@@ -62,8 +63,7 @@ def render_status(status: NodeStatus, address: str) -> str:
             f"workers   {len(status.workers)}" + (f" ({workers})" if workers else ""),
             f"tasks     {tasks}",
             f"resources {resources}",
-            f"objects   {status.object_store_used_bytes / MEGABYTE:.1f} of "
-            f"{status.object_store_bytes / MEGABYTE:.0f} MB of shared memory",
+            f"objects   {used_mb:.1f} of {status.object_store_bytes / MEGABYTE:.0f} MB of shared memory",
             f"GCS       {gcs}, {status.log_sequence} log records",
         ]
     )

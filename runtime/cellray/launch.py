@@ -1,7 +1,7 @@
 """Starting a session, and finding one: the session's folder, its token, its node process.
 
-Folders live below `$CELLRAY_HOME`, else `$XDG_RUNTIME_DIR/cellray`, else `<temp>/cellray-<uid>`, mode 0700. The link `latest`
-there points to the session that started last.
+Folders live below `$CELLRAY_HOME`, else `$XDG_RUNTIME_DIR/cellray`, else `<temp>/cellray-<uid>`, mode 0700. The link
+`latest` there points to the session that started last.
 """
 
 from __future__ import annotations

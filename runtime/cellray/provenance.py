@@ -37,15 +37,15 @@ def epoch() -> int:
 
 
 def on_output(callback: OutputCallback) -> Callable[[], None]:
-    """Take the output of this driver's tasks: `callback(cell_id, task_id, stream, text, dropped_bytes)` in the runtime's
-    I/O thread. Returns what ends it."""
+    """Take the output of this driver's tasks: `callback(cell_id, task_id, stream, text, dropped_bytes)`, called in the
+    runtime's I/O thread. Returns what ends it."""
     _listeners.append(callback)
     return lambda: _listeners.remove(callback)
 
 
 def route_output(command: OutputForwarded) -> bool:
     """Hand a piece of output to the listeners; False when there are none."""
-    for callback in list(_listeners):
+    for callback in tuple(_listeners):
         cell_id = command.cell.cell_id if command.cell is not None else None
         callback(cell_id, command.task_id, command.stream, command.text, command.dropped_bytes)
     return bool(_listeners)

@@ -15,9 +15,9 @@ from cellray.ports import Engine
 def get(object_refs: ObjectRef | Sequence[ObjectRef], *, timeout: float | None = None) -> Any:
     """The value of a reference, or the list of values of a list; blocks until they exist.
 
-    `timeout` in seconds (None: without end, 0: only look). Arrays are read-only views of shared memory. Raises what the
-    task raised (also an instance of TaskError), GetTimeoutError, WorkerCrashedError, TaskCancelledError, ObjectLostError;
-    ValueError or TypeError when given something that is no reference.
+    `timeout` in seconds (None: without end, 0: only look). Arrays are read-only views of shared memory. Raises what
+    the task raised (also an instance of TaskError), GetTimeoutError, WorkerCrashedError, TaskCancelledError,
+    ObjectLostError; ValueError or TypeError when given something that is no reference.
     """
     _check_timeout(timeout)
     if isinstance(object_refs, ObjectRef):
@@ -25,8 +25,8 @@ def get(object_refs: ObjectRef | Sequence[ObjectRef], *, timeout: float | None =
         return engine.get([ObjectId(object_refs.binary())], timeout)[0]
     if not isinstance(object_refs, list):
         raise ValueError(
-            f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef or a "
-            "list of ObjectRefs."
+            f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef or "
+            "a list of ObjectRefs."
         )
     for ref in object_refs:
         if not isinstance(ref, ObjectRef):
@@ -46,8 +46,8 @@ def put(value: Any) -> ObjectRef:
     """
     if isinstance(value, ObjectRef):
         raise TypeError(
-            "Calling 'put' on a cellray.ObjectRef is not allowed: it is in the store already. To pass a reference on as "
-            "a reference, put it into a list."
+            "Calling 'put' on a cellray.ObjectRef is not allowed: it is in the store already. To pass a reference on "
+            "as a reference, put it into a list."
         )
     engine = current.require_engine()
     return adopt_ref(engine.put(value), engine)
@@ -60,8 +60,9 @@ def wait(
     timeout: float | None = None,
     fetch_local: bool = True,
 ) -> tuple[list[ObjectRef], list[ObjectRef]]:
-    """As soon as `num_returns` are ready or `timeout` seconds have passed: the ready ones (at most `num_returns`) and the
-    rest, each in the order given.
+    """As soon as `num_returns` are ready or `timeout` seconds have passed: the ready ones and the rest.
+
+    At most `num_returns` are given as ready; both lists are in the order given.
 
     Raises TypeError for anything but a list of references, ValueError for duplicates or an impossible `num_returns`.
     """

@@ -51,7 +51,7 @@ class References:
             before: dict[ObjectId, bool] = {}
             for _ in range(len(events)):
                 event = events.popleft()
-                obj, step = (event[0], 1) if type(event) is tuple else (event, -1)
+                obj, step = (event[0], 1) if isinstance(event, tuple) else (event, -1)
                 count = counts.get(obj, 0)
                 before.setdefault(obj, count > 0)
                 counts[obj] = count + step

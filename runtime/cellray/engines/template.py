@@ -1,6 +1,6 @@
 """What the node starts as the workers' template: the process side of `worker/` with this engine plugged in.
 
-    python -m cellray.engines.template <control descriptor>     (settings come as the first line on it)
+python -m cellray.engines.template <control descriptor>     (settings come as the first line on it)
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ def run_worker(settings: WorkerSettings) -> None:
     worker.run()
 
 
-def _make_engine(
-    connected: Connected, config: Config, handlers: dict[type, Callable[[Any], None]]
-) -> NativeEngine:
+def _make_engine(connected: Connected, config: Config, handlers: dict[type, Callable[[Any], None]]) -> NativeEngine:
     store = MappedStore(connected.arena_fd)
     os.close(connected.arena_fd)
     engine = NativeEngine(connected, store, config, role="worker", handlers=handlers)

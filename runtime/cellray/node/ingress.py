@@ -11,7 +11,8 @@ import hmac
 import logging
 import os
 import socket
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 import msgspec
 
@@ -121,7 +122,7 @@ class Ingress:
         if self._listener is not None:
             self._listener.close()
 
-    def _spawn(self, coroutine: asyncio._CoroutineLike[None]) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -141,9 +142,7 @@ class Ingress:
             if not hmac.compare_digest(hello.token.encode(), self._token.encode()):
                 raise SessionError("wrong token: this session belongs to another user or another session folder")
             self._last_client_id += 1
-            client = ClientConnection(
-                ClientId(self._last_client_id), hello, self._reception, self._frame_bytes_max
-            )
+            client = ClientConnection(ClientId(self._last_client_id), hello, self._reception, self._frame_bytes_max)
             welcome = self._reception.admit(hello, client)
         except (SessionError, msgspec.MsgspecError, TimeoutError, OSError) as error:
             log.warning("refused a connection: %s", error)

@@ -80,7 +80,7 @@ class NodeLoop:
         self._feed(facts, NODE_SOURCE)
 
     def _feed(self, facts: Sequence[object], source: ClientId) -> None:
-        self._performer.perform(self.core.handle(facts, source, self._clock.now()))  # type: ignore[arg-type]
+        self._performer.perform(self.core.handle(facts, source, self._clock.now()))
         if self._tick is None and self.core.wants_ticks:
             delay_s = self._settings.config.tick_ms / 1000
             self._tick = asyncio.get_running_loop().call_later(delay_s, self._on_tick)
@@ -101,9 +101,7 @@ class NodeLoop:
         self.clients[client.client_id] = client
         if hello.role == "driver":
             self._jobs[client.client_id] = job_id
-            self.record(
-                [JobStarted(client.client_id, job_id, root_task_id(job_id), now, hello.pid, hello.entrypoint)]
-            )
+            self.record([JobStarted(client.client_id, job_id, root_task_id(job_id), now, hello.pid, hello.entrypoint)])
         elif hello.role == "worker":
             self.record([WorkerStarted(client.client_id, now, hello.pid)])
         else:
@@ -130,7 +128,7 @@ class NodeLoop:
             raise SessionError(f"a client sends facts or requests, not frames of kind {kind}")
         self._feed(facts, client.client_id)
 
-    def _without_large_values(self, facts: list[object]) -> bytes:
+    def _without_large_values(self, facts: Sequence[object]) -> bytes:
         """The log keeps everything that is needed to run tasks again, but of large results only the size."""
         bytes_max = self._settings.config.log_inline_value_bytes_max
         slim = [

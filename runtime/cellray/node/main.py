@@ -152,7 +152,9 @@ class Node:
             pid=os.getpid(),
             drivers=sum(client.hello.role == "driver" for client in self._loop.clients.values()),
             workers=[
-                WorkerStatus(worker.worker_id, self._loop.clients[worker.worker_id].hello.pid, worker.state, worker.tasks)
+                WorkerStatus(
+                    worker.worker_id, self._loop.clients[worker.worker_id].hello.pid, worker.state, worker.tasks
+                )
                 for worker in core.worker_states()
                 if worker.worker_id in self._loop.clients
             ],
@@ -250,7 +252,6 @@ def _event_loop_runner() -> Callable[[Any], None]:
     except ImportError:  # no wheel for this platform: the standard loop does the same, slower
         return asyncio.run
     return uvloop.run
-
 
 
 if __name__ == "__main__":

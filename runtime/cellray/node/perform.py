@@ -1,4 +1,4 @@
-"""Carries out what the core decided, in the order given: one frame a client and call, whatever the number of commands."""
+"""Carries out what the core decided, in the order given; one frame for each client and call."""
 
 from __future__ import annotations
 

@@ -128,9 +128,7 @@ def pickle_parts(value: Any) -> Serialized:
 def lay_out(pickled: list[Part], buffers: list[memoryview], contained: tuple[ObjectId, ...]) -> Serialized:
     """Header, pickle and aligned buffers as parts."""
     pickle_bytes = sum(map(len, pickled))
-    header = HEADER.pack(MAGIC, len(buffers), pickle_bytes) + struct.pack(
-        f"<{len(buffers)}Q", *map(len, buffers)
-    )
+    header = HEADER.pack(MAGIC, len(buffers), pickle_bytes) + struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
     parts: list[Part] = [header, *pickled]
     at = len(header) + pickle_bytes
     for buffer in buffers:
@@ -167,7 +165,7 @@ def load(data: bytes | memoryview, buffers: Any) -> Any:
     try:
         return pickle.loads(data, buffers=buffers)
     except (pickle.UnpicklingError, EOFError) as error:
-        raise InternalError(f"malformed value: {error or 'cut off'} ({len(data)} bytes of pickle)") from error
+        raise InternalError(f"malformed value: {str(error) or 'cut off'} ({len(data)} bytes of pickle)") from error
     except ImportError as error:
         error.add_note(
             "A value sent from another process needs this module here: install it in the environment of the "

@@ -7,6 +7,7 @@ that: its slices hold its memory, not itself.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -57,11 +58,9 @@ class MappedStore:
         mapped, self._map = self._map, None
         self._copier.close()
         if mapped is not None:
-            try:
+            # A BufferError means that views are out: they hold the mapping, and it goes with the last of them.
+            with contextlib.suppress(BufferError):
                 mapped.close()
-            except BufferError:
-                # Views are out: they hold the mapping, and it goes with the last of them.
-                pass
 
     def _check(self, offset: int, object_bytes: int) -> None:
         """Refuse what lies outside the arena: such an access would end the process or corrupt another's value."""

@@ -101,9 +101,7 @@ class TaskRunner:
             return NONE_VALUE
         return self._engine.seal_value(return_object_id(task_id, index), serialize(value, name))
 
-    def _failed(
-        self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException
-    ) -> TaskFailed:
+    def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> TaskFailed:
         finished_at = time.time()
         self._seconds[template.template_id] = finished_at - started_at
         if isinstance(error, TaskError):
@@ -131,7 +129,9 @@ def remote_traceback(error: BaseException) -> str:
 
 def _is_ours(frame: TracebackType) -> bool:
     module = frame.tb_frame.f_globals.get("__name__", "")
-    return isinstance(module, str) and module.startswith(("cellray.worker.", "cellray.serialization", "cellray.engines"))
+    return isinstance(module, str) and module.startswith(
+        ("cellray.worker.", "cellray.serialization", "cellray.engines")
+    )
 
 
 def _remember_source(function: Callable[..., Any], source: str) -> None:

@@ -123,7 +123,7 @@ class Worker:
                 break
         self._engine_ready.wait()
         returned.reverse()
-        self._engine.channel.add(TasksReturned(self._engine.client_id, time.time(), returned))  # type: ignore[arg-type]
+        self._engine.channel.add(TasksReturned(self._engine.client_id, time.time(), returned))
         self._engine.channel.nudge()
 
     def _on_interrupt(self, command: InterruptTask) -> None:
