@@ -69,8 +69,8 @@ def init(
     """Start a session, or join one that runs.
 
     `address`: None or "local" starts one (None joins `$CELLRAY_ADDRESS` if that is set); "auto" joins the latest
-    session of this user; a session folder joins that one; a Redis URL (`redis://`, `rediss://`, `unix://`) starts a session
-    whose control state is kept by that server. `num_cpus` (default: the cores this process may use), `num_gpus` and
+    session of this user; a session folder joins that one; a Redis URL (`redis://`, `rediss://`, `unix://`) starts
+    a session whose control state is kept by that server. `num_cpus` (default: the cores this process may use), `num_gpus` and
     `resources` are what tasks may ask for; `object_store_memory` is in bytes (default: 30% of the free memory).
     `log_to_driver` prints what tasks print.
 

@@ -45,7 +45,7 @@ def serialize_arguments(
     slots: list[Slot] = []
 
     def without_references(pairs: Any) -> list[Any]:
-        kept = []
+        kept: list[Any] = []
         for place, value in pairs:
             if type(value) not in ATOMS and is_reference(value):
                 object_id = reference_seam.id_of(value)
