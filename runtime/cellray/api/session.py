@@ -119,9 +119,10 @@ def _start(
     arena_bytes = object_store_memory or default_arena_bytes()
     check_room(arena_bytes)
     if gcs_url:
-        from cellray.gcs.connect import check_reachable
+        from cellray.gcs.address import parse_address
+        from cellray.gcs.connect import probe
 
-        check_reachable(gcs_url, config.gcs_connect_timeout_s)
+        probe(parse_address(gcs_url), config.gcs_connect_timeout_s)
     session_id, folder = new_session_folder()
     start_node(
         folder,

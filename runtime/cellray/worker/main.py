@@ -155,7 +155,7 @@ class Worker:
         self._streams = [
             TaskStream(name, getattr(sys, name), lambda: self._running, emit, budget) for name in ("stdout", "stderr")
         ]
-        sys.stdout, sys.stderr = self._streams  # type: ignore[assignment]
+        sys.stdout, sys.stderr = self._streams
 
     def _end_output(self, task_id: TaskId) -> None:
         for stream in self._streams:
