@@ -29,6 +29,7 @@ from cellray.worker.settings import WorkerSettings
 log = logging.getLogger("cellray.node")
 OWNER_ARRIVES_S = 30.0
 DRAIN_S = 2.0
+END_TIMEOUT_S = 5.0
 
 
 class Node:
@@ -68,7 +69,10 @@ class Node:
         self._report("ready")
         reason = await self._stop
         log.info("session ends: %s", reason)
-        await self._end(reason)
+        # Whatever hangs here must not keep a session alive that nobody owns; `remove` does the rest.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self._end(reason)
 
     async def _start_parts(self, loop: asyncio.AbstractEventLoop) -> None:
         from cellray.clock import SystemClock
@@ -150,7 +154,12 @@ class Node:
         except OSError:
             self._request_stop("its driver ended before the node had started")
             return
-        loop.add_reader(descriptor, self._request_stop, f"its driver (pid {owner_pid}) ended")
+
+        def on_ended() -> None:
+            loop.remove_reader(descriptor)
+            self._request_stop(f"its driver (pid {owner_pid}) ended")
+
+        loop.add_reader(descriptor, on_ended)
 
     # -- control
 
@@ -243,6 +252,8 @@ def main() -> None:
     logging.basicConfig(
         filename=folder.log("node.log"), level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    with open(folder.node_pid, "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
     node = Node(folder, report)
     try:
         node.start_processes()
@@ -256,6 +267,8 @@ def main() -> None:
         raise
     finally:
         node.remove()
+    logging.shutdown()
+    os._exit(0)  # no thread of a library may keep the process
 
 
 def _event_loop_runner() -> Callable[[Any], None]:
