@@ -45,13 +45,14 @@ def serialize_arguments(
     slots: list[Slot] = []
 
     def without_references(pairs: Any) -> list[Any]:
-        kept = []
+        kept: list[Any] = []
         for place, value in pairs:
             if type(value) not in ATOMS and is_reference(value):
                 object_id = reference_seam.id_of(value)
                 slots.append((place, dependencies.setdefault(object_id, len(dependencies))))
-                value = None
-            kept.append(value)
+                kept.append(None)
+            else:
+                kept.append(value)
         return kept
 
     kept_args = tuple(without_references(enumerate(args)))

@@ -35,9 +35,7 @@ class UnpicklableError(CellrayError):
         return f"{text}\n(the exception itself could not be sent: {self.reason})"
 
 
-def serialize_exception(
-    error: BaseException, function_name: str, task_id: str, traceback_text: str
-) -> bytes:
+def serialize_exception(error: BaseException, function_name: str, task_id: str, traceback_text: str) -> bytes:
     """The record of an exception that a task raised. Never raises.
 
     A TaskError, which came out of a nested `get`, is passed on as its own cause, so that `except ValueError` works
@@ -110,7 +108,10 @@ def without_bad_attributes(cause: BaseException) -> Any:
     good: dict[str, Any] = {}
     bad: list[str] = []
     for name, value in vars(cause).items():
-        (good.__setitem__(name, value) if is_picklable(value) else bad.append(name))
+        if is_picklable(value):
+            good[name] = value
+        else:
+            bad.append(name)
     args = tuple(arg if is_picklable(arg) else f"<{type(arg).__qualname__}, not picklable>" for arg in cause.args)
     if bad or args != cause.args:
         notes = list(good.get("__notes__", ()))
@@ -122,18 +123,14 @@ def without_bad_attributes(cause: BaseException) -> Any:
 class Rebuilt:
     """Pickles as a call of `rebuild_exception`."""
 
-    def __init__(
-        self, cause: BaseException, state: dict[str, Any], args: tuple[Any, ...] | None = None
-    ) -> None:
+    def __init__(self, cause: BaseException, state: dict[str, Any], args: tuple[Any, ...] | None = None) -> None:
         self.reduced = (type(cause), cause.args if args is None else args, state)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuild_exception, self.reduced
 
 
-def rebuild_exception(
-    kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]
-) -> BaseException:
+def rebuild_exception(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
     """An exception made without its constructor; its import path is part of the format."""
     error = kind.__new__(kind, *args)
     error.args = args

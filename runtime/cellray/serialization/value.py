@@ -128,9 +128,7 @@ def pickle_parts(value: Any) -> Serialized:
 def lay_out(pickled: list[Part], buffers: list[memoryview], contained: tuple[ObjectId, ...]) -> Serialized:
     """Header, pickle and aligned buffers as parts."""
     pickle_bytes = sum(map(len, pickled))
-    header = HEADER.pack(MAGIC, len(buffers), pickle_bytes) + struct.pack(
-        f"<{len(buffers)}Q", *map(len, buffers)
-    )
+    header = HEADER.pack(MAGIC, len(buffers), pickle_bytes) + struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
     parts: list[Part] = [header, *pickled]
     at = len(header) + pickle_bytes
     for buffer in buffers:
@@ -192,9 +190,7 @@ class Sink:
 class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Cloudpickle with arrays always out of band."""
 
-    def __init__(
-        self, file: Sink, protocol: int, buffer_callback: Callable[[pickle.PickleBuffer], object] | None
-    ) -> None:
+    def __init__(self, file: Any, protocol: int, buffer_callback: Callable[[pickle.PickleBuffer], object]) -> None:
         super().__init__(file, protocol, buffer_callback)
         self._reduce_array = ArrayReducer.current().reduce
 
