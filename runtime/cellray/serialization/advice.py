@@ -16,6 +16,10 @@ DEFAULT_ADVICE = (
     "Create it inside the task, pass what it is made from instead, or give its class a __reduce__ or __getstate__ "
     "that leaves out what cannot be sent."
 )
+LOCK_ADVICE = (
+    "A lock works in one process only. Create it inside the task, or give the class that holds it a "
+    "__getstate__ that leaves it out; to share state between tasks use an actor."
+)
 ADVICE: tuple[tuple[tuple[type, ...], str], ...] = (
     (
         (io.IOBase,),
@@ -23,8 +27,7 @@ ADVICE: tuple[tuple[tuple[type, ...], str], ...] = (
     ),
     (
         (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event, threading.Semaphore),
-        "A lock works in one process only. Create it inside the task, or give the class that holds it a "
-        "__getstate__ that leaves it out; to share state between tasks use an actor.",
+        LOCK_ADVICE,
     ),
     (
         (threading.Thread, Executor, Future, threading.local, queue.SimpleQueue),

@@ -179,7 +179,7 @@ def parts_of_instance(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
     elif isinstance(value, set | frozenset):
         for item in list(value):
             yield place.inner(" item"), item
-    elif type(value).__name__ == "ndarray" and getattr(value, "dtype", None) == object:
+    elif type(value).__name__ == "ndarray" and value.dtype.kind == "O":
         for index, item in enumerate(value.flat):
             yield place.inner(f".flat[{index}]"), item
     state = getattr(value, "__dict__", None)
