@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from cellray.errors import InternalError
 from cellray.ports import ObjectStore
 from cellray.serialization import deserialize, serialize
@@ -202,7 +201,7 @@ def test_many_threads_write_and_read_their_own_ranges(store: ObjectStore) -> Non
     assert wrong == []
 
 
-READER = """
+READER = r"""
 import os, socket, sys
 import numpy as np
 from cellray.serialization import deserialize, serialize
@@ -212,11 +211,11 @@ message, fds, _, _ = socket.recv_fds(link, 64, 1)
 store = MappedStore(fds[0])
 os.close(fds[0])
 value = deserialize(store.read(4096, int(message), lambda: print("released", flush=True)))
-link.sendall(b"%d" % value.sum())
+link.sendall(b"%d\n" % value.sum())
 assert link.recv(1) == b"!"
-link.sendall(b"%d" % value.sum())
+link.sendall(b"%d\n" % value.sum())
 answer = serialize(value[:10] * 2)
-link.sendall(b"%d" % store.write(0, answer.parts))
+link.sendall(b"%d\n" % store.write(0, answer.parts))
 """
 
 
@@ -226,24 +225,25 @@ def test_another_process_maps_the_same_memory() -> None:
     serialized = serialize(np.arange(100_000))
     store.write(4096, serialized.parts)
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ours.settimeout(60)
+    ours.settimeout(60)
+    with ours, theirs, ours.makefile("rb") as answers:
         process = subprocess.Popen(
             [sys.executable, "-c", READER, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env={**os.environ, "PYTHONPATH": str(RUNTIME)},
             stdout=subprocess.PIPE,
         )
-        theirs.close()
-        socket.send_fds(ours, [b"%d" % serialized.total_bytes], [fd])
-        os.close(fd)
-        assert int(ours.recv(64)) == np.arange(100_000).sum()
-        # What is written now is seen there without anything being sent: it is the same memory.
-        store.write(4096, serialize(np.ones(100_000, np.int64)).parts)
-        ours.sendall(b"!")
-        assert int(ours.recv(64)) == 100_000
-        size = int(ours.recv(64))
-        output, _ = process.communicate(timeout=60)
+        with process:
+            theirs.close()
+            socket.send_fds(ours, [b"%d" % serialized.total_bytes], [fd])
+            os.close(fd)
+            assert int(answers.readline()) == np.arange(100_000).sum()
+            # What is written now is seen there without anything being sent: it is the same memory.
+            store.write(4096, serialize(np.ones(100_000, np.int64)).parts)
+            ours.sendall(b"!")
+            assert int(answers.readline()) == 100_000
+            size = int(answers.readline())
+            output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert output in (b"", b"released\n")
     assert deserialize(store.read(0, size, Releases())).tolist() == [2] * 10

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
 from cellray.errors import ObjectStoreFullError
 from cellray.store import arena
 from cellray.store.arena import (

@@ -16,9 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from cellray.errors import InternalError
 from cellray.ids import ObjectId
 from cellray.serialization import (
@@ -35,9 +32,11 @@ from cellray.serialization import (
 )
 from cellray.serialization.references import ReferenceSeam
 from cellray.serialization.value import ALIGNMENT_BYTES, PLAIN_BYTES_MAX
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
-Point = namedtuple("Point", "x y")  # noqa: PYI024 - the untyped kind is what is tested
+Point = namedtuple("Point", "x y")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from typing import Any
 
 import cloudpickle
 import pytest
-
 from cellray.errors import SerializationError
 from cellray.serialization import serialize, serialize_arguments, serialize_function
 from cellray.serialization.culprit import ATTEMPTS_MAX
@@ -124,7 +123,7 @@ ARGUMENTS: list[tuple[str, Callable[[], Any], str, str]] = [
     ("class", Guarded, "argument `model`'s class `Guarded`.guard", "actor"),
     ("recursive", recursive, f"argument `model`[1]['deep'] (a {LOCK})", "actor"),
     ("too deep", lambda: nested(100_000), "argument `model` (a list)", "Flatten"),
-    ("thread", lambda: threading.local(), "argument `model` (a _thread._local)", "Threads"),
+    ("thread", threading.local, "argument `model` (a _thread._local)", "Threads"),
     ("frame", sys._getframe, "argument `model` (a frame)", "text"),
 ]
 

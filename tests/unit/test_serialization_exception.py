@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from cellray.errors import InternalError, TaskError, WorkerCrashedError
 from cellray.serialization import UnpicklableError, deserialize_exception, serialize_exception
 from cellray.serialization.exception import EXCEPTION_BYTES_MAX, TEXT_CHARACTERS_MAX
@@ -19,7 +18,7 @@ from cellray.serialization.exception import EXCEPTION_BYTES_MAX, TEXT_CHARACTERS
 RUNTIME = Path(__file__).parents[2] / "runtime"
 
 
-class TwoArguments(Exception):
+class TwoArgumentsError(Exception):
     """Its args are not those of its constructor: the plain pickle fails when it is loaded."""
 
     def __init__(self, code: int, detail: str) -> None:
@@ -27,7 +26,7 @@ class TwoArguments(Exception):
         self.code = code
 
 
-class KeywordOnly(Exception):
+class KeywordOnlyError(Exception):
     def __init__(self, *, where: str) -> None:
         super().__init__()
         self.where = where
@@ -36,14 +35,14 @@ class KeywordOnly(Exception):
         return f"at {self.where}"
 
 
-class Refuses(Exception):
+class RefusesError(Exception):
     def __reduce__(self) -> Any:
         raise TypeError("never")
 
     __reduce_ex__ = __reduce__  # type: ignore[assignment]
 
 
-class BrokenText(Exception):
+class BrokenTextError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no text")
 
@@ -71,19 +70,19 @@ def test_attributes_and_notes_come_along() -> None:
 
 
 def test_constructors_that_do_not_accept_their_own_args() -> None:
-    two: Any = round_trip(TwoArguments(7, "x")).cause
-    assert type(two) is TwoArguments
+    two: Any = round_trip(TwoArgumentsError(7, "x")).cause
+    assert type(two) is TwoArgumentsError
     assert (two.code, str(two)) == (7, "7: x")
-    keyword: Any = round_trip(KeywordOnly(where="here")).cause
-    assert type(keyword) is KeywordOnly
+    keyword: Any = round_trip(KeywordOnlyError(where="here")).cause
+    assert type(keyword) is KeywordOnlyError
     assert str(keyword) == "at here"
 
 
 def test_attributes_that_cannot_be_pickled_are_left_out_and_named() -> None:
-    error = TwoArguments(7, "x")
+    error = TwoArgumentsError(7, "x")
     error.lock = threading.Lock()  # type: ignore[attr-defined]
     cause: Any = round_trip(error).cause
-    assert type(cause) is TwoArguments
+    assert type(cause) is TwoArgumentsError
     assert cause.code == 7
     assert not hasattr(cause, "lock")
     assert "attribute `lock`" in cause.__notes__[0]
@@ -96,24 +95,24 @@ def test_arguments_that_cannot_be_pickled_become_text() -> None:
 
 
 def test_an_exception_that_refuses_is_rebuilt_without_asking_it() -> None:
-    cause = round_trip(Refuses("why")).cause
-    assert type(cause) is Refuses
+    cause = round_trip(RefusesError("why")).cause
+    assert type(cause) is RefusesError
     assert str(cause) == "why"
 
 
 def test_a_class_that_cannot_be_pickled_gets_a_stand_in() -> None:
-    class Lost(Exception):
+    class LostError(Exception):
         guard = threading.Lock()
 
-    cause = round_trip(Lost("the message")).cause
+    cause = round_trip(LostError("the message")).cause
     assert isinstance(cause, UnpicklableError)
-    assert (cause.type_name, cause.message) == (Lost.__qualname__, "the message")
+    assert (cause.type_name, cause.message) == (LostError.__qualname__, "the message")
     assert "could not be sent" in str(cause)
     assert str(pickle.loads(pickle.dumps(cause))) == str(cause)
 
 
 def test_broken_text_huge_messages_and_tracebacks() -> None:
-    assert type(round_trip(BrokenText("x")).cause) is BrokenText
+    assert type(round_trip(BrokenTextError("x")).cause) is BrokenTextError
     huge = round_trip(ValueError("x" * (EXCEPTION_BYTES_MAX + 1))).cause
     assert isinstance(huge, UnpicklableError)
     assert "more than" in huge.reason

@@ -174,7 +174,7 @@ def load(data: bytes | memoryview, buffers: Any) -> Any:
     try:
         return pickle.loads(data, buffers=buffers)
     except (pickle.UnpicklingError, EOFError) as error:
-        raise InternalError(f"malformed value: {error or 'cut off'} ({len(data)} bytes of pickle)") from error
+        raise InternalError(f"malformed value: {str(error) or 'cut off'} ({len(data)} bytes of pickle)") from error
     except ImportError as error:
         error.add_note(
             "A value sent from another process needs this module here: install it in the environment of the "
