@@ -108,7 +108,10 @@ def without_bad_attributes(cause: BaseException) -> Any:
     good: dict[str, Any] = {}
     bad: list[str] = []
     for name, value in vars(cause).items():
-        (good.__setitem__(name, value) if is_picklable(value) else bad.append(name))
+        if is_picklable(value):
+            good[name] = value
+        else:
+            bad.append(name)
     args = tuple(arg if is_picklable(arg) else f"<{type(arg).__qualname__}, not picklable>" for arg in cause.args)
     if bad or args != cause.args:
         notes = list(good.get("__notes__", ()))
