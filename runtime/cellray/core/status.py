@@ -76,6 +76,11 @@ class NodeStatus:
             TaskState.CANCELLED: tasks.ended[CANCELLED],
         }
 
+    def is_live(self, task_id: TaskId) -> bool:
+        """Whether the task is known here and has not ended."""
+        task = self._tasks.tasks.get(task_id)
+        return task is not None and task.state < FINISHED
+
     def running(self) -> list[RunningTask]:
         """What runs now."""
         heads = [(worker, worker.queue[0]) for worker in self._workers.workers.values() if worker.queue]

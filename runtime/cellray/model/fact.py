@@ -279,15 +279,7 @@ LoggedFact = (
     | WorkerUnblocked
     | TaskRetried
 )
-Fact = (
-    LoggedFact
-    | ObjectsRequested
-    | ObjectsHeld
-    | ObjectsReleased
-    | SpaceRequested
-    | SpaceReturned
-    | ClockTicked
-)
+Fact = LoggedFact | ObjectsRequested | ObjectsHeld | ObjectsReleased | SpaceRequested | SpaceReturned | ClockTicked
 
 fact_encoder = msgspec.msgpack.Encoder()
 fact_decoder = msgspec.msgpack.Decoder(list[Fact])
