@@ -5,8 +5,6 @@ Each says what happened, with numbers, and ends with what can be done.
 
 from __future__ import annotations
 
-import signal
-
 from cellray.core.resources import ResourcePool, format_resources, format_units
 from cellray.ids import ObjectId, TaskId, is_put, producer_of
 from cellray.model.fact import WorkerExited
@@ -14,6 +12,24 @@ from cellray.model.object import Failure, ObjectValue, encode_failure
 from cellray.model.task import Resources
 
 MEGABYTE = 1024 * 1024
+
+SIGNALS = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    4: "SIGILL",
+    5: "SIGTRAP",
+    6: "SIGABRT",
+    8: "SIGFPE",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    13: "SIGPIPE",
+    15: "SIGTERM",
+}
+"""Names of the signals whose numbers are the same on every system; a core that looked them up would depend on its own."""
+SIGKILL = 9
+SIGNALS_OF_NATIVE_CODE = (4, 6, 7, 8, 10, 11)
+"""SIGILL, SIGABRT, SIGBUS (7 on Linux, 10 on macOS), SIGFPE, SIGSEGV."""
 
 
 def cancelled(name: str, task_id: TaskId, reason: str) -> ObjectValue:
@@ -38,20 +54,16 @@ def death(exited: WorkerExited) -> str:
     """`was killed by SIGKILL (9)` or `exited with code 1`."""
     if not exited.signal:
         return f"exited with code {exited.exit_code}"
-    try:
-        name = signal.Signals(exited.signal).name
-    except ValueError:
-        name = "a signal"
-    return f"was killed by {name} ({exited.signal})"
+    return f"was killed by {SIGNALS.get(exited.signal, 'signal')} ({exited.signal})"
 
 
 def _crash_advice(exited: WorkerExited) -> str:
-    if exited.signal == signal.SIGKILL:
+    if exited.signal == SIGKILL:
         return (
             "SIGKILL without anybody asking is most often the kernel running out of memory (see `dmesg`): let fewer "
             "such tasks run at a time with .options(num_cpus=...), or make each smaller."
         )
-    if exited.signal in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL):
+    if exited.signal in SIGNALS_OF_NATIVE_CODE:
         return (
             "That is native code failing, not a Python exception: run the function directly in the notebook with "
             "`faulthandler.enable()` to see where. Only if it happens by chance do more retries help: "

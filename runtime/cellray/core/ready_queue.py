@@ -48,6 +48,7 @@ class ReadyQueue:
         self.count -= 1
         if not self.count:
             self.by_job.clear()
+            self.starved_since = None
 
     def head(self) -> Task:
         """The task whose turn it is. The queue must not be empty."""

@@ -224,7 +224,7 @@ class TaskTable:
             del known.parent.children[known]
 
     def _resubmitted(self, task_id: TaskId, template: Template, client: Client) -> bool:
-        """Whether a task that a re-executed parent submits again need not run: it is on its way, or its results exist."""
+        """Whether a task that a re-executed parent submits again need not run: it is live, or its results exist."""
         known = self.tasks.get(task_id)
         if known is not None and known.state < FINISHED:
             returns = known.returns
