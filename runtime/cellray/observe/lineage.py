@@ -133,10 +133,13 @@ class Lineage:
         graph = self._one_by_one(None)
         styles = {"data": "solid", "control": "dashed", "stateful": "dotted"}
         boxes = [
-            f'  "{task.id}" [shape=box, label={_quoted(f"{task.name} ({task.state})")}];' for task in graph.tasks
+            f'  "{task.id}" [shape=box, label={_quoted(f"{task.name} ({task.state})")}];'
+            for task in graph.tasks
         ]
         ellipses = [f'  "{item.id}" [shape=ellipse, label={_quoted(_size(item))}];' for item in graph.objects]
-        arrows = [f'  "{line.source}" -> "{line.target}" [style={styles[line.kind]}];' for line in graph.edges]
+        arrows = [
+            f'  "{line.source}" -> "{line.target}" [style={styles[line.kind]}];' for line in graph.edges
+        ]
         return "\n".join(["digraph lineage {", "  rankdir=LR;", *boxes, *ellipses, *arrows, "}", ""])
 
     def _one_by_one(self, chosen: set[NodeKey] | None) -> GraphDelta:
