@@ -8,7 +8,8 @@ index range. See design.md, part 4; the idea is the paper's (section 4.2.3: line
 from __future__ import annotations
 
 import hashlib
-from typing import NewType
+from collections.abc import Iterable
+from typing import NewType, cast
 
 JobId = NewType("JobId", bytes)
 TaskId = NewType("TaskId", bytes)
@@ -44,6 +45,11 @@ def child_task_id(prefix: bytes, index: int) -> TaskId:
     return TaskId(prefix + index.to_bytes(4, "big"))
 
 
+def child_task_ids(prefix: bytes, indices: Iterable[int]) -> list[TaskId]:
+    """`child_task_id` of many at once, at a fraction of the cost of each."""
+    return cast("list[TaskId]", [prefix + index.to_bytes(4, "big") for index in indices])
+
+
 def return_object_id(task: TaskId, return_index: int) -> ObjectId:
     """The id of the object that `task` returns at `return_index` (from 0)."""
     return ObjectId(task + return_index.to_bytes(4, "big"))
@@ -71,9 +77,7 @@ def is_put(obj: ObjectId) -> bool:
 
 def function_hash(content: bytes) -> FunctionHash:
     """Content address of a pickled function: code, closure and captured globals, not source text alone."""
-    return FunctionHash(
-        hashlib.blake2b(content, digest_size=FUNCTION_HASH_BYTES, person=b"cellray-fn").digest()
-    )
+    return FunctionHash(hashlib.blake2b(content, digest_size=FUNCTION_HASH_BYTES, person=b"cellray-fn").digest())
 
 
 def template_id(encoded: bytes) -> TemplateId:

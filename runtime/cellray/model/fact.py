@@ -210,8 +210,8 @@ class TaskRetried(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=23
     """An attempt failed and the core put the task back in its queue; `attempt` (from 0) is the one to come."""
 
     task_id: TaskId
-    at: float
     attempt: int
+    at: float
     reason: str
 
 
@@ -279,15 +279,7 @@ LoggedFact = (
     | WorkerUnblocked
     | TaskRetried
 )
-Fact = (
-    LoggedFact
-    | ObjectsRequested
-    | ObjectsHeld
-    | ObjectsReleased
-    | SpaceRequested
-    | SpaceReturned
-    | ClockTicked
-)
+Fact = LoggedFact | ObjectsRequested | ObjectsHeld | ObjectsReleased | SpaceRequested | SpaceReturned | ClockTicked
 
 fact_encoder = msgspec.msgpack.Encoder()
 fact_decoder = msgspec.msgpack.Decoder(list[Fact])
