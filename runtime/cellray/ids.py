@@ -71,9 +71,7 @@ def is_put(obj: ObjectId) -> bool:
 
 def function_hash(content: bytes) -> FunctionHash:
     """Content address of a pickled function: code, closure and captured globals, not source text alone."""
-    return FunctionHash(
-        hashlib.blake2b(content, digest_size=FUNCTION_HASH_BYTES, person=b"cellray-fn").digest()
-    )
+    return FunctionHash(hashlib.blake2b(content, digest_size=FUNCTION_HASH_BYTES, person=b"cellray-fn").digest())
 
 
 def template_id(encoded: bytes) -> TemplateId:

@@ -102,17 +102,14 @@ class SubmitOptions(NamedTuple):
 class Engine(Protocol):
     """What the public API stands on; `engines/native.py` is this runtime. All calls are thread-safe."""
 
-    def submit(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        options: SubmitOptions,
-    ) -> list[ObjectId]:
-        """Submit one task; the ids of its returns. Never waits for the task."""
+    def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Any:
+        """Export the function as it is now with these options; what `submit` takes as its first argument."""
+
+    def submit(self, prepared: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
+        """Submit one task; the ids of its returns, each retained once. Never waits for the task."""
 
     def put(self, value: Any) -> ObjectId:
-        """Store a value."""
+        """Store a value; its id, retained once."""
 
     def get(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[Any]:
         """The values, in order; raises what producing the first failed one raised, or GetTimeoutError."""

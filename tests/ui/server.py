@@ -138,9 +138,9 @@ def write_settings(folder: Path) -> None:
         path.write_text(json.dumps(values))
 
 
-def end_processes(mark: str) -> list[str]:
+def end_processes(mark: str, wait_s: float = STOP_S_MAX) -> list[str]:
     """Wait for the processes that carry `mark` to end, kill what does not, and return their command lines."""
-    _, alive = psutil.wait_procs(marked(mark), timeout=STOP_S_MAX)
+    _, alive = psutil.wait_procs(marked(mark), timeout=wait_s)
     leaked = [f"{process.pid} {' '.join(process.cmdline())}" for process in alive]
     for process in alive:
         process.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.ui.lab import Lab
@@ -49,9 +48,3 @@ def test_the_status_is_for_the_servers_users_only(jupyter: JupyterServer) -> Non
     code, body = jupyter.get("cellray/status")
     assert code == 200
     assert json.loads(body) == {"session": None}
-
-
-def test_a_failing_cell_is_reported(lab: Lab) -> None:
-    lab.open(lab.new_notebook("failing", "x = 1", "x / 0", "x"))
-    with pytest.raises(AssertionError, match="ZeroDivisionError"):
-        lab.run_all_cells()

@@ -13,7 +13,7 @@ import msgspec
 from cellray.ids import ClientId, ObjectId, TaskId
 from cellray.model.fact import LoggedFact
 from cellray.model.object import ObjectValue
-from cellray.model.task import Function, TaskAssignment, TaskTemplate
+from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
 
 
 class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
@@ -55,6 +55,8 @@ class OutputForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, ta
     stream: str
     text: str
     dropped_bytes: int = 0
+    name: str = ""
+    cell: Cell | None = None
 
 
 class Warn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):

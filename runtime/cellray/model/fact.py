@@ -269,15 +269,7 @@ LoggedFact = (
     | WorkerBlocked
     | WorkerUnblocked
 )
-Fact = (
-    LoggedFact
-    | ObjectsRequested
-    | ObjectsHeld
-    | ObjectsReleased
-    | SpaceRequested
-    | SpaceReturned
-    | ClockTicked
-)
+Fact = LoggedFact | ObjectsRequested | ObjectsHeld | ObjectsReleased | SpaceRequested | SpaceReturned | ClockTicked
 
 fact_encoder = msgspec.msgpack.Encoder()
 fact_decoder = msgspec.msgpack.Decoder(list[Fact])

@@ -114,9 +114,7 @@ def make_resources(amounts: dict[str, float]) -> Resources:
     for name, amount in sorted(amounts.items()):
         units = round(amount * RESOURCE_UNITS)
         if amount < 0 or abs(units - amount * RESOURCE_UNITS) > 1e-6:
-            raise ValueError(
-                f"{name}={amount}: a resource is at least 0 and a multiple of 1/{RESOURCE_UNITS}"
-            )
+            raise ValueError(f"{name}={amount}: a resource is at least 0 and a multiple of 1/{RESOURCE_UNITS}")
         if units:
             pairs.append((name, units))
     return tuple(pairs)
