@@ -56,7 +56,7 @@ def run_cell(cell: CellCode, given: dict[str, Any], ref_names: tuple[str, ...], 
     except BaseException as error:
         raise error.with_traceback(_from_user_code(error.__traceback__, cell.filename)) from error.__cause__
     results = [_returned(name, namespace, cell) for name in cell.outputs]
-    results.append(_guarded("the value of the cell's last expression", value))
+    results.append(value if why_unpicklable(value) is None else TextOnly(text_form(value)))
     # A task with one return returns that value itself (Ray's rule).
     return tuple(results) if cell.outputs else results[0]
 
@@ -82,11 +82,16 @@ def remember_source(cell: CellCode) -> None:
 
 def display(*objects: Any, **_options: Any) -> None:
     """The notebook's `display` on a worker: the text form of each object, printed to the cell's output."""
+    for value in objects:
+        print(value if isinstance(value, str) else text_form(value))  # noqa: T201
+
+
+def text_form(value: Any) -> str:
+    """What a notebook shows of a value as plain text."""
     from IPython.lib.pretty import pretty
 
-    for value in objects:
-        text = value if isinstance(value, str) else pretty(value)  # type: ignore[no-untyped-call]
-        print(text)  # noqa: T201
+    text: str = pretty(value)  # type: ignore[no-untyped-call]
+    return text
 
 
 def _from_user_code(traceback: TracebackType | None, filename: str) -> TracebackType | None:
@@ -119,6 +124,16 @@ def _guarded(name: str, value: Any) -> Any:
     return Unavailable(
         name, "SerializationError", reason, "Use it inside the remote cell, and give back something that is data."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TextOnly:
+    """What is shown of a last expression's value that cannot be copied to the notebook."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 class Unavailable:
