@@ -56,6 +56,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A cancelled running task that has not ended by then has its worker killed."""
     workers_max: int = 512
     """Worker processes of one node, blocked ones included."""
+    workers_spare_max: int = 16
+    """Idle worker processes kept beyond the number of CPUs; more of them are told to exit."""
+    reserve_after_ms: float = 1000.0
+    """A task that could not get its resources for this long has what becomes free kept for it."""
     output_bytes_max_per_s: int = 1_000_000
     """Output of one task forwarded to the driver; the rest is counted and left in the session's logs."""
     follow_interval_ms: float = 200.0

@@ -68,8 +68,8 @@ def remote(*args: Any, **options: Any) -> Any:
     """Make a function remote: `@remote`, or `@remote(num_cpus=2)` with options.
 
     Options (defaults as in Ray 2.x): `num_cpus=1`, `num_gpus=0`, `memory=0` (bytes), `resources=None` (dict of
-    custom amounts), `num_returns=1`, `max_retries=3` (after a crash of the worker; -1 without end), `retry_exceptions=False`,
-    `name=None`. Raises TypeError or ValueError for anything else.
+    custom amounts), `num_returns=1`, `max_retries=3` (after a crash of the worker; -1 without end),
+    `retry_exceptions=False`, `name=None`. Raises TypeError or ValueError for anything else.
 
         @cellray.remote
         def add(a, b):

@@ -45,6 +45,10 @@ class Session(msgspec.Struct, frozen=True):
     def __enter__(self) -> Session:
         return self
 
+    def __repr__(self) -> str:
+        # Without `gcs_url`, which holds the session's secret and would be saved in a notebook.
+        return f"Session(session_id={self.session_id!r}, address={self.address!r}, owner={self.owner})"
+
     def __exit__(self, *_: object) -> None:
         shutdown()
 
@@ -69,9 +73,9 @@ def init(
     """Start a session, or join one that runs.
 
     `address`: None or "local" starts one (None joins `$CELLRAY_ADDRESS` if that is set); "auto" joins the latest
-    session of this user; a session folder joins that one; a Redis URL (`redis://`, `rediss://`, `unix://`) starts a session
-    whose control state is kept by that server. `num_cpus` (default: the cores this process may use), `num_gpus` and
-    `resources` are what tasks may ask for; `object_store_memory` is in bytes (default: 30% of the free memory).
+    session of this user; a session folder joins that one; a Redis URL (`redis://`, `rediss://`, `unix://`) starts
+    a session whose control state is kept by that server. `num_cpus` (default: the cores this process may use),
+    `num_gpus` and `resources` are what tasks may ask for; `object_store_memory` is in bytes (default: 30% of the free memory).
     `log_to_driver` prints what tasks print.
 
     Raises RuntimeError when there is a session already (unless `ignore_reinit_error`), SessionLostError when there is
@@ -119,9 +123,10 @@ def _start(
     arena_bytes = object_store_memory or default_arena_bytes()
     check_room(arena_bytes)
     if gcs_url:
-        from cellray.gcs.connect import check_reachable
+        from cellray.gcs.address import parse_address
+        from cellray.gcs.connect import probe
 
-        check_reachable(gcs_url, config.gcs_connect_timeout_s)
+        probe(parse_address(gcs_url), config.gcs_connect_timeout_s)
     session_id, folder = new_session_folder()
     start_node(
         folder,

@@ -15,7 +15,16 @@ from cellray.engines.context import SubmitContext
 from cellray.engines.references import References
 from cellray.engines.values import Values
 from cellray.errors import GetTimeoutError, SessionLostError
-from cellray.ids import FunctionHash, ObjectId, TaskId, TemplateId, child_task_id, function_hash, return_object_id
+from cellray.ids import (
+    ClientId,
+    FunctionHash,
+    ObjectId,
+    TaskId,
+    TemplateId,
+    child_task_id,
+    function_hash,
+    return_object_id,
+)
 from cellray.model.command import Exit, ObjectsReady, OutputForwarded, SpaceGranted, Warn
 from cellray.model.fact import (
     CancelRequested,
@@ -251,7 +260,7 @@ class NativeEngine:
     # -- what a worker needs
 
     @property
-    def client_id(self) -> int:
+    def client_id(self) -> ClientId:
         """This connection's number at the node."""
         return self.welcome.client_id
 

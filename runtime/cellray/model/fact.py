@@ -206,6 +206,15 @@ class WorkerUnblocked(msgspec.Struct, frozen=True, array_like=True, gc=False, ta
     at: float
 
 
+class TaskRetried(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=23):
+    """An attempt failed and the core put the task back in its queue; `attempt` (from 0) is the one to come."""
+
+    task_id: TaskId
+    attempt: int
+    at: float
+    reason: str
+
+
 class ObjectsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=64):
     """A client wants the values of objects that it did not submit itself, now or once they exist."""
 
@@ -268,6 +277,7 @@ LoggedFact = (
     | TaskOutput
     | WorkerBlocked
     | WorkerUnblocked
+    | TaskRetried
 )
 Fact = LoggedFact | ObjectsRequested | ObjectsHeld | ObjectsReleased | SpaceRequested | SpaceReturned | ClockTicked
 

@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -60,10 +60,9 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop; frames that were sent before go out now."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)
         for frame in self._early:
-            transport.write(frame)
+            self._transport.write(frame)
         self._early.clear()
 
     def data_received(self, data: bytes) -> None:

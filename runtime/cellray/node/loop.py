@@ -19,6 +19,7 @@ from cellray.ids import ClientId, JobId, root_task_id
 from cellray.model.command import Exit, Send
 from cellray.model.fact import (
     ClockTicked,
+    Fact,
     JobEnded,
     JobStarted,
     LoggedFact,
@@ -79,7 +80,7 @@ class NodeLoop:
         self._append_derived(facts)
         self._feed(facts, NODE_SOURCE)
 
-    def _feed(self, facts: Sequence[object], source: ClientId) -> None:
+    def _feed(self, facts: Sequence[Fact], source: ClientId) -> None:
         self._performer.perform(self.core.handle(facts, source, self._clock.now()))
         if self._tick is None and self.core.wants_ticks:
             delay_s = self._settings.config.tick_ms / 1000

@@ -21,6 +21,7 @@ from typing import Any
 from cellray.errors import CellrayError
 from cellray.ids import TaskId
 from cellray.model.task import RESOURCE_UNITS
+from cellray.node.gcs_keeper import GcsKeeper
 from cellray.node.pool import TemplatePool
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.worker.settings import WorkerSettings
@@ -28,6 +29,7 @@ from cellray.worker.settings import WorkerSettings
 log = logging.getLogger("cellray.node")
 OWNER_ARRIVES_S = 30.0
 DRAIN_S = 2.0
+END_TIMEOUT_S = 5.0
 
 
 class Node:
@@ -57,11 +59,7 @@ class Node:
         )
         self._pool.start(settings.workers)
         self._report("step starting redis-server")
-        from cellray.gcs.redis_server import RedisServer
-
-        self._redis: RedisServer | None = None
-        if not settings.gcs_url:
-            self._redis = RedisServer.start(self._folder.path, self._token)
+        self._gcs_keeper = None if settings.gcs_url else GcsKeeper(self._folder.path, self._token, self._request_stop)
 
     async def run(self) -> None:
         """Until the owner leaves, somebody asks to stop, or a part is lost for good."""
@@ -71,11 +69,15 @@ class Node:
         self._report("ready")
         reason = await self._stop
         log.info("session ends: %s", reason)
-        await self._end(reason)
+        # Whatever hangs here must not keep a session alive that nobody owns; `remove` does the rest.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self._end(reason)
 
     async def _start_parts(self, loop: asyncio.AbstractEventLoop) -> None:
         from cellray.clock import SystemClock
         from cellray.core.node_scheduler import NodeScheduler
+        from cellray.gcs.address import parse_address
         from cellray.gcs.log_buffer import LogBuffer
         from cellray.gcs.log_writer import RedisLogWriter
         from cellray.model.fact import NodeJoined, SessionStarted
@@ -85,10 +87,22 @@ class Node:
         from cellray.store import create_arena
 
         settings, config = self._settings, self._settings.config
-        gcs_url = settings.gcs_url or self._redis_url()
+        gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
         self._report("step creating the object store")
         arena_fd = create_arena(settings.arena_bytes)
-        self._event_log = LogBuffer(RedisLogWriter(gcs_url, settings.session_id), settings.node_id, config)
+        self._log_writer = RedisLogWriter(
+            parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s
+        )
+        self._event_log = LogBuffer(
+            self._log_writer,
+            settings.node_id,
+            config,
+            SystemClock(),
+            on_unavailable=lambda error: log.warning("the event log waits: %s", error),
+            on_available=lambda away_s: log.info("the event log is written again after %.3f s", away_s),
+            on_failed=lambda error: self._request_stop(str(error)),
+        )
+        self._event_log.start()
         core = NodeScheduler(settings.node_id, settings.resources, settings.arena_bytes, config)
         self._loop = NodeLoop(settings, self._folder, core, self._pool, self._event_log, gcs_url, SystemClock())
         self._ingress = Ingress(self._loop, self._token, arena_fd, config.frame_bytes_max)
@@ -111,8 +125,12 @@ class Node:
         )
         self._control_start = asyncio.ensure_future(self._control.start(self._folder.control_socket))
 
-    def _redis_url(self) -> str:
-        return f"unix://:{self._token}@{self._folder.redis_socket}"
+    def _wait_for_gcs(self, loop: asyncio.AbstractEventLoop) -> str:
+        assert self._gcs_keeper is not None
+        self._report("step waiting for redis-server")
+        self._gcs_keeper.wait_ready()
+        self._gcs_keeper.watch(loop)
+        return self._gcs_keeper.url
 
     def _request_stop(self, reason: str) -> None:
         if self._stop is not None and not self._stop.done():
@@ -136,44 +154,54 @@ class Node:
         except OSError:
             self._request_stop("its driver ended before the node had started")
             return
-        loop.add_reader(descriptor, self._request_stop, f"its driver (pid {owner_pid}) ended")
+
+        def on_ended() -> None:
+            loop.remove_reader(descriptor)
+            self._request_stop(f"its driver (pid {owner_pid}) ended")
+
+        loop.add_reader(descriptor, on_ended)
 
     # -- control
 
     async def _on_status(self, _request: Any) -> Any:
         from cellray.node.control import NodeStatus, WorkerStatus
 
-        core, settings = self._loop.core, self._settings
+        core, settings = self._loop.core.status, self._settings
+        clients = self._loop.clients
         return NodeStatus(
             session_id=settings.session_id,
             node_id=settings.node_id,
             started_at=settings.started_at,
             at=time.time(),
             pid=os.getpid(),
-            drivers=sum(client.hello.role == "driver" for client in self._loop.clients.values()),
+            drivers=sum(client.hello.role == "driver" for client in clients.values()),
             workers=[
-                WorkerStatus(
-                    worker.worker_id, self._loop.clients[worker.worker_id].hello.pid, worker.state, worker.tasks
-                )
-                for worker in core.worker_states()
-                if worker.worker_id in self._loop.clients
+                WorkerStatus(worker.worker_id, worker.pid, worker.state, worker.task_count) for worker in core.workers()
             ],
-            tasks=core.counts(),
+            tasks=self._task_counts(),
             resources_total=_amounts(settings.resources),
-            resources_available=_amounts(core.available()),
+            resources_available=_amounts(core.available.items()),
             object_store_bytes=settings.arena_bytes,
-            object_store_used_bytes=core.object_bytes_used,
+            object_store_used_bytes=core.object_bytes,
             gcs_url=_without_password(settings.gcs_url) or f"unix://{self._folder.redis_socket}",
             log_sequence=self._event_log.last_sequence,
             gcs_unavailable_since=self._event_log.unavailable_since,
         )
+
+    def _task_counts(self) -> dict[str, int]:
+        """By state, with what a worker holds beside its running task counted as ready."""
+        status = self._loop.core.status
+        counts = {state.name.lower(): count for state, count in status.counts().items()}
+        counts["running"] = len(status.running())
+        counts["ready"] += counts.pop("assigned") - counts["running"]
+        return counts
 
     async def _on_cancel(self, request: Any) -> Any:
         from cellray.model.fact import CancelRequested
         from cellray.node.control import CancelReply
 
         task_ids = [TaskId(task) for task in request.task_ids]
-        live = sum(self._loop.core.is_live(task) for task in task_ids)
+        live = sum(map(self._loop.core.status.is_live, task_ids))
         self._loop.record(
             [CancelRequested(task_ids, time.time(), request.force, request.recursive, "asked for by a tool")]
         )
@@ -195,6 +223,7 @@ class Node:
         self._ingress.close()
         self._pool.close()
         await self._event_log.drain(DRAIN_S)
+        await self._log_writer.close()
         self._control_start.cancel()
         await self._control.close()
 
@@ -202,9 +231,9 @@ class Node:
         """Processes and files that are left; called however the node ends."""
         with contextlib.suppress(Exception):
             self._pool.close()
-        if getattr(self, "_redis", None) is not None:
-            with contextlib.suppress(Exception):
-                self._redis.stop()  # type: ignore[union-attr]
+        with contextlib.suppress(Exception):
+            if self._gcs_keeper is not None:
+                self._gcs_keeper.stop()
         shutil.rmtree(self._folder.path, ignore_errors=True)
 
 
@@ -231,6 +260,8 @@ def main() -> None:
     logging.basicConfig(
         filename=folder.log("node.log"), level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    with open(folder.node_pid, "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
     node = Node(folder, report)
     try:
         node.start_processes()
@@ -244,6 +275,8 @@ def main() -> None:
         raise
     finally:
         node.remove()
+    logging.shutdown()
+    os._exit(0)  # no thread of a library may keep the process
 
 
 def _event_loop_runner() -> Callable[[Any], None]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from cellray.client.channel import Channel
 from cellray.errors import SessionLostError
-from cellray.ids import FunctionHash, TaskId, TemplateId
+from cellray.ids import ClientId, FunctionHash, TaskId, TemplateId
 from cellray.model.command import InterruptTask, ReturnTasks, TasksAssigned
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TasksReturned
 from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
@@ -36,7 +36,7 @@ class WorkerEngine(ExecutionEngine, Protocol):
         """Tasks submitted from now on are children of this one."""
 
     @property
-    def client_id(self) -> int:
+    def client_id(self) -> ClientId:
         """The worker's id."""
 
 
@@ -155,7 +155,7 @@ class Worker:
         self._streams = [
             TaskStream(name, getattr(sys, name), lambda: self._running, emit, budget) for name in ("stdout", "stderr")
         ]
-        sys.stdout, sys.stderr = self._streams  # type: ignore[assignment]
+        sys.stdout, sys.stderr = self._streams
 
     def _end_output(self, task_id: TaskId) -> None:
         for stream in self._streams:
