@@ -53,7 +53,6 @@ class Node:
                 log_folder=self._folder.logs,
                 node_pid=os.getpid(),
                 path=settings.path,
-                working_folder=settings.working_folder,
             ),
             self._folder.log("template.log"),
         )
