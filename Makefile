@@ -1,6 +1,6 @@
 # Everything goes through `make install`, which builds .venv once and does nothing the second time.
 #
-#   PYTHON=/path/to/python3.12 make install     another Python than the one that is found
+#   make clean install PYTHON=/path/to/python3.12     another Python than the one that is found
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -66,5 +66,5 @@ format: install
 
 clean:
 	rm -rf .venv .venvs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	rm -rf labextension/node_modules labextension/lib labextension/tsconfig.tsbuildinfo
-	rm -rf labextension/cellray_lab/labextension tests/ui/screenshots
+	rm -rf labextension/node_modules labextension/lib
+	rm -rf labextension/cellray_lab/labextension kernel_ext/cellray_kernel/widgets/static tests/ui/screenshots

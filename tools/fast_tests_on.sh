@@ -28,7 +28,7 @@ run_on() { # VERSION TESTS...: true when the tests ran (and passed), false when 
     fi
     if [ ! -e "$venv/.installed" ] || [ pyproject.toml -nt "$venv/.installed" ]; then
         # The front end is built already, for .venv.
-        SKIP_JUPYTER_BUILDER=1 tools/pip_install.sh "$venv" --editable . --group fast || exit 1
+        SKIP_JUPYTER_BUILDER=1 tools/pip_install.sh "$venv" fast || exit 1
         touch "$venv/.installed"
     fi
     echo "Fast tests on $("$venv/bin/python" --version)"

@@ -15,9 +15,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def tracked(pattern: str) -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", pattern], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    listed = subprocess.run(["git", "ls-files", "-z", pattern], cwd=ROOT, capture_output=True, text=True, check=True)
     return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
@@ -28,9 +26,7 @@ def test_one_version() -> None:
 
 def test_supported_pythons_are_the_same_everywhere() -> None:
     declared = re.findall(r"Python :: (3\.\d+)", "\n".join(PYPROJECT["project"]["classifiers"]))
-    tried = re.search(
-        r"^SUPPORTED=\((.*)\)$", (ROOT / "tools" / "fast_tests_on.sh").read_text(), re.MULTILINE
-    )
+    tried = re.search(r"^SUPPORTED=\((.*)\)$", (ROOT / "tools" / "fast_tests_on.sh").read_text(), re.MULTILINE)
     assert tried is not None
     assert tried[1].split() == declared
     oldest, newest = declared[0], declared[-1]

@@ -12,9 +12,7 @@ import msgspec
 
 VIEW_SCHEMA_VERSION = 1
 
-TaskStateName = Literal[
-    "waiting", "ready", "fetching", "running", "finished", "failed", "retried", "cancelled", "lost"
-]
+TaskStateName = Literal["waiting", "ready", "fetching", "running", "finished", "failed", "retried", "cancelled", "lost"]
 ObjectStateName = Literal["pending", "inline", "shared", "spilled", "freed", "lost"]
 EdgeKind = Literal["data", "control", "stateful"]
 

@@ -1,0 +1,50 @@
+"""The engine of this process: set by `init` in a driver, by the worker's start in a worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from cellray.errors import SessionError
+from cellray.ports import Engine
+
+_engine: Engine | None = None
+_pid = 0
+_starter: Callable[[], None] | None = None
+
+
+def set_engine(engine: Engine | None) -> None:
+    """Make `engine` the one that the API of this process uses."""
+    global _engine, _pid
+    _engine = engine
+    _pid = os.getpid()
+
+
+def set_starter(starter: Callable[[], None]) -> None:
+    """What starts a session when the API is used before `init` (Ray does the same)."""
+    global _starter
+    _starter = starter
+
+
+def engine_or_none() -> Engine | None:
+    """The engine, if this process has a session."""
+    return _engine if _pid == os.getpid() else None
+
+
+def require_engine() -> Engine:
+    """The engine; starts a session when there is none.
+
+    Raises SessionError in a process that was forked from a driver: the connection belongs to the parent.
+    """
+    if _engine is not None and _pid == os.getpid():
+        return _engine
+    if _engine is not None:
+        raise SessionError(
+            "this process was forked from one that had a Cellray session, and a session cannot be shared by forking. "
+            "Call cellray.init(address='auto') in the child, or start it with the 'spawn' method."
+        )
+    if _starter is None:
+        raise SessionError("no Cellray session: call cellray.init() first")
+    _starter()
+    assert _engine is not None
+    return _engine

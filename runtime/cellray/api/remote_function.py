@@ -1,0 +1,103 @@
+"""`@cellray.remote` functions: exported once per content, submitted with `.remote()`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from cellray import provenance
+from cellray.api import current
+from cellray.api.object_ref import adopt_ref
+from cellray.api.options import check_options, resolve_options
+
+
+class RemoteFunction:
+    """A function that runs on the background runtime. `f.remote(...)` returns at once with an ObjectRef.
+
+    The function is pickled at its first call, and again in each later notebook cell that calls it, so that what it
+    captures is as it is now; equal content is sent only once.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        check_options(options)
+        self._function = function
+        self._options = dict(options)
+        self._prepared: Any = None
+        self._prepared_for: tuple[object, int] | None = None
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        name = self._function.__name__
+        raise TypeError(
+            f"Remote functions cannot be called directly. Instead of running '{name}()', try '{name}.remote()'."
+        )
+
+    def options(self, **options: Any) -> RemoteFunction:
+        """The same function with other options; see `cellray.remote`."""
+        check_options(options)
+        return RemoteFunction(self._function, {**self._options, **options})
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any:
+        """Submit a task; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1.
+
+        Top-level ObjectRefs among the arguments arrive as their values. Raises SerializationError, naming the
+        argument, when one cannot be pickled.
+        """
+        engine = current.require_engine()
+        key = (engine, provenance.epoch())
+        if self._prepared_for != key:
+            cell = provenance.current_cell()
+            name = getattr(self._function, "__name__", type(self._function).__name__)
+            self._prepared = engine.prepare(self._function, resolve_options(self._options, name, cell))
+            self._prepared_for = key
+        ids = engine.submit(self._prepared, args, kwargs)
+        if len(ids) == 1:
+            return adopt_ref(ids[0], engine)
+        return [adopt_ref(obj, engine) for obj in ids] or None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemoteFunction, (self._function, self._options)
+
+    def __repr__(self) -> str:
+        return f"RemoteFunction({self._function.__module__}.{self._function.__qualname__})"
+
+
+def remote(*args: Any, **options: Any) -> Any:
+    """Make a function remote: `@remote`, or `@remote(num_cpus=2)` with options.
+
+    Options (defaults as in Ray 2.x): `num_cpus=1`, `num_gpus=0`, `memory=0` (bytes), `resources=None` (dict of
+    custom amounts), `num_returns=1`, `max_retries=3` (after a crash of the worker; -1 without end),
+    `retry_exceptions=False`, `name=None`. Raises TypeError or ValueError for anything else.
+
+        @cellray.remote
+        def add(a, b):
+            return a + b
+
+        cellray.get(add.remote(1, 2))
+    """
+    if len(args) == 1 and not options and (callable(args[0]) or isinstance(args[0], RemoteFunction)):
+        return _make_remote(args[0], {})
+    if args or not options:
+        raise TypeError(
+            "The @remote decorator is applied without arguments and brackets, '@remote', or with keyword options, "
+            "'@remote(num_cpus=2)'."
+        )
+    check_options(options)
+    return lambda target: _make_remote(target, options)
+
+
+def _make_remote(target: Any, options: Mapping[str, Any]) -> RemoteFunction:
+    if isinstance(target, RemoteFunction):
+        raise TypeError("this function is remote already; use .options() to change its options")
+    if inspect.isclass(target):
+        raise NotImplementedError(
+            f"{target.__name__} is a class: actors are not in this version of Cellray yet. Make its methods functions."
+        )
+    if inspect.iscoroutinefunction(target):
+        raise ValueError(
+            f"'async def' cannot be used for remote functions ({target.__name__}); use asyncio.run() inside an "
+            "ordinary function"
+        )
+    return RemoteFunction(target, options)

@@ -1,0 +1,1 @@
+"""What every process that talks to a node shares, driver or worker: connecting, and the channel."""

@@ -1,0 +1,95 @@
+"""Every limit and interval of the runtime, named once, with units last; environment variables override them.
+
+`CELLRAY_INLINE_BYTES_MAX=50000` overrides `inline_bytes_max`, and so on. Unknown `CELLRAY_` names are refused, so
+that a misspelt one is not silently without effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+ENVIRONMENT_PREFIX = "CELLRAY_"
+# Variables with the prefix that are no limits: read elsewhere.
+OTHER_VARIABLES = frozenset({"CELLRAY_ADDRESS", "CELLRAY_HOME", "CELLRAY_NUM_CPUS"})
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits and intervals. Immutable; the node passes its own to its workers."""
+
+    inline_bytes_max: int = 100 * 1024
+    """Values up to this many serialised bytes travel inside frames; larger ones go to shared memory (as in Ray)."""
+    frame_bytes_max: int = 512 * 1024 * 1024
+    """A longer frame closes its connection: it is malformed or hostile."""
+    submit_flush_ms: float = 1.0
+    """A submitted task waits at most this long in the driver's buffer for company."""
+    submit_batch_max: int = 512
+    """Tasks in one frame from a driver or a submitting worker."""
+    dispatch_batch_max: int = 256
+    """Tasks held by one worker, running and prefetched."""
+    dispatch_target_ms: float = 2.0
+    """A worker is given about this much work ahead, by the mean duration of the function."""
+    reclaim_after_ms: float = 20.0
+    """A worker whose running task takes longer than this gives its prefetched tasks back."""
+    result_flush_ms: float = 2.0
+    """A finished result waits at most this long in a worker for company."""
+    tick_ms: float = 10.0
+    """How often the node's core is told the time while anything is queued or running."""
+    started_report_ms: float = 50.0
+    """A task that runs longer than this gets a TaskStarted fact of its own; shorter ones carry it in TaskFinished."""
+    log_flush_ms: float = 3.0
+    """Facts wait at most this long for company before one write to the GCS."""
+    log_batch_facts_max: int = 1000
+    """Facts in one write to the GCS."""
+    log_inline_value_bytes_max: int = 4096
+    """Result values up to this size are kept in the log; of larger ones the size."""
+    log_backlog_bytes_max: int = 256 * 1024 * 1024
+    """Unwritten facts held while the GCS does not answer; beyond it submissions wait."""
+    worker_start_timeout_s: float = 30.0
+    """A worker that has not connected by then is given up, with its output."""
+    session_start_timeout_s: float = 30.0
+    """`init` gives up after this long and says which step was the slow one."""
+    gcs_connect_timeout_s: float = 3.0
+    """A Redis URL that does not answer within this time is an error."""
+    cancel_grace_s: float = 5.0
+    """A cancelled running task that has not ended by then has its worker killed."""
+    workers_max: int = 512
+    """Worker processes of one node, blocked ones included."""
+    workers_spare_max: int = 16
+    """Idle worker processes kept beyond the number of CPUs; more of them are told to exit."""
+    reserve_after_ms: float = 1000.0
+    """A task that could not get its resources for this long has what becomes free kept for it."""
+    output_bytes_max_per_s: int = 1_000_000
+    """Output of one task forwarded to the driver; the rest is counted and left in the session's logs."""
+    follow_interval_ms: float = 200.0
+    """A live view gets at most one delta in this time, whatever the task rate."""
+    view_tasks_max: int = 2000
+    """Above this many tasks a view folds them by function and cell."""
+
+
+def load_config(environment: Mapping[str, str]) -> Config:
+    """The defaults, overridden by `CELLRAY_*` variables.
+
+    Raises ValueError naming the variable when it is unknown or its value is not of the limit's type.
+    """
+    fields = {f.name: f for f in msgspec.structs.fields(Config)}
+    values: dict[str, float | int] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        name = variable[len(ENVIRONMENT_PREFIX) :].lower()
+        field = fields.get(name)
+        if field is None:
+            raise ValueError(
+                f"unknown setting {variable}; the settings are "
+                + ", ".join(ENVIRONMENT_PREFIX + known.upper() for known in sorted(fields))
+            )
+        try:
+            number = msgspec.convert(text, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{variable}={text!r} is not a number of the right kind: {error}") from None
+        if number < 0:
+            raise ValueError(f"{variable}={text!r} is negative; it is a limit or an interval")
+        values[name] = number
+    return Config(**values)  # type: ignore[arg-type]

@@ -1,0 +1,30 @@
+"""Clients: connections that hold objects, write into the arena and get values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellray.ids import ClientId, ObjectId
+from cellray.model.object import ObjectValue
+
+if TYPE_CHECKING:
+    from cellray.core.objects import ObjectEntry
+    from cellray.core.tasks import Job
+
+
+class Client:
+    """A driver or worker. `job` is the driver's, or that of the task that the worker ran last.
+
+    `held` are the objects it refers to, `granted` the arena offsets it may write to and has not sealed, `outbox` the
+    values that go to it at the end of this `handle`. Dicts, not sets: their order does not depend on hash seeds.
+    """
+
+    __slots__ = ("alive", "client_id", "granted", "held", "job", "outbox")
+
+    def __init__(self, client_id: ClientId, job: Job | None = None) -> None:
+        self.client_id = client_id
+        self.alive = True
+        self.job = job
+        self.held: dict[ObjectId, ObjectEntry] = {}
+        self.granted: dict[ObjectId, int] = {}
+        self.outbox: list[tuple[ObjectId, ObjectValue]] = []

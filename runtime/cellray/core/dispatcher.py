@@ -1,0 +1,268 @@
+"""Which ready task goes to which worker, and when workers get more, give back, start or retire.
+
+One pass at the end of each `handle`. A worker is leased for one resource shape: it takes the shape's resources with
+its first task and keeps them while it has tasks, so that a batch costs one acquisition. Shapes are served by the age
+of their oldest task. While an older shape has no lease for want of some resource, younger ones that use it add nothing
+to their leases, so that these run out; when that has not helped for `reserve_after_ms`, what the older one asks for
+counts as taken for the younger ones.
+
+Ready tasks are spread evenly: nobody gets a second while another could still get a first. How many one worker may
+hold depends on what its tasks take: about `dispatch_target_ms` of work.
+"""
+
+from __future__ import annotations
+
+from cellray.config import Config
+from cellray.core.dependencies import argument_values
+from cellray.core.outbox import Outbox
+from cellray.core.ready_queue import ReadyQueue
+from cellray.core.resources import ResourcePool
+from cellray.core.task_table import TaskTable
+from cellray.core.tasks import Task, Template
+from cellray.core.transitions import ASSIGNED, move
+from cellray.core.workers import Worker, WorkerTable
+from cellray.model.command import Exit, ReturnTasks, TasksAssigned
+from cellray.model.fact import TasksDispatched
+from cellray.model.task import Function, Resources, TaskAssignment, TaskTemplate
+
+PREFETCH_BELOW_S = 0.020
+"""Tasks that take less than this are given at least two at a time, so that a worker need not wait for the next."""
+
+
+class Dispatcher:
+    """Gives ready tasks to workers. `emptied` collects workers whose queue may have run empty in this `handle`."""
+
+    def __init__(
+        self, tasks: TaskTable, workers: WorkerTable, pool: ResourcePool, outbox: Outbox, config: Config
+    ) -> None:
+        self.emptied: list[Worker] = []
+        self._tasks = tasks
+        self._workers = workers
+        self._pool = pool
+        self._outbox = outbox
+        self._batch_max = max(1, config.dispatch_batch_max)
+        self._target_s = config.dispatch_target_ms / 1000.0
+        self._reclaim_after_s = config.reclaim_after_ms / 1000.0
+        self._reserve_after_s = config.reserve_after_ms / 1000.0
+
+    def run(self, at: float) -> None:
+        """One pass: end leases that ran out, then hand out what is ready."""
+        if self.emptied:
+            for worker in self.emptied:
+                if not worker.queue:
+                    self.end_lease(worker)
+                    self._workers.settle(worker)
+            self.emptied.clear()
+        queues = [queue for queue in self._tasks.queues.values() if queue.count]
+        if not queues:
+            return
+        if len(queues) > 1:
+            queues.sort(key=lambda queue: queue.head().order)
+        wanted = 0
+        starved: set[str] = set()
+        reserved: list[Resources] = []
+        for queue in queues:
+            self._serve(queue, at, not any(name in starved for name, _ in queue.demand))
+            fits = self._pool.fits(queue.demand)
+            if fits or queue.workers or not queue.count:
+                queue.starved_since = None
+                if fits and queue.count:
+                    wanted += self._workers_wanted(queue)
+            else:
+                starved.update(self._pool.short_of(queue.demand))
+                if self._starves_long(queue, at):
+                    self._pool.acquire(queue.demand)
+                    reserved.append(queue.demand)
+        for demand in reserved:
+            self._pool.release(demand)
+        if wanted:
+            self._outbox.start_workers(self._workers.startable(wanted, at))
+
+    def end_lease(self, worker: Worker) -> None:
+        """The worker serves no shape any more. While it is blocked its resources are lent out already."""
+        lease = worker.lease
+        if lease is not None:
+            worker.lease = None
+            lease.workers.pop(worker, None)
+            if not worker.blocked:
+                self._pool.release(lease.demand)
+
+    def block(self, worker: Worker) -> None:
+        """The worker waits in `get`: lend its resources out, and have its unbegun tasks back."""
+        if worker.blocked:
+            return
+        if worker.lease is not None:
+            self._pool.release(worker.lease.demand)
+            worker.lease.workers.pop(worker, None)
+        self._workers.set_blocked(worker, True)
+        if len(worker.queue) > 1:
+            self.reclaim(worker)
+
+    def unblock(self, worker: Worker) -> None:
+        """The worker goes on, with its resources."""
+        if not worker.blocked:
+            return
+        if worker.lease is not None:
+            self._pool.acquire(worker.lease.demand)
+            worker.lease.workers[worker] = None
+        self._workers.set_blocked(worker, False)
+
+    def reclaim(self, worker: Worker) -> None:
+        """Ask for the worker's unbegun tasks; it gets no others until it has answered."""
+        if not worker.returning and not worker.ending:
+            worker.returning = True
+            self._workers.settle(worker)
+            self._outbox.send(worker, ReturnTasks())
+
+    def rebalance(self, at: float) -> None:
+        """Have tasks back from workers that are held up by a long one, as far as idle workers could run them."""
+        idle = len(self._workers.idle)
+        if not idle:
+            return
+        for queue in self._tasks.queues.values():
+            if queue.count or not self._pool.fits(queue.demand):
+                continue
+            for worker in list(queue.workers):
+                if idle and worker.open and len(worker.queue) > 1 and self._is_slow(worker, at):
+                    self.reclaim(worker)
+                    idle -= 1
+
+    def tend_pool(self, at: float) -> None:
+        """Replace workers that died, add some when all are held up, retire those that too much nesting has left."""
+        workers = self._workers
+        wanted = workers.short
+        free = self._tasks.queues.get(())
+        held_up = [worker.blocked or self._is_slow(worker, at) for worker in workers.workers.values()]
+        if free is not None and free.count and all(held_up):
+            # Tasks that ask for nothing are not limited by resources: one worker more at a time, while nobody moves.
+            wanted = max(wanted, 1)
+        if wanted:
+            self._outbox.start_workers(workers.startable(wanted, at))
+        for worker in workers.surplus():
+            worker.ending = True
+            worker.retired = True
+            workers.settle(worker)
+            self._outbox.send(worker, Exit("there are more idle workers than needed"))
+
+    def _serve(self, queue: ReadyQueue, at: float, may_top_up: bool) -> None:
+        """Hand out the shape's ready tasks to the workers that it has and to idle ones."""
+        takers: list[Worker] = []
+        if may_top_up:
+            takers = [worker for worker in queue.workers if worker.open and not self._is_slow(worker, at)]
+        idle, pool, demand = self._workers.idle, self._pool, queue.demand
+        fresh: list[Worker] = []
+        while idle and len(fresh) < queue.count and pool.fits(demand):
+            worker, _ = idle.popitem()
+            pool.acquire(demand)
+            worker.lease = queue
+            queue.workers[worker] = None
+            fresh.append(worker)
+        if fresh and queue.count <= len(fresh):
+            for worker in fresh:
+                self._fill(worker, queue, 1, at)
+        elif fresh or takers:
+            for worker, target in spread(queue.count, fresh + takers):
+                self._fill(worker, queue, target, at)
+
+    def _starves_long(self, queue: ReadyQueue, at: float) -> bool:
+        """Whether it is time to keep what becomes free for this shape."""
+        if queue.starved_since is None:
+            queue.starved_since = at
+        return at - queue.starved_since >= self._reserve_after_s
+
+    def _fill(self, worker: Worker, ready: ReadyQueue, target: int, at: float) -> None:
+        """Give the worker tasks until it holds `target`, or what its tasks' durations allow."""
+        queue = worker.queue
+        given: list[Task] = []
+        if not queue:
+            worker.head_since = at
+            worker.head_reported = False
+        while ready.count and len(queue) < target:
+            head = ready.head()
+            # A retried task may be one that kills workers: nobody's unreported result is to stand before it.
+            room = min(target, self._depth(head.template) if not head.attempt else 1) - len(queue)
+            if room <= 0:
+                break
+            tasks = ready.take(room)
+            queue.extend(tasks)
+            given.extend(tasks)
+        if given:
+            self._assign(worker, given, at)
+
+    def _assign(self, worker: Worker, given: list[Task], at: float) -> None:
+        """Send tasks, with the templates and functions that the worker has not seen."""
+        assignments: list[TaskAssignment] = []
+        templates: list[TaskTemplate] = []
+        functions: list[Function] = []
+        last: Template | None = None
+        for task in given:
+            move(task, ASSIGNED)
+            task.worker = worker
+            spec = task.spec
+            if task.template is not last:
+                last = task.template
+                if spec.template_id not in worker.templates:
+                    self._introduce(worker, last, templates, functions)
+            if spec.dependencies:
+                values = argument_values(task)
+                assignments.append(
+                    TaskAssignment(task.task_id, spec.template_id, spec.args, values, spec.dependencies, task.attempt)
+                )
+            else:
+                assignments.append(TaskAssignment(task.task_id, spec.template_id, spec.args, (), (), task.attempt))
+        self._outbox.facts.append(TasksDispatched(worker.client_id, at, [task.task_id for task in given]))
+        self._outbox.send(worker, TasksAssigned(assignments, templates, functions))
+
+    def _introduce(
+        self, worker: Worker, template: Template, templates: list[TaskTemplate], functions: list[Function]
+    ) -> None:
+        spec = template.spec
+        worker.templates.add(spec.template_id)
+        templates.append(spec)
+        if spec.function_hash not in worker.functions:
+            worker.functions.add(spec.function_hash)
+            functions.append(self._tasks.functions[spec.function_hash])
+
+    def _depth(self, template: Template) -> int:
+        """How many tasks of this template one worker may hold; one until it is known how long they take."""
+        mean = template.mean_s
+        if mean < 0.0:
+            return 1
+        if mean * self._batch_max <= self._target_s:
+            return self._batch_max
+        depth = int(self._target_s / mean)
+        return min(max(depth, 2 if mean < PREFETCH_BELOW_S else 1), self._batch_max)
+
+    def _is_slow(self, worker: Worker, at: float) -> bool:
+        """Whether the worker's running task takes so long that nothing should wait behind it."""
+        return bool(worker.queue) and at - worker.head_since > self._reclaim_after_s
+
+    def _workers_wanted(self, queue: ReadyQueue) -> int:
+        """How many more workers could run tasks of this shape now: its resources are free, nobody is idle.
+
+        A shape that asks for nothing would justify any number; it gets the base pool's worth of workers that move,
+        and more only as long as all are held up (`tend_pool`).
+        """
+        if self._workers.idle:
+            return 0
+        if queue.demand:
+            return self._pool.fit_count(queue.demand, queue.count)
+        workers = self._workers
+        return min(queue.count, max(0, workers.base - (len(workers.workers) - workers.blocked)))
+
+
+def spread(ready: int, takers: list[Worker]) -> list[tuple[Worker, int]]:
+    """How many tasks each of `takers` should hold when `ready` more are given out evenly.
+
+    Those that hold more than their share already are left out. The shares differ by one at most.
+    """
+    takers = sorted(takers, key=lambda worker: len(worker.queue))
+    total = ready + sum([len(worker.queue) for worker in takers])
+    while True:
+        share, extra = divmod(total, len(takers))
+        longest = len(takers[-1].queue)
+        if longest <= share:
+            break
+        total -= longest
+        takers.pop()
+    return [(worker, share + 1 if place < extra else share) for place, worker in enumerate(takers)]

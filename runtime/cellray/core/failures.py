@@ -1,0 +1,130 @@
+"""Failures as values: the sentences that users read when the runtime could not produce an object.
+
+Each says what happened, with numbers, and ends with what can be done.
+"""
+
+from __future__ import annotations
+
+from cellray.core.resources import ResourcePool, format_resources, format_units
+from cellray.ids import ObjectId, TaskId, is_put, producer_of
+from cellray.model.fact import WorkerExited
+from cellray.model.object import Failure, ObjectValue, encode_failure
+from cellray.model.task import Resources
+
+MEGABYTE = 1024 * 1024
+
+SIGNALS = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    4: "SIGILL",
+    5: "SIGTRAP",
+    6: "SIGABRT",
+    8: "SIGFPE",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    13: "SIGPIPE",
+    15: "SIGTERM",
+}
+"""Names of the signals whose numbers are the same on every system; a core that looked them up would depend on its own."""
+SIGKILL = 9
+SIGNALS_OF_NATIVE_CODE = (4, 6, 7, 8, 10, 11)
+"""SIGILL, SIGABRT, SIGBUS (7 on Linux, 10 on macOS), SIGFPE, SIGSEGV."""
+
+
+def cancelled(name: str, task_id: TaskId, reason: str) -> ObjectValue:
+    """The value of what a cancelled task would have returned."""
+    text = f"{name} (task {task_id.hex()[:12]}) was cancelled" + (f": {reason}" if reason else "")
+    return encode_failure(Failure("cancelled", f"{text}. Call it again to run it.", {"task_id": task_id.hex()}))
+
+
+def worker_crashed(name: str, task_id: TaskId, pid: int, attempts: int, exited: WorkerExited) -> ObjectValue:
+    """The value of what a task would have returned whose worker died, with no retries left."""
+    lines = [f"{name} (task {task_id.hex()[:12]}): its worker, process {pid}, {death(exited)} while it ran the task"]
+    lines[0] += f", in attempt {attempts} and the last." if attempts > 1 else "."
+    if exited.output_tail:
+        lines.append("The last lines of its output:\n" + exited.output_tail.rstrip())
+    lines.append(_crash_advice(exited))
+    fields = {"task_id": task_id.hex(), "pid": str(pid)}
+    fields |= {"signal": str(exited.signal), "exit_code": str(exited.exit_code)}
+    return encode_failure(Failure("worker_crashed", "\n".join(lines), fields))
+
+
+def death(exited: WorkerExited) -> str:
+    """`was killed by SIGKILL (9)` or `exited with code 1`."""
+    if not exited.signal:
+        return f"exited with code {exited.exit_code}"
+    return f"was killed by {SIGNALS.get(exited.signal, 'signal')} ({exited.signal})"
+
+
+def _crash_advice(exited: WorkerExited) -> str:
+    if exited.signal == SIGKILL:
+        return (
+            "SIGKILL without anybody asking is most often the kernel running out of memory (see `dmesg`): let fewer "
+            "such tasks run at a time with .options(num_cpus=...), or make each smaller."
+        )
+    if exited.signal in SIGNALS_OF_NATIVE_CODE:
+        return (
+            "That is native code failing, not a Python exception: run the function directly in the notebook with "
+            "`faulthandler.enable()` to see where. Only if it happens by chance do more retries help: "
+            ".options(max_retries=...)."
+        )
+    return (
+        "Something ended the process: look for os._exit in the function and in what it calls. If it happens by chance, "
+        "more retries help: .options(max_retries=...)."
+    )
+
+
+def infeasible_text(name: str, demand: Resources, pool: ResourcePool) -> str:
+    """Why no node of this session can ever run `name`; empty when one can."""
+    lacking = pool.lacking(demand)
+    if not lacking:
+        return ""
+    asked = " and ".join(
+        f"{format_units(units)} {resource} (the node has {format_units(total)})" for resource, units, total in lacking
+    )
+    has = format_resources(tuple(sorted(pool.total.items())))
+    return (
+        f"{name} asks for {asked}, more than there is in this session: {has}. Ask for less with .options(...), or "
+        "start the session with more: cellray.init(num_cpus=..., num_gpus=..., resources={...})."
+    )
+
+
+def unschedulable(text: str) -> ObjectValue:
+    """The value of what a task would have returned that can run nowhere."""
+    return encode_failure(Failure("unschedulable", text))
+
+
+def internal(text: str) -> ObjectValue:
+    """The value of what a task would have returned, had there not been a bug of ours."""
+    return encode_failure(Failure("internal", f"{text} This is a bug in Cellray; please report it with this text."))
+
+
+def object_lost(object_id: ObjectId) -> ObjectValue:
+    """The value of an object that this node does not know, or knows no more."""
+    origin = "stored with put by" if is_put(object_id) else "returned by"
+    text = (
+        f"Object {object_id.hex()}, {origin} task {producer_of(object_id).hex()[:12]}, is not on this node: nobody "
+        "referred to it any more and it was freed, or it is of an earlier session. Keep a reference (the ObjectRef "
+        "itself, not its hex id) for as long as the value is needed, or make it again."
+    )
+    return encode_failure(Failure("object_lost", text, {"object_id": object_id.hex()}))
+
+
+def no_space_text(wanted_bytes: int, arena_bytes: int, used_bytes: int, largest_gap_bytes: int) -> str:
+    """Why the arena has no room for an object."""
+    wanted, total = _megabytes(wanted_bytes), _megabytes(arena_bytes)
+    if wanted_bytes > arena_bytes:
+        text = f"an object of {wanted} does not fit into the shared memory of this node, which is {total}."
+        advice = "Split it, or start the session with more"
+    else:
+        text = (
+            f"there is no room for an object of {wanted} now: of the {total} of shared memory of this node, "
+            f"{_megabytes(used_bytes)} are in use and the largest free piece is {_megabytes(largest_gap_bytes)}."
+        )
+        advice = "Drop references to large objects (del), or start the session with more"
+    return f"{text} {advice}: cellray.init(object_store_memory=...)."
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / MEGABYTE:.1f} MB"

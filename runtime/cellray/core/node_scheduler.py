@@ -1,0 +1,318 @@
+"""The node's core: facts in, commands out. Everything that a node decides about tasks, workers and objects starts here.
+
+It is pure: no clock, no randomness, no input or output; what it knows of time it is told. One call handles the facts
+of one frame and then makes one scheduling pass, so that each worker and client gets at most one batch for it.
+
+Facts of clients can race with what the core has decided since (a result of a task that was given to somebody else, a
+release of an object that is gone): such facts are passed over and counted in `ignored`. A move that the tables forbid
+is a bug and raises InternalError.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cellray.config import Config
+from cellray.core.cancellation import Cancellation
+from cellray.core.clients import Client
+from cellray.core.dispatcher import Dispatcher
+from cellray.core.objects import SHARED, ObjectTable
+from cellray.core.outbox import Outbox
+from cellray.core.resources import ResourcePool
+from cellray.core.status import NodeStatus
+from cellray.core.task_table import TaskTable
+from cellray.core.tasks import Job, Task
+from cellray.core.transitions import FINISHED
+from cellray.core.worker_exit import WorkerExit
+from cellray.core.workers import Worker, WorkerTable
+from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId
+from cellray.model import fact as f
+from cellray.model.command import Command, OutputForwarded, Warn
+from cellray.model.task import RESOURCE_UNITS, Resources
+
+SHELL = ClientId(0)
+"""The source of facts that the node itself reports."""
+
+NOBODY = Job(SHELL, JobId(b""), TaskId(b""))
+"""The job of tasks whose driver is not known."""
+NOBODY.ended = True
+
+Handler = Callable[[Any, Client, float], None]
+
+
+class NodeScheduler:
+    """The state of one node and its only mutator, `handle`."""
+
+    def __init__(self, node_id: NodeId, resources: Resources, arena_bytes: int, config: Config) -> None:
+        self.node_id = node_id
+        self.ignored: Counter[str] = Counter()
+        self._config = config
+        self._outbox = Outbox()
+        self._pool = ResourcePool(resources)
+        self._objects = ObjectTable(arena_bytes, self._outbox)
+        self._tasks = TaskTable(self._objects, self._pool, self._outbox)
+        self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
+        self._dispatcher = Dispatcher(self._tasks, self._workers, self._pool, self._outbox, config)
+        self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
+        self._worker_exit = WorkerExit(self._tasks, self._objects, self._workers, self._dispatcher)
+        self._clients: dict[ClientId, Client] = {}
+        self._warned_exhausted = False
+        self._by_shell = self._shell_handlers()
+        self._by_client = self._client_handlers()
+        self._by_stranger: dict[type, Handler] = {f.TasksSubmitted: self._on_tasks_submitted}
+        self.status = NodeStatus(self._tasks, self._workers, self._objects, self._pool)
+
+    def handle(self, facts: Sequence[f.Fact], source: ClientId, at: float) -> list[Command]:
+        """What follows from facts that came over connection `source` (0: the node itself) at time `at`."""
+        client = self._clients.get(source)
+        if client is not None:
+            handlers = self._by_client
+        else:
+            handlers = self._by_shell if source == SHELL else self._by_stranger
+            client = Client(source)
+            client.alive = False
+        for fact in facts:
+            handler = handlers.get(type(fact))
+            if handler is None:
+                self._ignore(fact)
+            else:
+                handler(fact, client, at)
+        if self._objects.resolved:
+            self._tasks.settle(at)
+        self._dispatcher.run(at)
+        return self._outbox.flush(at)
+
+    @property
+    def wants_ticks(self) -> bool:
+        """Whether ClockTicked facts are needed: something is queued or running, or workers are to be replaced."""
+        return self._tasks.live > 0 or self._workers.short > self._workers.starting or bool(self._workers.surplus())
+
+    def _shell_handlers(self) -> dict[type, Handler]:
+        return {
+            f.WorkerStarted: self._on_worker_started,
+            f.WorkerExited: self._on_worker_exited,
+            f.JobStarted: self._on_job_started,
+            f.JobEnded: self._on_job_ended,
+            f.ClockTicked: self._on_clock_ticked,
+            f.CancelRequested: self._on_cancel_requested,
+            f.FunctionRegistered: self._on_function_registered,
+            f.TemplateRegistered: self._on_template_registered,
+        }
+
+    def _client_handlers(self) -> dict[type, Handler]:
+        return {
+            f.TaskFinished: self._on_task_finished,
+            f.TasksSubmitted: self._on_tasks_submitted,
+            f.ObjectsReleased: self._on_objects_released,
+            f.ObjectsHeld: self._on_objects_held,
+            f.ObjectsRequested: self._on_objects_requested,
+            f.TaskFailed: self._on_task_failed,
+            f.TaskCancelled: self._on_task_cancelled,
+            f.TasksReturned: self._on_tasks_returned,
+            f.WorkerBlocked: self._on_worker_blocked,
+            f.WorkerUnblocked: self._on_worker_unblocked,
+            f.SpaceRequested: self._on_space_requested,
+            f.SpaceReturned: self._on_space_returned,
+            f.ObjectSealed: self._on_object_sealed,
+            f.TaskOutput: self._on_task_output,
+            f.CancelRequested: self._on_cancel_requested,
+            f.FunctionRegistered: self._on_function_registered,
+            f.TemplateRegistered: self._on_template_registered,
+        }
+
+    # Tasks
+
+    def _on_tasks_submitted(self, fact: f.TasksSubmitted, client: Client, at: float) -> None:
+        parent = self._tasks.tasks.get(fact.parent_id)
+        if parent is not None:
+            job = parent.job
+            if parent.state >= FINISHED:
+                parent = None
+        else:
+            job = self._tasks.jobs.get(fact.parent_id) or client.job or NOBODY
+        refusal = self._cancellation.refusal(job, parent)
+        self._tasks.submit(fact, client, job, parent, refusal)
+
+    def _on_task_finished(self, fact: f.TaskFinished, client: Client, at: float) -> None:
+        task = self._taken_from(fact.task_id, client, fact.finished_at)
+        if task is not None:
+            assert isinstance(client, Worker)
+            self._tasks.finish(task, client, fact)
+            return
+        for index, value in enumerate(fact.values):
+            if value.kind == SHARED:
+                self._objects.ungrant(ObjectId(fact.task_id + index.to_bytes(4, "big")), client)
+        self._ignore(fact)
+
+    def _on_task_failed(self, fact: f.TaskFailed, client: Client, at: float) -> None:
+        task = self._taken_from(fact.task_id, client, fact.finished_at)
+        if task is None:
+            self._ignore(fact)
+        else:
+            assert isinstance(client, Worker)
+            self._tasks.raised(task, client, fact)
+
+    def _on_task_cancelled(self, fact: f.TaskCancelled, client: Client, at: float) -> None:
+        task = self._taken_from(fact.task_id, client, fact.at)
+        if task is None:
+            self._ignore(fact)
+        else:
+            assert isinstance(client, Worker)
+            self._tasks.dropped(task, client, fact)
+
+    def _on_tasks_returned(self, fact: f.TasksReturned, client: Client, at: float) -> None:
+        if not isinstance(client, Worker):
+            self._ignore(fact)
+            return
+        returned = [self._taken_from(task_id, client, at) for task_id in reversed(fact.task_ids)]
+        for task in returned:
+            if task is not None:
+                self._tasks.give_back(task, at)
+        client.returning = False
+        if client.queue or client.lease is None:
+            self._workers.settle(client)
+        else:
+            self._dispatcher.emptied.append(client)
+
+    def _on_cancel_requested(self, fact: f.CancelRequested, client: Client, at: float) -> None:
+        self._cancellation.request(fact, at)
+
+    def _on_task_output(self, fact: f.TaskOutput, client: Client, at: float) -> None:
+        task = self._tasks.tasks.get(fact.task_id)
+        job = task.job if task is not None else client.job
+        driver = self._clients.get(job.client_id) if job is not None else None
+        if driver is not None:
+            command = OutputForwarded(fact.task_id, fact.stream, fact.text, fact.dropped_bytes)
+            self._outbox.send(driver, command)
+
+    def _taken_from(self, task_id: TaskId, client: Client, at: float) -> Task | None:
+        """The task, if `client` is the worker that has it; the worker has it no longer then."""
+        task = self._tasks.tasks.get(task_id)
+        if task is None or task.worker is not client:
+            return None
+        worker = task.worker
+        worker.take_out(task, at)
+        worker.job = task.job
+        if not worker.queue:
+            self._dispatcher.emptied.append(worker)
+        return task
+
+    # Objects
+
+    def _on_objects_requested(self, fact: f.ObjectsRequested, client: Client, at: float) -> None:
+        for object_id in fact.object_ids:
+            self._objects.request(object_id, client)
+
+    def _on_objects_held(self, fact: f.ObjectsHeld, client: Client, at: float) -> None:
+        for object_id in fact.object_ids:
+            self._objects.hold(object_id, client)
+
+    def _on_objects_released(self, fact: f.ObjectsReleased, client: Client, at: float) -> None:
+        for object_id in fact.object_ids:
+            self._objects.release(object_id, client)
+
+    def _on_object_sealed(self, fact: f.ObjectSealed, client: Client, at: float) -> None:
+        value = fact.value
+        if value.kind != SHARED:
+            self._objects.ungrant(fact.object_id, client)
+        elif not self._objects.claim(fact.object_id, value.offset, client):
+            self._ignore(fact)
+            return
+        self._objects.put(fact.object_id, value, client)
+
+    def _on_space_requested(self, fact: f.SpaceRequested, client: Client, at: float) -> None:
+        self._objects.grant(fact.object_id, fact.object_bytes, client)
+
+    def _on_space_returned(self, fact: f.SpaceReturned, client: Client, at: float) -> None:
+        self._objects.ungrant(fact.object_id, client)
+
+    # Functions and templates
+
+    def _on_function_registered(self, fact: f.FunctionRegistered, client: Client, at: float) -> None:
+        self._tasks.register_function(fact.function)
+
+    def _on_template_registered(self, fact: f.TemplateRegistered, client: Client, at: float) -> None:
+        self._tasks.register_template(fact.template)
+
+    # Drivers and workers
+
+    def _on_job_started(self, fact: f.JobStarted, client: Client, at: float) -> None:
+        job = Job(fact.client_id, fact.job_id, fact.root_task_id)
+        self._tasks.jobs[fact.root_task_id] = job
+        self._clients[fact.client_id] = Client(fact.client_id, job)
+
+    def _on_job_ended(self, fact: f.JobEnded, client: Client, at: float) -> None:
+        driver = self._clients.pop(fact.client_id, None)
+        if driver is None or driver.job is None:
+            self._ignore(fact)
+            return
+        driver.alive = False
+        self._cancellation.end_job(driver.job, fact.reason or "its driver has left", at)
+        self._objects.release_all(driver)
+
+    def _on_worker_started(self, fact: f.WorkerStarted, client: Client, at: float) -> None:
+        worker = Worker(fact.worker_id, fact.pid)
+        self._clients[fact.worker_id] = worker
+        self._workers.add(worker)
+
+    def _on_worker_exited(self, fact: f.WorkerExited, client: Client, at: float) -> None:
+        if fact.worker_id == SHELL:
+            self._on_start_failed(fact, at)
+            return
+        worker = self._clients.get(fact.worker_id)
+        if not isinstance(worker, Worker):
+            self._ignore(fact)
+            return
+        del self._clients[fact.worker_id]
+        self._worker_exit.settle(worker, fact, at)
+        self._dispatcher.tend_pool(at)
+
+    def _on_start_failed(self, fact: f.WorkerExited, at: float) -> None:
+        self._workers.start_failed(at)
+        tail = f" The last lines of its output:\n{fact.output_tail.rstrip()}" if fact.output_tail else ""
+        self._warn_drivers(f"A worker process ended before it was ready (it will be tried again).{tail}")
+
+    def _on_worker_blocked(self, fact: f.WorkerBlocked, client: Client, at: float) -> None:
+        if isinstance(client, Worker):
+            self._dispatcher.block(client)
+
+    def _on_worker_unblocked(self, fact: f.WorkerUnblocked, client: Client, at: float) -> None:
+        if isinstance(client, Worker):
+            self._dispatcher.unblock(client)
+
+    # Time
+
+    def _on_clock_ticked(self, fact: f.ClockTicked, client: Client, at: float) -> None:
+        self._report_started(at)
+        self._cancellation.expire(at)
+        self._dispatcher.rebalance(at)
+        self._dispatcher.tend_pool(at)
+        self._warn_exhausted()
+
+    def _report_started(self, at: float) -> None:
+        after_s = self._config.started_report_ms / 1000.0
+        for worker in self._workers.workers.values():
+            if worker.queue and not worker.head_reported and at - worker.head_since > after_s:
+                worker.head_reported = True
+                task_id = worker.queue[0].task_id
+                self._outbox.facts.append(f.TaskStarted(task_id, worker.client_id, worker.head_since))
+
+    def _warn_exhausted(self) -> None:
+        """Say it when tasks are ready and every worker that may exist waits in `get`: that can be for ever."""
+        exhausted = self._workers.exhausted and self.status.ready_count > 0
+        if exhausted and not self._warned_exhausted:
+            self._warn_drivers(
+                f"All {len(self._workers.workers)} workers wait in get() or wait() for tasks that no worker is left to "
+                "run. Nest less deeply, or raise the limit: CELLRAY_WORKERS_MAX=..."
+            )
+        self._warned_exhausted = exhausted
+
+    def _warn_drivers(self, message: str) -> None:
+        for client in self._clients.values():
+            if not isinstance(client, Worker):
+                self._outbox.send(client, Warn(message))
+
+    def _ignore(self, fact: f.Fact) -> None:
+        self.ignored[type(fact).__name__] += 1

@@ -1,0 +1,223 @@
+"""The objects of one node: their values, who refers to them, and the arena space behind them.
+
+An object is kept while anybody refers to it: clients that hold it, tasks not yet final that depend on it or carry it
+in their arguments, values that contain it, and a task whose dead worker held it. `refs` counts all of these; each
+party remembers what it counted, so that it takes back exactly that. Freed when the value is there and `refs` is 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellray.core import failures
+from cellray.core.arena import Arena
+from cellray.core.clients import Client
+from cellray.core.outbox import Outbox
+from cellray.ids import ObjectId
+from cellray.model.command import SpaceGranted
+from cellray.model.object import ObjectValue, ValueKind
+
+if TYPE_CHECKING:
+    from cellray.core.tasks import Task
+
+SHARED = ValueKind.SHARED.value
+
+
+class ObjectEntry:
+    """One object. `value` is None until its task has ended; `waiters` are tasks that wait for it, once for each use.
+
+    `owner` gets the value unasked, `requesters` asked for it. `contains` are the objects that the value refers to.
+    `spare_offsets` is space with equal bytes that a repeated `put` of the same object may still be read from.
+    """
+
+    __slots__ = ("contains", "object_id", "owner", "refs", "requesters", "spare_offsets", "value", "waiters")
+
+    def __init__(self, object_id: ObjectId) -> None:
+        self.object_id = object_id
+        self.refs = 0
+        self.value: ObjectValue | None = None
+        self.owner: Client | None = None
+        self.requesters: dict[Client, None] | None = None
+        self.waiters: list[Task] | None = None
+        self.contains: tuple[ObjectEntry, ...] = ()
+        self.spare_offsets: tuple[int, ...] = ()
+
+
+class ObjectTable:
+    """All objects that somebody refers to or that a task will produce. `resolved` got values and have waiters."""
+
+    def __init__(self, arena_bytes: int, outbox: Outbox) -> None:
+        self.entries: dict[ObjectId, ObjectEntry] = {}
+        self.arena = Arena(arena_bytes)
+        self.resolved: list[ObjectEntry] = []
+        self._outbox = outbox
+
+    def declare(self, object_id: ObjectId, owner: Client) -> ObjectEntry:
+        """The entry of an object that `owner` will own, with the hold that comes with owning it.
+
+        The entry may be there already: then the client holds it like the others, and gets its value.
+        """
+        entry = self.entries.get(object_id)
+        if entry is None:
+            entry = self.entries[object_id] = ObjectEntry(object_id)
+        self.subscribe(entry, owner)
+        return entry
+
+    def subscribe(self, entry: ObjectEntry, client: Client) -> None:
+        """`client` holds the object and gets its value, now or once it exists. A client that has left does neither."""
+        if not client.alive:
+            return
+        if entry.object_id not in client.held:
+            client.held[entry.object_id] = entry
+            entry.refs += 1
+        if entry.value is not None:
+            self._outbox.deliver(client, entry.object_id, entry.value)
+        elif entry.owner is None:
+            entry.owner = client
+        elif entry.owner is not client:
+            self._ask(entry, client)
+
+    def seal(self, entry: ObjectEntry, value: ObjectValue) -> None:
+        """The object's value exists. It goes to those who wait for it; the object goes when nobody refers to it."""
+        entry.value = value
+        if value.contained:
+            entry.contains = self.pin(tuple(other for other in value.contained if other != entry.object_id))
+        if entry.owner is not None:
+            self._outbox.deliver(entry.owner, entry.object_id, value)
+        if entry.requesters is not None:
+            for client in entry.requesters:
+                self._outbox.deliver(client, entry.object_id, value)
+            entry.requesters = None
+        if entry.waiters is not None:
+            self.resolved.append(entry)
+        if not entry.refs:
+            self._free(entry)
+
+    def put(self, object_id: ObjectId, value: ObjectValue, client: Client) -> None:
+        """`client` stored an object, into space that `claim` took over when the value is shared.
+
+        A task that runs a second time puts the same object again. The first value stays, since others may be reading
+        it; the second one's space stays with it, since this client may be reading that.
+        """
+        entry = self.entries.get(object_id)
+        if entry is None:
+            entry = self.entries[object_id] = ObjectEntry(object_id)
+        if object_id not in client.held:
+            client.held[object_id] = entry
+            entry.refs += 1
+        if entry.value is None:
+            self.seal(entry, value)
+        elif value.kind == SHARED:
+            entry.spare_offsets += (value.offset,)
+
+    def request(self, object_id: ObjectId, client: Client) -> None:
+        """`client` wants the value; an object that is not known is reported lost at once."""
+        entry = self.entries.get(object_id)
+        if entry is None:
+            self._outbox.deliver(client, object_id, failures.object_lost(object_id))
+        elif entry.value is not None:
+            self._outbox.deliver(client, object_id, entry.value)
+        elif entry.owner is not client:
+            self._ask(entry, client)
+
+    def hold(self, object_id: ObjectId, client: Client) -> None:
+        """`client` refers to the object now. Too late for one that is gone already; asking for it will say so."""
+        entry = self.entries.get(object_id)
+        if entry is not None and object_id not in client.held:
+            client.held[object_id] = entry
+            entry.refs += 1
+
+    def release(self, object_id: ObjectId, client: Client) -> None:
+        """`client` no longer refers to the object."""
+        entry = client.held.pop(object_id, None)
+        if entry is not None:
+            if entry.owner is client:
+                entry.owner = None
+            self.unpin(entry)
+
+    def release_all(self, client: Client) -> None:
+        """`client` is gone, and with it everything it held and the space it was writing to."""
+        for object_id in list(client.held):
+            self.release(object_id, client)
+        self.drop_grants(client)
+
+    def hand_over(self, client: Client) -> tuple[ObjectEntry, ...]:
+        """The holds of a client that is gone, for another party to keep and `unpin`."""
+        entries = tuple(client.held.values())
+        client.held.clear()
+        for entry in entries:
+            if entry.owner is client:
+                entry.owner = None
+        return entries
+
+    def pin(self, object_ids: tuple[ObjectId, ...]) -> tuple[ObjectEntry, ...]:
+        """Refer to those of the objects that are known; `unpin` each of what is returned."""
+        entries = self.entries
+        pinned = tuple([entries[object_id] for object_id in object_ids if object_id in entries])
+        for entry in pinned:
+            entry.refs += 1
+        return pinned
+
+    def unpin(self, entry: ObjectEntry) -> None:
+        """Take back one reference."""
+        entry.refs -= 1
+        if not entry.refs and entry.value is not None:
+            self._free(entry)
+
+    def grant(self, object_id: ObjectId, object_bytes: int, client: Client) -> None:
+        """Find space for an object that `client` is about to write, and tell it where, or why there is none."""
+        self.ungrant(object_id, client)
+        offset = self.arena.allocate(object_bytes)
+        if offset is None:
+            arena = self.arena
+            text = failures.no_space_text(object_bytes, arena.arena_bytes, arena.used_bytes, arena.largest_gap_bytes)
+            self._outbox.send(client, SpaceGranted(object_id, 0, text))
+            return
+        client.granted[object_id] = offset
+        self._outbox.send(client, SpaceGranted(object_id, offset))
+
+    def claim(self, object_id: ObjectId, offset: int, client: Client) -> bool:
+        """Whether the space at `offset` was granted to `client` for the object; from now on the value owns it."""
+        if client.granted.get(object_id) != offset:
+            return False
+        del client.granted[object_id]
+        return True
+
+    def ungrant(self, object_id: ObjectId, client: Client) -> None:
+        """Free space that was granted to `client` for the object and not sealed, if any."""
+        offset = client.granted.pop(object_id, None)
+        if offset is not None:
+            self.arena.free(offset)
+
+    def drop_grants(self, client: Client) -> None:
+        """Free all space that was granted to `client` and not sealed."""
+        for object_id in list(client.granted):
+            self.ungrant(object_id, client)
+
+    def discard(self, value: ObjectValue) -> None:
+        """A value that nobody will see, whose space `claim` took over."""
+        if value.kind == SHARED:
+            self.arena.free(value.offset)
+
+    def _ask(self, entry: ObjectEntry, client: Client) -> None:
+        if entry.requesters is None:
+            entry.requesters = {}
+        entry.requesters[client] = None
+
+    def _free(self, entry: ObjectEntry) -> None:
+        """Free an object, and what only its value referred to. A loop: values can contain each other in long chains."""
+        freed = self._outbox.freed
+        doomed = [entry]
+        while doomed:
+            entry = doomed.pop()
+            del self.entries[entry.object_id]
+            freed.append(entry.object_id)
+            if entry.value is not None:
+                self.discard(entry.value)
+            for offset in entry.spare_offsets:
+                self.arena.free(offset)
+            for inner in entry.contains:
+                inner.refs -= 1
+                if not inner.refs and inner.value is not None:
+                    doomed.append(inner)
+            entry.contains = ()

@@ -1,0 +1,65 @@
+"""What one `handle` decided, gathered so that each client gets one frame's worth and the log one append."""
+
+from __future__ import annotations
+
+from cellray.core.clients import Client
+from cellray.ids import ClientId, ObjectId
+from cellray.model.command import AppendFacts, ClientCommand, Command, KillWorker, ObjectsReady, Send, StartWorkers
+from cellray.model.fact import LoggedFact, ObjectsFreed
+from cellray.model.object import ObjectValue
+
+
+class Outbox:
+    """Derived facts, values and commands, until `flush` makes the command list of them."""
+
+    def __init__(self) -> None:
+        self.facts: list[LoggedFact] = []
+        self.freed: list[ObjectId] = []
+        self._receivers: list[Client] = []
+        self._sends: list[tuple[Client, ClientCommand]] = []
+        self._kills: list[KillWorker] = []
+        self._start_count = 0
+
+    def deliver(self, client: Client, object_id: ObjectId, value: ObjectValue) -> None:
+        """A value for a client that owns the object or asked for it."""
+        if not client.outbox:
+            self._receivers.append(client)
+        client.outbox.append((object_id, value))
+
+    def send(self, client: Client, command: ClientCommand) -> None:
+        """Any other command for a client."""
+        self._sends.append((client, command))
+
+    def kill(self, worker_id: ClientId, reason: str) -> None:
+        """End a worker's process."""
+        self._kills.append(KillWorker(worker_id, reason))
+
+    def start_workers(self, count: int) -> None:
+        """Start `count` workers more."""
+        self._start_count += count
+
+    def flush(self, at: float) -> list[Command]:
+        """Everything gathered since the last time: facts for the log first, then what is sent, then processes."""
+        commands: list[Command] = []
+        if self.freed:
+            self.facts.append(ObjectsFreed(self.freed, at))
+            self.freed = []
+        if self.facts:
+            commands.append(AppendFacts(self.facts))
+            self.facts = []
+        if self._receivers:
+            for client in self._receivers:
+                if client.alive:
+                    commands.append(Send(client.client_id, ObjectsReady(client.outbox)))
+                client.outbox = []
+            self._receivers = []
+        if self._sends:
+            commands.extend(Send(client.client_id, command) for client, command in self._sends if client.alive)
+            self._sends = []
+        if self._kills or self._start_count:
+            commands.extend(self._kills)
+            self._kills = []
+            if self._start_count:
+                commands.append(StartWorkers(self._start_count))
+                self._start_count = 0
+        return commands

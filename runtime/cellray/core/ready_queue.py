@@ -1,0 +1,96 @@
+"""Ready tasks of one resource shape, first in, first out within a job, the jobs taking turns."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from cellray.core.transitions import READY
+from cellray.errors import InternalError
+from cellray.model.task import Resources
+
+if TYPE_CHECKING:
+    from cellray.core.tasks import Job, Task
+    from cellray.core.workers import Worker
+
+
+class ReadyQueue:
+    """The shape's ready tasks, `count` of them, and the `workers` that hold a lease of the shape.
+
+    A cancelled task stays where it is until its turn comes and is passed over then: taking one out of the middle of a
+    long queue would cost its length.
+    """
+
+    __slots__ = ("by_job", "count", "demand", "starved_since", "workers")
+
+    def __init__(self, demand: Resources) -> None:
+        self.demand = demand
+        self.count = 0
+        self.by_job: dict[Job, deque[Task]] = {}
+        self.workers: dict[Worker, None] = {}
+        self.starved_since: float | None = None
+
+    def push(self, task: Task) -> None:
+        """Add a task that is READY at the end of its job's turn."""
+        self.count += 1
+        try:
+            self.by_job[task.job].append(task)
+        except KeyError:
+            self.by_job[task.job] = deque((task,))
+
+    def push_front(self, task: Task) -> None:
+        """Add a task that is READY before all others of its job."""
+        self.count += 1
+        self.by_job.setdefault(task.job, deque()).appendleft(task)
+
+    def withdraw(self) -> None:
+        """One of the tasks in the queue has left the state READY."""
+        self.count -= 1
+        if not self.count:
+            self.by_job.clear()
+            self.starved_since = None
+
+    def head(self) -> Task:
+        """The task whose turn it is. The queue must not be empty."""
+        while self.by_job:
+            job, queue = next(iter(self.by_job.items()))
+            while queue:
+                if queue[0].state == READY:
+                    return queue[0]
+                queue.popleft()
+            del self.by_job[job]
+        raise InternalError(f"a queue that counts {self.count} ready tasks has none; demand {self.demand}")
+
+    def take(self, limit: int) -> list[Task]:
+        """The task whose turn it is and up to `limit` - 1 of its job after it that share its template.
+
+        While several jobs wait, one task at a time, so that they take turns. The tasks are READY still; the caller
+        moves them.
+        """
+        head = self.head()
+        job = head.job
+        queue = self.by_job[job]
+        if len(self.by_job) > 1:
+            taken = [queue.popleft()]
+            del self.by_job[job]
+            if queue:
+                self.by_job[job] = queue
+        else:
+            taken = _take_alike(queue, limit, head)
+            if not queue:
+                del self.by_job[job]
+        self.count -= len(taken)
+        return taken
+
+
+def _take_alike(queue: deque[Task], limit: int, head: Task) -> list[Task]:
+    """Up to `limit` tasks from the front, as long as they are READY, of the template of `head`, and first attempts."""
+    template = head.template
+    taken = [queue.popleft()]
+    limit = min(limit, len(queue) + 1)
+    while len(taken) < limit:
+        task = queue[0]
+        if task.template is not template or task.state != READY or task.attempt:
+            break
+        taken.append(queue.popleft())
+    return taken

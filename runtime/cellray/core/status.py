@@ -1,0 +1,105 @@
+"""What the core tells the control service about itself. Read-only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cellray.core.transitions import CANCELLED, FAILED, FINISHED
+from cellray.ids import ClientId, TaskId
+from cellray.model.task import TaskState
+
+if TYPE_CHECKING:
+    from cellray.core.objects import ObjectTable
+    from cellray.core.resources import ResourcePool
+    from cellray.core.task_table import TaskTable
+    from cellray.core.workers import Worker, WorkerTable
+
+
+class RunningTask(NamedTuple):
+    """A task at the head of a worker's queue, there since `since` (seconds since the epoch)."""
+
+    task_id: TaskId
+    name: str
+    worker_id: ClientId
+    since: float
+    attempt: int
+
+
+class WorkerStatus(NamedTuple):
+    """A worker; `state` is one of idle, busy, blocked, ending; `task_count` what it holds, the running one included."""
+
+    worker_id: ClientId
+    pid: int
+    state: str
+    task_count: int
+
+
+class NodeStatus:
+    """Views of the core's state, each made when asked for; none costs more than the number of workers or shapes."""
+
+    def __init__(self, tasks: TaskTable, workers: WorkerTable, objects: ObjectTable, pool: ResourcePool) -> None:
+        self._tasks = tasks
+        self._workers = workers
+        self._objects = objects
+        self._pool = pool
+
+    @property
+    def ready_count(self) -> int:
+        """Tasks in state READY."""
+        return sum(queue.count for queue in self._tasks.queues.values())
+
+    @property
+    def available(self) -> dict[str, int]:
+        """Free resources in ten-thousandths; negative while workers that left `get` oversubscribe the node."""
+        return dict(self._pool.available)
+
+    @property
+    def object_bytes(self) -> int:
+        """Arena space in use."""
+        return self._objects.arena.used_bytes
+
+    @property
+    def object_count(self) -> int:
+        """Objects that exist or will."""
+        return len(self._objects.entries)
+
+    def counts(self) -> dict[TaskState, int]:
+        """Tasks by state; of the final states, all that ever ended so."""
+        tasks = self._tasks
+        assigned = sum(len(worker.queue) for worker in self._workers.workers.values())
+        return {
+            TaskState.WAITING: tasks.waiting,
+            TaskState.READY: self.ready_count,
+            TaskState.ASSIGNED: assigned,
+            TaskState.FINISHED: tasks.ended[FINISHED],
+            TaskState.FAILED: tasks.ended[FAILED],
+            TaskState.CANCELLED: tasks.ended[CANCELLED],
+        }
+
+    def is_live(self, task_id: TaskId) -> bool:
+        """Whether the task is known here and has not ended."""
+        task = self._tasks.tasks.get(task_id)
+        return task is not None and task.state < FINISHED
+
+    def running(self) -> list[RunningTask]:
+        """What runs now."""
+        heads = [(worker, worker.queue[0]) for worker in self._workers.workers.values() if worker.queue]
+        return [
+            RunningTask(head.task_id, head.template.spec.name, worker.client_id, worker.head_since, head.attempt)
+            for worker, head in heads
+        ]
+
+    def workers(self) -> list[WorkerStatus]:
+        """The workers there are."""
+        return [
+            WorkerStatus(worker.client_id, worker.pid, _state(worker), len(worker.queue))
+            for worker in self._workers.workers.values()
+        ]
+
+
+def _state(worker: Worker) -> str:
+    if worker.ending:
+        return "ending"
+    if worker.blocked:
+        return "blocked"
+    return "busy" if worker.queue else "idle"

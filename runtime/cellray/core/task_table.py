@@ -1,0 +1,324 @@
+"""The live tasks of one node and everything that changes one: submitted, ready, given back, retried, ended.
+
+A task's record goes when it is final and its descendants are: memory does not grow with what has run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellray.core import dependencies, failures
+from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
+from cellray.core.outbox import Outbox
+from cellray.core.ready_queue import ReadyQueue
+from cellray.core.resources import ResourcePool
+from cellray.core.tasks import Job, Refusal, Task, Template
+from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
+from cellray.ids import FunctionHash, ObjectId, TaskId, TemplateId, child_task_ids, children_prefix, return_object_id
+from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
+from cellray.model.object import ObjectValue
+from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
+
+if TYPE_CHECKING:
+    from cellray.core.clients import Client
+    from cellray.core.workers import Worker
+
+RETURN_0 = return_object_id(TaskId(b""), 0)
+"""What a task's id is extended by to get the id of its first return."""
+
+
+class TaskTable:
+    """Tasks by id, with the templates, functions and ready queues that they need.
+
+    `live` counts tasks that are not final, `waiting` those in state WAITING, `ended` (by state) all that became final.
+    """
+
+    def __init__(self, objects: ObjectTable, pool: ResourcePool, outbox: Outbox) -> None:
+        self.tasks: dict[TaskId, Task] = {}
+        self.functions: dict[FunctionHash, Function] = {}
+        self.templates: dict[TemplateId, Template] = {}
+        self.queues: dict[Resources, ReadyQueue] = {}
+        self.jobs: dict[TaskId, Job] = {}
+        self.live = 0
+        self.waiting = 0
+        self.ended = [0] * (CANCELLED + 1)
+        self._order = 0
+        self._objects = objects
+        self._pool = pool
+        self._outbox = outbox
+
+    def register_function(self, function: Function) -> None:
+        """Add to the function table; content-addressed, so that the same again changes nothing."""
+        self.functions.setdefault(function.function_hash, function)
+
+    def register_template(self, spec: TaskTemplate) -> None:
+        """Add a template; content-addressed, so that the same again changes nothing."""
+        if spec.template_id in self.templates:
+            return
+        infeasible = failures.infeasible_text(spec.name, spec.resources, self._pool)
+        if infeasible:
+            refusal = Refusal(infeasible, failures.unschedulable(infeasible))
+            self.templates[spec.template_id] = Template(spec, ReadyQueue(spec.resources), refusal)
+            return
+        queue = self.queues.get(spec.resources)
+        if queue is None:
+            queue = self.queues[spec.resources] = ReadyQueue(spec.resources)
+        self.templates[spec.template_id] = Template(spec, queue)
+
+    def submit(self, fact: TasksSubmitted, client: Client, job: Job, parent: Task | None, refusal: str) -> None:
+        """Take over a batch. A non-empty `refusal` cancels all of it: its job, or its parent, is at its end."""
+        specs = fact.tasks
+        at = fact.at
+        tasks, entries, held = self.tasks, self._objects.entries, client.held
+        template: Template | None = None
+        last_template_id = -1
+        owner_id = client.client_id
+        alive = client.alive
+        task_ids = child_task_ids(children_prefix(fact.parent_id), [spec.index for spec in specs])
+        for spec, task_id in zip(specs, task_ids, strict=True):
+            if spec.template_id != last_template_id:
+                template = self._template(spec)
+                last_template_id = spec.template_id
+            assert template is not None
+            object_id: ObjectId = task_id + RETURN_0  # type: ignore[assignment]
+            if task_id in tasks or object_id in entries:
+                if self._resubmitted(task_id, template, client):
+                    continue
+                returns = self._declare(task_id, template.num_returns, client)
+            elif template.num_returns == 1 and alive:
+                entry = entries[object_id] = held[object_id] = ObjectEntry(object_id)
+                entry.refs = 1
+                entry.owner = client
+                returns = (entry,)
+            else:
+                returns = self._declare(task_id, template.num_returns, client)
+            self._order += 1
+            task = Task(task_id, spec, template, owner_id, job, parent, self._order, at, returns)
+            self._add(task, task_id)
+            if refusal:
+                self.cancel(task, refusal, at)
+            elif template.refusal is not None:
+                self.fail(task, template.refusal.value, template.refusal.summary, at)
+            elif spec.dependencies or spec.contained:
+                self._attach(task, at)
+            else:
+                task.state = READY
+                template.queue.push(task)
+
+    def settle(self, at: float) -> None:
+        """Move on the tasks that waited for objects that now exist, until no more follow."""
+        while self._objects.resolved:
+            settled = dependencies.settle(self._objects)
+            for task, error in settled.failed:
+                if task.state == WAITING:
+                    self.fail(task, error, "a dependency failed", at)
+            for task in settled.ready:
+                self._make_ready(task)
+
+    def finish(self, task: Task, worker: Worker, fact: TaskFinished) -> None:
+        """A worker returned values for a task that it had, and that it has no more."""
+        values = fact.values
+        returns = task.returns
+        if len(values) != len(returns):
+            text = f"The worker returned {len(values)} values for {len(returns)} of {task.template.spec.name}."
+            self._drop_grants(task, worker)
+            self.fail(task, failures.internal(text), text, fact.finished_at)
+            return
+        task.template.observe(fact.finished_at - fact.started_at)
+        move(task, FINISHED)
+        objects = self._objects
+        for entry, value in zip(returns, values, strict=True):
+            if value.kind == SHARED and not objects.claim(entry.object_id, value.offset, worker):
+                value = failures.internal(f"The worker wrote {entry.object_id.hex()} where it was granted no space.")
+            if entry.value is None:
+                objects.seal(entry, value)
+            else:
+                objects.discard(value)
+        if worker.granted:
+            self._drop_grants(task, worker)
+        self._conclude(task)
+
+    def fail(self, task: Task, error: ObjectValue, summary: str, at: float) -> None:
+        """The task ends with an error that the core decided; the log is told."""
+        self._outbox.facts.append(TaskFailed(task.task_id, 0.0, at, error, _one_line(summary)))
+        self._end(task, FAILED, error)
+
+    def raised(self, task: Task, worker: Worker, fact: TaskFailed) -> None:
+        """A worker reports that a task's code raised; the task is tried again when it asks for that."""
+        self._drop_grants(task, worker)
+        template = task.template
+        if template.spec.retry_exceptions and task.cancel is None and template.may_retry(task.attempt):
+            self.retry(task, fact.summary, fact.finished_at)
+        else:
+            self._end(task, FAILED, fact.error)
+
+    def dropped(self, task: Task, worker: Worker, fact: TaskCancelled) -> None:
+        """A worker reports that it interrupted the task or let it fall; the log has that."""
+        self._drop_grants(task, worker)
+        reason = fact.reason or (task.cancel.reason if task.cancel is not None else "")
+        self._cancelled(task, reason)
+
+    def cancel(self, task: Task, reason: str, at: float) -> None:
+        """The task ends cancelled by decision of the core; the log is told."""
+        self._outbox.facts.append(TaskCancelled(task.task_id, at, reason))
+        self._cancelled(task, reason)
+
+    def retry(self, task: Task, reason: str, at: float) -> None:
+        """Another attempt, behind those that are ready: if this task is what kills workers, others go on."""
+        task.attempt += 1
+        task.notes += (f"attempt {task.attempt} since {at:.6f}: {_one_line(reason)}",)
+        self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, _one_line(reason)))
+        move(task, READY)
+        task.worker = None
+        task.template.queue.push(task)
+
+    def give_back(self, task: Task, at: float) -> None:
+        """A worker had the task and did not begin it. To give several back in order, begin with the last."""
+        if task.cancel is not None:
+            self.cancel(task, task.cancel.reason, at)
+            return
+        move(task, READY)
+        task.worker = None
+        task.template.queue.push_front(task)
+
+    def end_job(self, job: Job) -> None:
+        """No more submissions of this job are taken; its record goes with its last task."""
+        job.ended = True
+        if not job.live:
+            self.jobs.pop(job.root_task_id, None)
+
+    def _template(self, spec: TaskSpec) -> Template:
+        """The task's template; for one that nobody registered, a stand-in whose tasks fail."""
+        template = self.templates.get(spec.template_id)
+        if template is None:
+            unknown = TaskTemplate(spec.template_id, FunctionHash(b""), "a task", ())
+            return _unusable(unknown, f"Template {spec.template_id} was used before it was registered.")
+        content = template.spec.function_hash
+        if template.refusal is None and content not in self.functions:
+            text = f"Function {content.hex()} of {template.spec.name} was used before it was registered."
+            return _unusable(template.spec, text)
+        return template
+
+    def _declare(self, task_id: TaskId, num_returns: int, client: Client) -> tuple[ObjectEntry, ...]:
+        return tuple([self._objects.declare(return_object_id(task_id, i), client) for i in range(num_returns)])
+
+    def _add(self, task: Task, task_id: TaskId) -> None:
+        known = self.tasks.get(task_id)
+        if known is not None:
+            self._supersede(known, task)
+        self.tasks[task_id] = task
+        self.live += 1
+        task.job.live += 1
+        if task.parent is not None:
+            if task.parent.children is None:
+                task.parent.children = {}
+            task.parent.children[task] = None
+
+    def _supersede(self, known: Task, task: Task) -> None:
+        """A final task whose descendants are under way runs again: the new record takes its place in the tree."""
+        task.children = known.children
+        for child in task.children or ():
+            child.parent = task
+        task.parent = known.parent
+        if known.parent is not None and known.parent.children is not None:
+            del known.parent.children[known]
+
+    def _resubmitted(self, task_id: TaskId, template: Template, client: Client) -> bool:
+        """Whether a task that a re-executed parent submits again need not run: it is live, or its results exist."""
+        known = self.tasks.get(task_id)
+        if known is not None and known.state < FINISHED:
+            returns = known.returns
+        else:
+            found = [self._objects.entries.get(return_object_id(task_id, i)) for i in range(template.num_returns)]
+            returns = tuple([entry for entry in found if entry is not None])
+            if not returns or len(returns) != template.num_returns:
+                return False
+        for entry in returns:
+            self._objects.subscribe(entry, client)
+        return True
+
+    def _attach(self, task: Task, at: float) -> None:
+        error = dependencies.attach(task, self._objects)
+        if error is not None:
+            self.fail(task, error, "a dependency failed", at)
+        elif task.missing:
+            self.waiting += 1
+        else:
+            move(task, READY)
+            task.template.queue.push(task)
+
+    def _make_ready(self, task: Task) -> None:
+        move(task, READY)
+        self.waiting -= 1
+        task.template.queue.push(task)
+
+    def _cancelled(self, task: Task, reason: str) -> None:
+        self._end(task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, reason))
+
+    def _end(self, task: Task, state: int, error: ObjectValue) -> None:
+        before = task.state
+        move(task, state)
+        if before == READY:
+            task.template.queue.withdraw()
+        elif before == WAITING and task.missing:
+            self.waiting -= 1
+        for entry in task.returns:
+            if entry.value is None:
+                self._objects.seal(entry, error)
+        self._conclude(task)
+
+    def _conclude(self, task: Task) -> None:
+        """The task is final: what it kept alive goes, and its record unless descendants are under way."""
+        self.ended[task.state] += 1
+        self.live -= 1
+        task.worker = None
+        task.returns = ()
+        if task.pinned:
+            for entry in task.pinned:
+                self._objects.unpin(entry)
+            task.pinned = ()
+        if task.orphans:
+            for entry in task.orphans:
+                self._objects.unpin(entry)
+            task.orphans = ()
+        job = task.job
+        job.live -= 1
+        if job.ended and not job.live:
+            self.jobs.pop(job.root_task_id, None)
+        if task.children is None:
+            del self.tasks[task.task_id]
+            if task.parent is not None:
+                self._forget_child(task)
+        elif not task.children:
+            self._forget(task)
+
+    def _forget(self, task: Task) -> None:
+        del self.tasks[task.task_id]
+        if task.parent is not None:
+            self._forget_child(task)
+
+    def _forget_child(self, task: Task) -> None:
+        """A record went; so do those above it that waited only for this. A loop: nesting may be deep."""
+        parent = task.parent
+        while parent is not None:
+            assert parent.children is not None
+            del parent.children[task]
+            if parent.children or parent.state < FINISHED:
+                return
+            del self.tasks[parent.task_id]
+            task, parent = parent, parent.parent
+
+    def _drop_grants(self, task: Task, worker: Worker) -> None:
+        """Free the space for results that this attempt did not seal. (Its `put` space the worker returns itself.)"""
+        if worker.granted:
+            for entry in task.returns:
+                self._objects.ungrant(entry.object_id, worker)
+
+
+def _unusable(spec: TaskTemplate, text: str) -> Template:
+    """A template whose tasks fail at once because of a bug on the submitter's side of ours."""
+    return Template(spec, ReadyQueue(spec.resources), Refusal(text, failures.internal(text)))
+
+
+def _one_line(text: str) -> str:
+    return text.split("\n", 1)[0][:200]

@@ -1,0 +1,51 @@
+"""What a dead worker leaves behind: its running task, its unbegun ones, what it held, and space that it was writing."""
+
+from __future__ import annotations
+
+from cellray.core import failures
+from cellray.core.dispatcher import Dispatcher
+from cellray.core.objects import ObjectTable
+from cellray.core.task_table import TaskTable
+from cellray.core.tasks import Task
+from cellray.core.transitions import FINISHED
+from cellray.core.workers import Worker, WorkerTable
+from cellray.model.fact import WorkerExited
+
+
+class WorkerExit:
+    """Settles the affairs of workers that ended."""
+
+    def __init__(self, tasks: TaskTable, objects: ObjectTable, workers: WorkerTable, dispatcher: Dispatcher) -> None:
+        self._tasks = tasks
+        self._objects = objects
+        self._workers = workers
+        self._dispatcher = dispatcher
+
+    def settle(self, worker: Worker, fact: WorkerExited, at: float) -> None:
+        """The worker is gone. Its running task is tried again or fails; the others are as if never sent."""
+        left = list(worker.queue)
+        worker.queue.clear()
+        worker.alive = False
+        self._dispatcher.end_lease(worker)
+        self._workers.remove(worker)
+        for task in reversed(left[1:]):
+            self._tasks.give_back(task, at)
+        head = left[0] if left else None
+        if head is not None:
+            self._settle_head(head, worker, fact, at)
+        if head is not None and head.state < FINISHED:
+            # A retry submits and puts the same objects again; until it has ended they must not be freed and remade.
+            head.orphans += self._objects.hand_over(worker)
+        self._objects.release_all(worker)
+
+    def _settle_head(self, task: Task, worker: Worker, fact: WorkerExited, at: float) -> None:
+        if task.cancel is not None:
+            self._tasks.cancel(task, task.cancel.reason, at)
+        elif fact.intended or worker.retired:
+            self._tasks.give_back(task, at)
+        elif task.template.may_retry(task.attempt):
+            self._tasks.retry(task, f"worker {worker.pid} {failures.death(fact)}", at)
+        else:
+            spec = task.template.spec
+            error = failures.worker_crashed(spec.name, task.task_id, worker.pid, task.attempt + 1, fact)
+            self._tasks.fail(task, error, f"worker {worker.pid} {failures.death(fact)}", at)

@@ -1,0 +1,149 @@
+"""Workers: who is there, who is idle, how many are starting, and when to start more.
+
+The shell starts as many workers as the node has CPUs; the core learns of each by WorkerStarted, and asks for more
+only to replace dead ones or because others block in `get` and have lent their resources out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from cellray.config import Config
+from cellray.core.clients import Client
+from cellray.ids import ClientId, FunctionHash, TemplateId
+
+if TYPE_CHECKING:
+    from cellray.core.ready_queue import ReadyQueue
+    from cellray.core.tasks import Task
+
+BACKOFF_S_FIRST = 0.1
+BACKOFF_S_MAX = 10.0
+
+
+class Worker(Client):
+    """A worker process. `queue` holds what was sent to it, the head running since `head_since`.
+
+    `lease` is the shape it serves: it has the shape's resources (unless `blocked`) while its queue holds tasks.
+    `returning`: asked for its unbegun tasks, has not answered. `ending`: killed or told to exit. `open`: none of the
+    three, so that it may be given tasks.
+    """
+
+    __slots__ = (
+        "blocked",
+        "ending",
+        "functions",
+        "head_reported",
+        "head_since",
+        "lease",
+        "open",
+        "pid",
+        "queue",
+        "retired",
+        "returning",
+        "templates",
+    )
+
+    def __init__(self, client_id: ClientId, pid: int) -> None:
+        super().__init__(client_id)
+        self.pid = pid
+        self.queue: deque[Task] = deque()
+        self.lease: ReadyQueue | None = None
+        self.head_since = 0.0
+        self.head_reported = False
+        self.blocked = False
+        self.returning = False
+        self.ending = False
+        self.retired = False
+        self.open = True
+        self.templates: set[TemplateId] = set()
+        self.functions: set[FunctionHash] = set()
+
+    def take_out(self, task: Task, at: float) -> None:
+        """`task` is no longer with this worker; if it was the head, the next one runs since `at`."""
+        if self.queue[0] is task:
+            self.queue.popleft()
+            self.head_since = at
+            self.head_reported = False
+        elif self.queue[-1] is task:
+            self.queue.pop()
+        else:
+            self.queue.remove(task)
+
+
+class WorkerTable:
+    """The workers of one node. `idle` are those that are open and have no tasks, the last one to become so last."""
+
+    def __init__(self, cpus: int, config: Config) -> None:
+        self.base = max(1, min(cpus, config.workers_max))
+        self.workers: dict[ClientId, Worker] = {}
+        self.idle: dict[Worker, None] = {}
+        self.blocked = 0
+        self.starting = self.base
+        self.start_failures = 0
+        self._start_not_before = 0.0
+        self._workers_max = config.workers_max
+        self._spare_max = config.workers_spare_max
+
+    def add(self, worker: Worker) -> None:
+        """A worker connected."""
+        self.workers[worker.client_id] = worker
+        self.starting = max(0, self.starting - 1)
+        self.start_failures = 0
+        self.settle(worker)
+
+    def remove(self, worker: Worker) -> None:
+        """A worker is gone."""
+        del self.workers[worker.client_id]
+        self.idle.pop(worker, None)
+        if worker.blocked:
+            self.blocked -= 1
+
+    def start_failed(self, at: float) -> None:
+        """A worker that was starting ended before it connected. Start no other one at once, or it never ends."""
+        self.starting = max(0, self.starting - 1)
+        self.start_failures += 1
+        delay_s = min(BACKOFF_S_MAX, BACKOFF_S_FIRST * 2.0 ** min(self.start_failures, 20))
+        self._start_not_before = at + delay_s
+
+    def set_blocked(self, worker: Worker, blocked: bool) -> None:
+        """Note that a worker entered or left `get`."""
+        if worker.blocked != blocked:
+            worker.blocked = blocked
+            self.blocked += 1 if blocked else -1
+        self.settle(worker)
+
+    def settle(self, worker: Worker) -> None:
+        """Bring `open` and `idle` in line with the worker's other fields, after any of them changed."""
+        worker.open = not (worker.blocked or worker.returning or worker.ending)
+        if worker.open and not worker.queue:
+            self.idle[worker] = None
+        else:
+            self.idle.pop(worker, None)
+
+    def startable(self, wanted: int, at: float) -> int:
+        """How many of `wanted` further workers may start now, those that are starting already counted in.
+
+        The caller starts them: `starting` includes them from now on.
+        """
+        if at < self._start_not_before:
+            return 0
+        room = self._workers_max - len(self.workers) - self.starting
+        count = max(0, min(wanted - self.starting, room))
+        self.starting += count
+        return count
+
+    @property
+    def short(self) -> int:
+        """How many workers are missing from the base pool, those starting counted as missing still."""
+        return max(0, self.base - len(self.workers))
+
+    @property
+    def exhausted(self) -> bool:
+        """No worker may be started any more, and none that is there can take a task."""
+        return self.starting == 0 and len(self.workers) >= self._workers_max and self.blocked == len(self.workers)
+
+    def surplus(self) -> list[Worker]:
+        """Idle workers beyond what is kept in reserve, the longest idle first."""
+        count = min(len(self.workers) - self.base, len(self.idle) - self._spare_max)
+        return [worker for worker, _ in zip(self.idle, range(count), strict=False)] if count > 0 else []

@@ -1,0 +1,1 @@
+"""Engines: what the public API stands on. `native` is this runtime."""

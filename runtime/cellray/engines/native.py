@@ -1,0 +1,399 @@
+"""The engine of this runtime: the public verbs over one channel to the node. Drivers and workers use the same one."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from cellray.client.channel import Channel
+from cellray.client.connect import Connected
+from cellray.clock import SystemClock
+from cellray.config import Config
+from cellray.engines.context import SubmitContext
+from cellray.engines.references import References
+from cellray.engines.values import Values
+from cellray.errors import GetTimeoutError, SessionLostError
+from cellray.ids import (
+    ClientId,
+    FunctionHash,
+    ObjectId,
+    TaskId,
+    TemplateId,
+    child_task_id,
+    function_hash,
+    return_object_id,
+)
+from cellray.model.command import Exit, ObjectsReady, OutputForwarded, SpaceGranted, Warn
+from cellray.model.fact import (
+    CancelRequested,
+    FunctionRegistered,
+    ObjectSealed,
+    ObjectsHeld,
+    ObjectsReleased,
+    ObjectsRequested,
+    TemplateRegistered,
+    WorkerBlocked,
+    WorkerUnblocked,
+)
+from cellray.model.object import ObjectValue
+from cellray.model.task import Cell, Function, TaskSpec, make_template
+from cellray.ports import ObjectStore, SubmitOptions
+from cellray.serialization import (
+    STORED_ARGUMENTS,
+    Serialized,
+    collect_references,
+    serialize,
+    serialize_arguments,
+    serialize_function,
+)
+
+OutputListener = Callable[[OutputForwarded], None]
+
+
+class Prepared(NamedTuple):
+    """A function exported with its options, ready to be submitted many times."""
+
+    template_id: TemplateId
+    num_returns: int
+    function: Callable[..., Any]
+
+
+class NativeEngine:
+    """`ports.Engine` over a connection. `handlers` adds what a worker does with commands of its own."""
+
+    def __init__(
+        self,
+        connected: Connected,
+        store: ObjectStore,
+        config: Config,
+        *,
+        role: str,
+        handlers: dict[type, Callable[[Any], None]] | None = None,
+    ) -> None:
+        self.welcome = connected.welcome
+        self.config = config
+        self.is_worker = role == "worker"
+        self.context = SubmitContext(connected.welcome.root_task_id, None)
+        self.output_listeners: list[OutputListener] = []
+        self.warning_listeners: list[Callable[[str], None]] = []
+        self.references = References(self._nudge)
+        self.values = Values(lambda: self.channel, store, self.references, config.inline_bytes_max)
+        self._store = store
+        self._clock = SystemClock()
+        self._known: dict[ObjectId, ObjectValue] = {}
+        self._expected: set[ObjectId] = set()
+        self._callbacks: dict[ObjectId, list[Callable[[ObjectValue], None]]] = {}
+        self._callback_lock = threading.Lock()
+        self._functions: set[FunctionHash] = set()
+        self._templates: set[int] = set()
+        self._blocked = 0
+        self._closed = False
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            ObjectsReady: self._on_objects_ready,
+            SpaceGranted: self.values.on_granted,
+            OutputForwarded: self._on_output,
+            Warn: self._on_warn,
+            Exit: self._on_exit,
+            **(handlers or {}),
+        }
+        self.channel: Channel = Channel(
+            connected.connection,
+            on_commands=self._on_commands,
+            on_closed=self._on_closed,
+            before_flush=self._before_flush,
+            has_more=lambda: self.references.has_events,
+            flush_ms=config.submit_flush_ms,
+            batch_max=config.submit_batch_max,
+            frame_bytes_max=config.frame_bytes_max,
+        )
+
+    # -- submitting
+
+    def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Prepared:
+        """Export the function as it is now; nothing is sent for content that the node has already."""
+        with collect_references() as captured:
+            pickled = serialize_function(function)
+        hashed = function_hash(pickled)
+        if hashed not in self._functions:
+            self._functions.add(hashed)
+            for obj in captured:  # as long as the function may be called, that is, as long as we are connected
+                self.references.retain(obj)
+            module = getattr(function, "__module__", "") or ""
+            name = getattr(function, "__qualname__", options.name)
+            self.channel.add(
+                FunctionRegistered(
+                    Function(hashed, name, module, _source_of(function), pickled, options.cell), self._clock.now()
+                )
+            )
+        template = make_template(
+            hashed,
+            options.name,
+            options.resources,
+            num_returns=options.num_returns,
+            max_retries=options.max_retries,
+            retry_exceptions=options.retry_exceptions,
+            cell=options.cell,
+        )
+        if template.template_id not in self._templates:
+            self._templates.add(template.template_id)
+            self.channel.add(TemplateRegistered(template, self._clock.now()))
+        return Prepared(template.template_id, options.num_returns, function)
+
+    def submit(self, prepared: Prepared, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
+        """Submit one task. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
+        self._require_open()
+        if args or kwargs:
+            data, dependencies, contained = self._pack_arguments(prepared.function, args, kwargs)
+        else:
+            data, dependencies, contained = b"", (), ()
+        context = self.context
+        index = context.take_index()
+        task = child_task_id(context.prefix, index)
+        returns = [return_object_id(task, i) for i in range(prepared.num_returns)]
+        for obj in returns:
+            self.references.adopt(obj)
+            self._expected.add(obj)
+        self.channel.add_task(
+            context.task_id,
+            TaskSpec(index, prepared.template_id, data, dependencies, contained),
+        )
+        return returns
+
+    def _pack_arguments(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]]:
+        """Arguments as they travel; a payload that is large goes to the store and becomes the last dependency."""
+        payload, dependencies, contained = serialize_arguments(args, kwargs, function=function)
+        if isinstance(payload, bytes):
+            return payload, dependencies, contained
+        if payload.total_bytes <= self.config.inline_bytes_max:
+            return payload.to_bytes(), dependencies, contained
+        stored = self._put_serialized(payload)
+        # The task holds what it depends on; our own count is not needed once the task is on its way.
+        self.references.release(stored)
+        return STORED_ARGUMENTS, (*dependencies, stored), ()
+
+    # -- objects
+
+    def put(self, value: Any) -> ObjectId:
+        """Store a value: inline when small, else in shared memory."""
+        self._require_open()
+        return self._put_serialized(serialize(value))
+
+    def _put_serialized(self, serialized: Serialized) -> ObjectId:
+        obj = self.context.take_put()
+        sealed = self.values.seal(obj, serialized)
+        self.references.adopt(obj)
+        self._known[obj] = sealed
+        self.channel.add(ObjectSealed(obj, self._clock.now(), sealed))
+        return obj
+
+    def get(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[Any]:
+        """Values in order; what the first failed one raised. The values of one call are all had or none."""
+        known = self._known
+        missing = {obj for obj in ids if obj not in known}
+        if missing and not self._wait_for(missing, len(missing), timeout_s):
+            raise GetTimeoutError(
+                f"{len(missing)} of {len(ids)} objects were not ready after {timeout_s} s; their tasks go on. "
+                "Wait longer, or cellray.cancel() them."
+            )
+        load = self.values.load
+        return [load(obj, known[obj]) for obj in ids]
+
+    def wait(
+        self, ids: Sequence[ObjectId], num_returns: int, timeout_s: float | None
+    ) -> tuple[list[ObjectId], list[ObjectId]]:
+        """Ready (at most `num_returns`) and not ready, in the order given."""
+        known = self._known
+        missing = {obj for obj in ids if obj not in known}
+        needed = num_returns - (len(ids) - len(missing))
+        if needed > 0:
+            self._wait_for(missing, needed, timeout_s)
+        ready: list[ObjectId] = []
+        rest: list[ObjectId] = []
+        for obj in ids:
+            (ready if obj in known and len(ready) < num_returns else rest).append(obj)
+        return ready, rest
+
+    def _wait_for(self, missing: set[ObjectId], count: int, timeout_s: float | None) -> bool:
+        """Until `count` of the missing ids are known; `missing` shrinks meanwhile."""
+        self._require_open()
+        self._request_foreign(missing)
+        known = self._known
+        enough_at = len(missing) - count
+
+        def done() -> bool:
+            # Each pass looks only until the first id that is still missing, unless any order will do.
+            if enough_at == 0:
+                while missing:
+                    obj = missing.pop()
+                    if obj not in known:
+                        missing.add(obj)
+                        return False
+                return True
+            missing.difference_update([obj for obj in missing if obj in known])
+            return len(missing) <= enough_at
+
+        self.channel.flush()
+        if done():
+            return True
+        with self._lend_resources():
+            return self.channel.wait_until(done, timeout_s)
+
+    def _request_foreign(self, ids: set[ObjectId]) -> None:
+        foreign = [obj for obj in ids if obj not in self._expected]
+        if foreign:
+            self._expected.update(foreign)
+            self.channel.add(ObjectsRequested(foreign))
+
+    def _lend_resources(self) -> _Lending:
+        return _Lending(self)
+
+    def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
+        """Ask the node to cancel a task."""
+        self._require_open()
+        self.channel.add(CancelRequested([task], self._clock.now(), force, recursive, "cellray.cancel()"))
+        self.channel.flush()
+
+    # -- what a worker needs
+
+    @property
+    def client_id(self) -> ClientId:
+        """This connection's number at the node."""
+        return self.welcome.client_id
+
+    def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
+        """Tasks submitted and objects put from now on are this task's."""
+        self.context = SubmitContext(task_id, cell)
+
+    def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
+        """Values that came with a task."""
+        return [self.values.load(obj, value) for obj, value in objects]
+
+    def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
+        """A task's result as it travels."""
+        return self.values.seal(obj, serialized)
+
+    # -- references
+
+    def retain(self, obj: ObjectId) -> None:
+        """One reference more in this process."""
+        self.references.retain(obj)
+
+    def release(self, obj: ObjectId) -> None:
+        """One reference less; safe inside a garbage collection."""
+        if not self._closed:
+            self.references.release(obj)
+
+    def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
+        """Call once the object is known, at once if it is."""
+        with self._callback_lock:
+            value = self._known.get(obj)
+            if value is None:
+                self._callbacks.setdefault(obj, []).append(callback)
+        if value is not None:
+            callback(value)
+        else:
+            self._request_foreign({obj})
+            self.channel.nudge()
+
+    def _nudge(self) -> None:
+        if not self._closed:
+            self.channel.nudge()
+
+    def _before_flush(self) -> None:
+        if not self.references.has_events:
+            return
+        held, released = self.references.drain()
+        if held:
+            self.channel.add(ObjectsHeld(held))
+        if released:
+            for obj in released:
+                self._known.pop(obj, None)
+                self._expected.discard(obj)
+            self.channel.add(ObjectsReleased(released))
+
+    # -- what the node says
+
+    def _on_commands(self, commands: list[Any]) -> None:
+        handlers = self._handlers
+        for command in commands:
+            handlers[type(command)](command)
+
+    def _on_objects_ready(self, command: ObjectsReady) -> None:
+        self._known.update(command.objects)
+        if self._callbacks:
+            self._run_callbacks(command)
+
+    def _run_callbacks(self, command: ObjectsReady) -> None:
+        for obj, value in command.objects:
+            with self._callback_lock:
+                callbacks = self._callbacks.pop(obj, ())
+            for callback in callbacks:
+                callback(value)
+
+    def _on_output(self, command: OutputForwarded) -> None:
+        for listener in list(self.output_listeners):
+            listener(command)
+
+    def _on_warn(self, command: Warn) -> None:
+        for listener in list(self.warning_listeners):
+            listener(command.message)
+
+    def _on_exit(self, command: Exit) -> None:
+        self.channel.end(command.reason)
+
+    def _on_closed(self, reason: str) -> None:
+        """Wake everything that waits for objects which will never come."""
+        with self._callback_lock:
+            waiting, self._callbacks = self._callbacks, {}
+        for callbacks in waiting.values():
+            for callback in callbacks:
+                callback(ObjectValue(0))
+
+    def _require_open(self) -> None:
+        if self.channel.closed_reason is not None:
+            raise SessionLostError(
+                f"{self.channel.closed_reason}. Call cellray.shutdown() and then cellray.init() for a new session; "
+                "references of the old one have no values any more."
+            )
+
+    def close(self) -> None:
+        """Disconnect; references of this engine are names of nothing from now on."""
+        self._closed = True
+        self.channel.close("cellray.shutdown() was called")
+        self._store.close()
+
+
+class _Lending:
+    """While a worker waits, the node lends its resources to other tasks (nested tasks would deadlock otherwise)."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: NativeEngine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> None:
+        engine = self._engine
+        if engine.is_worker:
+            engine._blocked += 1
+            if engine._blocked == 1:
+                engine.channel.add(WorkerBlocked(engine.welcome.client_id, engine._clock.now()))
+                engine.channel.flush()
+
+    def __exit__(self, *_: object) -> None:
+        engine = self._engine
+        if engine.is_worker:
+            engine._blocked -= 1
+            if engine._blocked == 0:
+                engine.channel.add(WorkerUnblocked(engine.welcome.client_id, engine._clock.now()))
+
+
+def _source_of(function: Callable[..., Any]) -> str:
+    """The function's source for people; empty where there is none to be had."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""

@@ -1,0 +1,72 @@
+"""This process's counts of references and views; the node learns only when a count leaves or reaches zero.
+
+`retain` and `release` are called from anywhere, `__del__` inside a garbage collection included: they append to a
+deque and nothing else. `drain`, called before each flush, turns what came together into net changes, so that a
+reference that came and went in between costs no message.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from cellray.ids import ObjectId
+
+
+class References:
+    """Counts for one connection. `on_change` is called after each append and must not block."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._counts: dict[ObjectId, int] = {}
+        # A bare id is a release, a one-tuple a retain: one append each, in order.
+        self._events: deque[ObjectId | tuple[ObjectId]] = deque()
+        self._lock = threading.Lock()
+
+    def adopt(self, obj: ObjectId) -> None:
+        """A reference to a new object of our own; the node counts it without being told."""
+        with self._lock:
+            self._counts[obj] = self._counts.get(obj, 0) + 1
+
+    def retain(self, obj: ObjectId) -> None:
+        """One reference or view more."""
+        self._events.append((obj,))
+        self._on_change()
+
+    def release(self, obj: ObjectId) -> None:
+        """One reference or view less."""
+        self._events.append(obj)
+        self._on_change()
+
+    @property
+    def has_events(self) -> bool:
+        """Whether `drain` has something to do."""
+        return bool(self._events)
+
+    def drain(self) -> tuple[list[ObjectId], list[ObjectId]]:
+        """Ids whose count went from none to some, and from some to none, since the last drain."""
+        events, counts = self._events, self._counts
+        with self._lock:
+            before: dict[ObjectId, bool] = {}
+            for _ in range(len(events)):
+                event = events.popleft()
+                obj, step = (event[0], 1) if isinstance(event, tuple) else (event, -1)
+                count = counts.get(obj, 0)
+                before.setdefault(obj, count > 0)
+                counts[obj] = count + step
+            held: list[ObjectId] = []
+            released: list[ObjectId] = []
+            for obj, was_held in before.items():
+                is_held = counts[obj] > 0
+                if not is_held:
+                    del counts[obj]
+                if is_held and not was_held:
+                    held.append(obj)
+                elif was_held and not is_held:
+                    released.append(obj)
+        return held, released
+
+    def __len__(self) -> int:
+        """Objects held, as of the last drain."""
+        return len(self._counts)

@@ -1,0 +1,153 @@
+"""All exceptions a user can meet, with the names of Ray's public exceptions under our own root.
+
+    CellrayError
+    ├── TaskError                    user code raised; also an instance of what it raised
+    ├── TaskCancelledError
+    ├── WorkerCrashedError           the worker's process died; signal and last output lines are in it
+    ├── TaskUnschedulableError       asks for more than any node has
+    ├── GetTimeoutError              (TimeoutError)
+    ├── ObjectLostError              and the chain of reasons
+    ├── ObjectStoreFullError         (MemoryError)
+    ├── SerializationError           (TypeError) names the variable and why
+    ├── SessionError                 the background runtime could not be started, found or reached
+    │   ├── SessionStartError
+    │   ├── SessionLostError         (ConnectionError) it was there and is gone
+    │   └── GcsUnavailableError      (ConnectionError) the Redis server does not answer
+    └── InternalError                our own bug
+
+Fields hold facts; `str()` renders them and ends with what the user can do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CellrayError(Exception):
+    """Root of everything that Cellray raises on its own account."""
+
+
+class TaskError(CellrayError):
+    """A task's code raised. `get` raises a class that is both this and the original exception's class.
+
+    `cause` is the original exception, `traceback_text` its remote traceback, `function_name` and `task_id` (hex) say
+    where. Source of the semantics: Ray's RayTaskError.
+    """
+
+    def __init__(self, function_name: str, task_id: str, traceback_text: str, cause: BaseException) -> None:
+        super().__init__(function_name, task_id, traceback_text, cause)
+        self.function_name = function_name
+        self.task_id = task_id
+        self.traceback_text = traceback_text
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.function_name} (task {self.task_id[:12]}) raised remotely:\n{self.traceback_text.rstrip()}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TaskError, (self.function_name, self.task_id, self.traceback_text, self.cause)
+
+    def as_instanceof_cause(self) -> TaskError:
+        """This error as an instance of its cause's class too, so that `except ValueError` catches it."""
+        cause_class = type(self.cause)
+        if isinstance(self, cause_class) or issubclass(cause_class, CellrayError):
+            return self
+        try:
+            dual_class = _dual_class(cause_class)
+            dual = dual_class.__new__(dual_class, *self.cause.args)
+            TaskError.__init__(dual, self.function_name, self.task_id, self.traceback_text, self.cause)
+            dual.args = self.cause.args
+            dual.__dict__.update(
+                {k: v for k, v in vars(self.cause).items() if k not in vars(self) and not k.startswith("__")}
+            )
+        except Exception:
+            # Some classes (final ones, exotic layouts) cannot be a base or made without their own arguments.
+            return self
+        return dual
+
+
+def _dual_class(cause_class: type[BaseException]) -> type[TaskError]:
+    """A class that is TaskError and `cause_class` in one; made once for each cause."""
+    known = _dual_classes.get(cause_class)
+    if known is None:
+        members = {
+            "__str__": TaskError.__str__,
+            "__reduce__": TaskError.__reduce__,
+            "__doc__": TaskError.__doc__,
+        }
+        known = type(f"TaskError({cause_class.__name__})", (TaskError, cause_class), members)
+        known.__module__ = TaskError.__module__
+        _dual_classes[cause_class] = known
+    return known
+
+
+_dual_classes: dict[type[BaseException], type[TaskError]] = {}
+
+
+class TaskCancelledError(CellrayError):
+    """The task was cancelled, by `cancel`, by interrupting its cell, or with its driver."""
+
+
+class WorkerCrashedError(CellrayError):
+    """The worker's process died while it ran the task, and no retries were left."""
+
+
+class TaskUnschedulableError(CellrayError):
+    """The task asks for resources that no node of this session has."""
+
+
+class GetTimeoutError(CellrayError, TimeoutError):
+    """`get` did not have all values within its timeout; the tasks go on."""
+
+
+class ObjectLostError(CellrayError):
+    """The object's value is gone and could not be rebuilt."""
+
+
+class ObjectStoreFullError(CellrayError, MemoryError):
+    """There is no room for the object in shared memory."""
+
+
+class SerializationError(CellrayError, TypeError):
+    """A value cannot be pickled; `name` is the variable or place that holds the culprit, `reason` says why."""
+
+    def __init__(self, name: str, reason: str, advice: str = "") -> None:
+        super().__init__(name, reason, advice)
+        self.name = name
+        self.reason = reason
+        self.advice = advice
+
+    def __str__(self) -> str:
+        text = f"{self.name} cannot be sent to a worker: {self.reason}"
+        return f"{text}\n{self.advice}" if self.advice else text
+
+
+class SessionError(CellrayError):
+    """The background runtime could not be started, found or reached."""
+
+
+class SessionStartError(SessionError):
+    """A session could not be started; the text names the step and holds the end of its log."""
+
+
+class SessionLostError(SessionError, ConnectionError):
+    """The session was there and is gone: its node ended, or the connection broke."""
+
+
+class GcsUnavailableError(SessionError, ConnectionError):
+    """The Redis server that holds the control state does not answer."""
+
+
+class InternalError(CellrayError):
+    """Our own bug. Please report it with the text."""
+
+
+FAILURES: dict[str, type[CellrayError]] = {
+    "cancelled": TaskCancelledError,
+    "worker_crashed": WorkerCrashedError,
+    "unschedulable": TaskUnschedulableError,
+    "object_lost": ObjectLostError,
+    "store_full": ObjectStoreFullError,
+    "internal": InternalError,
+}
+"""Which exception each kind of `model.object.Failure` becomes."""

@@ -1,0 +1,137 @@
+"""The small tables: sessions of a server, a session's functions and nodes. Each operation is one command on one key.
+
+connection.run(tables.get_function(session_id, function_hash))                          # tools
+await connection.run(tables.put_session(description), timeout_s=config.gcs_connect_timeout_s)   # the node
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from cellray.errors import InternalError
+from cellray.gcs.keys import SESSIONS, session_keys
+from cellray.gcs.request import Request
+from cellray.gcs.resp import Reply
+from cellray.ids import FunctionHash, NodeId, SessionId
+from cellray.model.fact import LOG_SCHEMA_VERSION
+from cellray.model.task import Function, Resources
+
+
+class SessionDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool needs to find a session. Times are seconds since the epoch; `ended_at` is 0 while it runs."""
+
+    session_id: SessionId
+    started_at: float
+    node_socket: str
+    host: str
+    pid: int
+    ended_at: float = 0.0
+    schema: int = LOG_SCHEMA_VERSION
+
+
+class NodeDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """One node of a session."""
+
+    node_id: NodeId
+    host: str
+    pid: int
+    socket: str
+    resources: Resources
+    joined_at: float
+    left_at: float = 0.0
+
+
+_function_decoder = msgspec.msgpack.Decoder(Function)
+_node_decoder = msgspec.msgpack.Decoder(NodeDescription)
+_session_decoder = msgspec.json.Decoder(SessionDescription)
+
+
+def put_session(description: SessionDescription) -> Request[None]:
+    """Register a session, or replace its description: at its end by one with `ended_at`."""
+    name = description.session_id.encode()
+    return Request((b"HSET", SESSIONS, name, msgspec.json.encode(description)), _nothing)
+
+
+def get_session(session_id: SessionId) -> Request[SessionDescription | None]:
+    """None for one that is not registered."""
+    return Request(
+        (b"HGET", SESSIONS, session_id.encode()),
+        lambda reply: None if reply is None else _session_decoder.decode(_bytes(reply)),
+    )
+
+
+def list_sessions() -> Request[list[SessionDescription]]:
+    """All registered sessions, the oldest first. Those that another version described unreadably are left out."""
+    return Request((b"HVALS", SESSIONS), _sessions)
+
+
+def remove_session(session_id: SessionId) -> Request[None]:
+    """Take the session off the register; its keys go with `delete_keys`."""
+    return Request((b"HDEL", SESSIONS, session_id.encode()), _nothing)
+
+
+def delete_keys(session_id: SessionId) -> Request[None]:
+    """Everything of the session except its entry in the register: the log too."""
+    return Request((b"UNLINK", *session_keys(session_id)), _nothing)
+
+
+def put_functions(session_id: SessionId, functions: Sequence[Function]) -> Request[None]:
+    """Add functions (one at least). Content-addressed: adding one again changes nothing."""
+    pairs: list[bytes] = []
+    for function in functions:
+        pairs += (function.function_hash, msgspec.msgpack.encode(function))
+    return Request((b"HSET", session_keys(session_id).functions, *pairs), _nothing)
+
+
+def get_function(session_id: SessionId, function_hash: FunctionHash) -> Request[Function | None]:
+    """None for one that nobody put."""
+    return Request(
+        (b"HGET", session_keys(session_id).functions, function_hash),
+        lambda reply: None if reply is None else _function_decoder.decode(_bytes(reply)),
+    )
+
+
+def put_node(session_id: SessionId, node: NodeDescription) -> Request[None]:
+    """Add a node, or replace its description: when it leaves by one with `left_at`."""
+    return Request(
+        (b"HSET", session_keys(session_id).nodes, node.node_id.encode(), msgspec.msgpack.encode(node)), _nothing
+    )
+
+
+def list_nodes(session_id: SessionId) -> Request[list[NodeDescription]]:
+    """All nodes there have been, in the order they joined."""
+
+    def decode(reply: Reply) -> list[NodeDescription]:
+        nodes = [_node_decoder.decode(_bytes(value)) for value in _list(reply)]
+        return sorted(nodes, key=lambda node: node.joined_at)
+
+    return Request((b"HVALS", session_keys(session_id).nodes), decode)
+
+
+def _sessions(reply: Reply) -> list[SessionDescription]:
+    sessions = []
+    for value in _list(reply):
+        try:
+            sessions.append(_session_decoder.decode(_bytes(value)))
+        except msgspec.MsgspecError:
+            # The register of a shared server outlives versions; one foreign entry must not hide the others.
+            continue
+    return sorted(sessions, key=lambda session: session.started_at)
+
+
+def _nothing(_: Reply) -> None:
+    """A reply that says nothing beyond success."""
+
+
+def _bytes(reply: Reply) -> bytes:
+    if not isinstance(reply, bytes):
+        raise InternalError(f"a table of the GCS was answered with {reply!r:.60}")
+    return reply
+
+
+def _list(reply: Reply) -> list[Reply]:
+    if not isinstance(reply, list):
+        raise InternalError(f"a table of the GCS was answered with {reply!r:.60}")
+    return reply

@@ -1,0 +1,86 @@
+"""Ids: deterministic byte strings, so that a re-executed task re-creates the very same children and objects.
+
+A task's id is its parent's 12-byte prefix (a hash, computed once per parent) and a 4-byte index among the parent's
+submissions. An object's id is its task's id and a 4-byte return index; `put` objects use the upper half of the
+index range. See design.md, part 4; the idea is the paper's (section 4.2.3: lineage needs stable names).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import NewType, cast
+
+JobId = NewType("JobId", bytes)
+TaskId = NewType("TaskId", bytes)
+ObjectId = NewType("ObjectId", bytes)
+FunctionHash = NewType("FunctionHash", bytes)
+TemplateId = NewType("TemplateId", int)
+NodeId = NewType("NodeId", str)
+SessionId = NewType("SessionId", str)
+ClientId = NewType("ClientId", int)
+"""A connection to one node: a driver or a worker. Unique within the node's life, never reused."""
+
+JOB_ID_BYTES = 4
+PREFIX_BYTES = 12
+TASK_ID_BYTES = 16
+OBJECT_ID_BYTES = 20
+FUNCTION_HASH_BYTES = 16
+PUT_INDEX_BASE = 0x8000_0000
+INDEX_MAX = 0x7FFF_FFFF
+
+
+def root_task_id(job: JobId) -> TaskId:
+    """The id of the driver itself, the parent of everything that a job submits."""
+    return TaskId(hashlib.blake2b(job, digest_size=TASK_ID_BYTES, person=b"cellray-job").digest())
+
+
+def children_prefix(parent: TaskId) -> bytes:
+    """The 12 bytes with which the ids of all children of `parent` begin."""
+    return hashlib.blake2b(parent, digest_size=PREFIX_BYTES, person=b"cellray-task").digest()
+
+
+def child_task_id(prefix: bytes, index: int) -> TaskId:
+    """The id of the `index`-th task (from 0) submitted by the parent whose `children_prefix` is given."""
+    return TaskId(prefix + index.to_bytes(4, "big"))
+
+
+def child_task_ids(prefix: bytes, indices: Iterable[int]) -> list[TaskId]:
+    """`child_task_id` of many at once, at a fraction of the cost of each."""
+    return cast("list[TaskId]", [prefix + index.to_bytes(4, "big") for index in indices])
+
+
+def return_object_id(task: TaskId, return_index: int) -> ObjectId:
+    """The id of the object that `task` returns at `return_index` (from 0)."""
+    return ObjectId(task + return_index.to_bytes(4, "big"))
+
+
+def put_object_id(task: TaskId, put_index: int) -> ObjectId:
+    """The id of the `put_index`-th object (from 0) that `task`, or a driver's root task, stores with `put`."""
+    return ObjectId(task + (PUT_INDEX_BASE + put_index).to_bytes(4, "big"))
+
+
+def producer_of(obj: ObjectId) -> TaskId:
+    """The task that returned the object, or that called `put`."""
+    return TaskId(obj[:TASK_ID_BYTES])
+
+
+def return_index_of(obj: ObjectId) -> int:
+    """The return index of a returned object; for a `put` object its index plus `PUT_INDEX_BASE`."""
+    return int.from_bytes(obj[TASK_ID_BYTES:], "big")
+
+
+def is_put(obj: ObjectId) -> bool:
+    """Whether the object was stored with `put` rather than returned by a task."""
+    return obj[TASK_ID_BYTES] >= 0x80
+
+
+def function_hash(content: bytes) -> FunctionHash:
+    """Content address of a pickled function: code, closure and captured globals, not source text alone."""
+    return FunctionHash(hashlib.blake2b(content, digest_size=FUNCTION_HASH_BYTES, person=b"cellray-fn").digest())
+
+
+def template_id(encoded: bytes) -> TemplateId:
+    """Content address of an encoded task template: a positive 63-bit integer, so equal templates are one."""
+    digest = hashlib.blake2b(encoded, digest_size=8, person=b"cellray-tmpl").digest()
+    return TemplateId(int.from_bytes(digest, "big") >> 1)

@@ -1,0 +1,109 @@
+"""Commands: what the node's core decided; `node/perform.py` carries them out in the order given.
+
+Those addressed to a client travel to it as they are (a frame from the node is a msgpack list of them). Facts that a
+core derives are not sent before the log has taken them over into its buffer (`AppendFacts` comes first in the list);
+nothing on one node waits for the GCS to have written them, because the log is what recovery after a *node's* loss
+reads, and with the node its buffer, its workers and its objects are lost alike.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cellray.ids import ClientId, ObjectId, TaskId
+from cellray.model.fact import LoggedFact
+from cellray.model.object import ObjectValue
+from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
+
+
+class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
+    """To a worker: run these, in order. Functions and templates that it has not seen yet come along."""
+
+    tasks: list[TaskAssignment]
+    templates: list[TaskTemplate] = []
+    functions: list[Function] = []
+
+
+class ObjectsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
+    """To a client: values of objects that it owns or asked for."""
+
+    objects: list[tuple[ObjectId, ObjectValue]]
+
+
+class ReturnTasks(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
+    """To a worker: give back what you have not begun (answered by TasksReturned)."""
+
+
+class InterruptTask(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
+    """To a worker: raise in this task if it still runs, drop it if it has not begun."""
+
+    task_id: TaskId
+
+
+class SpaceGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
+    """To a client: write the object at `offset`; `error` says why there is no room instead."""
+
+    object_id: ObjectId
+    offset: int
+    error: str = ""
+
+
+class OutputForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
+    """To a driver: what one of its tasks printed."""
+
+    task_id: TaskId
+    stream: str
+    text: str
+    dropped_bytes: int = 0
+    name: str = ""
+    cell: Cell | None = None
+
+
+class Warn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
+    """To a driver: something the user should know now, such as workers that will not start."""
+
+    message: str
+
+
+class Exit(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=8):
+    """To a client: the session ends."""
+
+    reason: str
+
+
+ClientCommand = (
+    TasksAssigned | ObjectsReady | ReturnTasks | InterruptTask | SpaceGranted | OutputForwarded | Warn | Exit
+)
+"""What a node says to a driver or worker."""
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """Send one command to one client; the shell gathers those for one client into one frame."""
+
+    client_id: ClientId
+    command: ClientCommand
+
+
+class AppendFacts(msgspec.Struct, frozen=True, gc=False):
+    """Log facts that the core derived (those that came in are logged by the ingress)."""
+
+    facts: list[LoggedFact]
+
+
+class StartWorkers(msgspec.Struct, frozen=True, gc=False):
+    """Fork this many workers more."""
+
+    count: int
+
+
+class KillWorker(msgspec.Struct, frozen=True, gc=False):
+    """End a worker's process with SIGKILL."""
+
+    worker_id: ClientId
+    reason: str
+
+
+Command = Send | AppendFacts | StartWorkers | KillWorker
+
+command_encoder = msgspec.msgpack.Encoder()
+command_decoder = msgspec.msgpack.Decoder(list[ClientCommand])

@@ -1,0 +1,1 @@
+"""The node process: one event loop that feeds the core and carries out what it decides."""

@@ -1,0 +1,205 @@
+"""The node's loop: feeds the core with what comes in, with time and with ends of processes, and has it performed.
+
+The shell decides nothing and the core performs nothing. Everything here runs on the one event loop thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from cellray.core.node_scheduler import NodeScheduler
+from cellray.errors import SessionError
+from cellray.gcs.log_buffer import LogBuffer
+from cellray.ids import ClientId, JobId, root_task_id
+from cellray.model.command import Exit, Send
+from cellray.model.fact import (
+    ClockTicked,
+    Fact,
+    JobEnded,
+    JobStarted,
+    LoggedFact,
+    TaskFinished,
+    WorkerExited,
+    WorkerStarted,
+    decode_facts,
+    encode_facts,
+)
+from cellray.model.object import ObjectValue, ValueKind
+from cellray.node.ingress import ClientConnection
+from cellray.node.perform import Performer
+from cellray.node.pool import TemplatePool
+from cellray.node.settings import NodeSettings, SessionFolder
+from cellray.ports import Clock
+from cellray.wire import FrameKind, Hello, Welcome
+
+log = logging.getLogger(__name__)
+NODE_SOURCE = ClientId(0)
+OUTPUT_TAIL_BYTES = 2000
+LOG_AS_IT_CAME_BYTES = 64 * 1024
+
+
+class NodeLoop:
+    """`ingress.Reception`: admits clients and passes on their facts."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        folder: SessionFolder,
+        core: NodeScheduler,
+        pool: TemplatePool,
+        event_log: LogBuffer,
+        gcs_url: str,
+        clock: Clock,
+    ) -> None:
+        self.core = core
+        self.clients: dict[ClientId, ClientConnection] = {}
+        self._settings = settings
+        self._folder = folder
+        self._event_log = event_log
+        self._gcs_url = gcs_url
+        self._clock = clock
+        self._jobs: dict[ClientId, JobId] = {}
+        # A worker's end has two halves, its connection's and its process's, which come in either order.
+        self._disconnected: dict[int, ClientId] = {}
+        self._exit_statuses: dict[int, int] = {}
+        self._performer = Performer(self.clients, pool, self._append_derived)
+        self._tick: asyncio.TimerHandle | None = None
+        self._config_bytes = msgspec.msgpack.encode(settings.config)
+        self.on_owner_left: list[asyncio.Future[str]] = []
+        pool.on_exited = self._on_worker_ended
+
+    # -- facts
+
+    def record(self, facts: Sequence[LoggedFact]) -> None:
+        """Facts that the shell itself knows: logged and handed to the core."""
+        self._append_derived(facts)
+        self._feed(facts, NODE_SOURCE)
+
+    def _feed(self, facts: Sequence[Fact], source: ClientId) -> None:
+        self._performer.perform(self.core.handle(facts, source, self._clock.now()))
+        if self._tick is None and self.core.wants_ticks:
+            delay_s = self._settings.config.tick_ms / 1000
+            self._tick = asyncio.get_running_loop().call_later(delay_s, self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._tick = None
+        self._feed([ClockTicked(self._clock.now())], NODE_SOURCE)
+
+    def _append_derived(self, facts: Sequence[LoggedFact]) -> None:
+        self._event_log.add(NODE_SOURCE, encode_facts(list(facts)), len(facts))
+
+    # -- ingress.Reception
+
+    def admit(self, hello: Hello, client: ClientConnection) -> Welcome:
+        """A client proved the token: tell the core, and the client what it must know."""
+        now = self._clock.now()
+        job_id = JobId(os.urandom(4))
+        self.clients[client.client_id] = client
+        if hello.role == "driver":
+            self._jobs[client.client_id] = job_id
+            self.record([JobStarted(client.client_id, job_id, root_task_id(job_id), now, hello.pid, hello.entrypoint)])
+        elif hello.role == "worker":
+            self.record([WorkerStarted(client.client_id, now, hello.pid)])
+        else:
+            raise SessionError(f"unknown role {hello.role!r}; a client is a driver or a worker")
+        return Welcome(
+            client_id=client.client_id,
+            session_id=self._settings.session_id,
+            node_id=self._settings.node_id,
+            job_id=job_id,
+            root_task_id=root_task_id(job_id),
+            resources=self._settings.resources,
+            arena_bytes=self._settings.arena_bytes,
+            gcs_url=self._gcs_url,
+            config=self._config_bytes,
+        )
+
+    def receive(self, client: ClientConnection, kind: int, payload: bytes) -> None:
+        """A frame: into the log as it came, and to the core."""
+        facts = decode_facts(payload)
+        if kind == FrameKind.FACTS:
+            record = payload if len(payload) <= LOG_AS_IT_CAME_BYTES else self._without_large_values(facts)
+            self._event_log.add(client.client_id, record, len(facts))
+        elif kind != FrameKind.REQUESTS:
+            raise SessionError(f"a client sends facts or requests, not frames of kind {kind}")
+        self._feed(facts, client.client_id)
+
+    def _without_large_values(self, facts: Sequence[object]) -> bytes:
+        """The log keeps everything that is needed to run tasks again, but of large results only the size."""
+        bytes_max = self._settings.config.log_inline_value_bytes_max
+        slim = [
+            msgspec.structs.replace(fact, values=tuple(_slim_value(value, bytes_max) for value in fact.values))
+            if isinstance(fact, TaskFinished)
+            else fact
+            for fact in facts
+        ]
+        return encode_facts(slim)  # type: ignore[arg-type]
+
+    def left(self, client: ClientConnection) -> None:
+        """A connection ended: a driver's job with it; a worker is buried when its exit status is known."""
+        self.clients.pop(client.client_id, None)
+        if client.hello.role == "driver":
+            job_id = self._jobs.pop(client.client_id)
+            self.record([JobEnded(client.client_id, job_id, self._clock.now(), "the driver disconnected")])
+            if client.hello.owner:
+                for future in self.on_owner_left:
+                    if not future.done():
+                        future.set_result("its driver disconnected")
+            return
+        status = self._exit_statuses.pop(client.hello.pid, None)
+        if status is not None:
+            self._bury(client.client_id, client.hello.pid, status)
+        else:
+            self._disconnected[client.hello.pid] = client.client_id
+
+    # -- ends of workers
+
+    def _on_worker_ended(self, pid: int, status: int) -> None:
+        """The template's word. What the worker sent before is read first: `left` comes when the socket is empty."""
+        worker_id = self._disconnected.pop(pid, None)
+        if worker_id is not None:
+            self._bury(worker_id, pid, status)
+        elif any(client.hello.pid == pid and client.hello.role == "worker" for client in self.clients.values()):
+            self._exit_statuses[pid] = status
+        else:
+            self._bury(NODE_SOURCE, pid, status)  # it never connected
+
+    def _bury(self, worker_id: ClientId, pid: int, status: int) -> None:
+        signal_number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
+        tail = read_tail(self._folder.log(f"worker-{pid}.log"))
+        self.record([WorkerExited(worker_id, self._clock.now(), exit_code, signal_number, tail)])
+
+    # -- end
+
+    def say_goodbye(self, reason: str) -> None:
+        """Tell every client that the session ends, and its jobs' end to the log."""
+        if self._tick is not None:
+            self._tick.cancel()
+        now = self._clock.now()
+        self._performer.perform([Send(client_id, Exit(reason)) for client_id in self.clients])
+        for client_id, job_id in list(self._jobs.items()):
+            self.record([JobEnded(client_id, job_id, now, reason)])
+        self._jobs.clear()
+
+
+def _slim_value(value: ObjectValue, bytes_max: int) -> ObjectValue:
+    if value.kind != ValueKind.INLINE or len(value.data) <= bytes_max:
+        return value
+    return msgspec.structs.replace(value, data=b"", object_bytes=len(value.data))
+
+
+def read_tail(path: str) -> str:
+    """The last lines of a file, empty when there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - OUTPUT_TAIL_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

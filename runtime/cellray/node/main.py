@@ -1,0 +1,283 @@
+"""The node process, from start to end: `python -m cellray.node.main <session folder> <ready descriptor>`.
+
+It starts the template and the Redis server first, because they take longest, and does its own imports meanwhile.
+To the ready descriptor it writes one line a step (`step <what>`), and last `ready` or `failed <why>`; the driver that
+started it reads them, so that a slow start says where it is and a failed one why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cellray.errors import CellrayError
+from cellray.ids import TaskId
+from cellray.model.task import RESOURCE_UNITS
+from cellray.node.gcs_keeper import GcsKeeper
+from cellray.node.pool import TemplatePool
+from cellray.node.settings import NodeSettings, SessionFolder
+from cellray.worker.settings import WorkerSettings
+
+log = logging.getLogger("cellray.node")
+OWNER_ARRIVES_S = 30.0
+DRAIN_S = 2.0
+END_TIMEOUT_S = 5.0
+
+
+class Node:
+    """Puts the node's parts together and takes them apart again."""
+
+    def __init__(self, folder: SessionFolder, report: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._report = report
+        self._settings: NodeSettings = folder.read_settings()
+        self._token = folder.read_token()
+        self._stop: asyncio.Future[str] | None = None
+
+    def start_processes(self) -> None:
+        """The template and, unless somebody else runs the GCS, the Redis server."""
+        settings = self._settings
+        self._report("step starting the workers' template")
+        self._pool = TemplatePool(
+            WorkerSettings(
+                socket_path=self._folder.node_socket,
+                token=self._token,
+                log_folder=self._folder.logs,
+                node_pid=os.getpid(),
+                path=settings.path,
+                working_folder=settings.working_folder,
+            ),
+            self._folder.log("template.log"),
+        )
+        self._pool.start(settings.workers)
+        self._report("step starting redis-server")
+        self._gcs_keeper = None if settings.gcs_url else GcsKeeper(self._folder.path, self._token, self._request_stop)
+
+    async def run(self) -> None:
+        """Until the owner leaves, somebody asks to stop, or a part is lost for good."""
+        loop = asyncio.get_running_loop()
+        self._stop = loop.create_future()
+        await self._start_parts(loop)
+        self._report("ready")
+        reason = await self._stop
+        log.info("session ends: %s", reason)
+        # Whatever hangs here must not keep a session alive that nobody owns; `remove` does the rest.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self._end(reason)
+
+    async def _start_parts(self, loop: asyncio.AbstractEventLoop) -> None:
+        from cellray.clock import SystemClock
+        from cellray.core.node_scheduler import NodeScheduler
+        from cellray.gcs.address import parse_address
+        from cellray.gcs.log_buffer import LogBuffer
+        from cellray.gcs.log_writer import RedisLogWriter
+        from cellray.model.fact import NodeJoined, SessionStarted
+        from cellray.node.control import ControlServer
+        from cellray.node.ingress import Ingress
+        from cellray.node.loop import NodeLoop
+        from cellray.store import create_arena
+
+        settings, config = self._settings, self._settings.config
+        gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
+        self._report("step creating the object store")
+        arena_fd = create_arena(settings.arena_bytes)
+        self._log_writer = RedisLogWriter(
+            parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s
+        )
+        self._event_log = LogBuffer(
+            self._log_writer,
+            settings.node_id,
+            config,
+            SystemClock(),
+            on_unavailable=lambda error: log.warning("the event log waits: %s", error),
+            on_available=lambda away_s: log.info("the event log is written again after %.3f s", away_s),
+            on_failed=lambda error: self._request_stop(str(error)),
+        )
+        self._event_log.start()
+        core = NodeScheduler(settings.node_id, settings.resources, settings.arena_bytes, config)
+        self._loop = NodeLoop(settings, self._folder, core, self._pool, self._event_log, gcs_url, SystemClock())
+        self._ingress = Ingress(self._loop, self._token, arena_fd, config.frame_bytes_max)
+        now = time.time()
+        self._loop.record(
+            [
+                SessionStarted(settings.session_id, now),
+                NodeJoined(settings.node_id, now, os.getpid(), settings.resources, settings.arena_bytes),
+            ]
+        )
+        self._report("step listening")
+        self._ingress.listen(self._folder.node_socket)
+        self._pool.on_template_lost = self._request_stop
+        self._pool.attach(loop)
+        self._watch_owner(loop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._request_stop, f"the node got {number.name}")
+        self._control = ControlServer(
+            self._token, {"Status": self._on_status, "Cancel": self._on_cancel, "Stop": self._on_stop}
+        )
+        self._control_start = asyncio.ensure_future(self._control.start(self._folder.control_socket))
+
+    def _wait_for_gcs(self, loop: asyncio.AbstractEventLoop) -> str:
+        assert self._gcs_keeper is not None
+        self._report("step waiting for redis-server")
+        self._gcs_keeper.wait_ready()
+        self._gcs_keeper.watch(loop)
+        return self._gcs_keeper.url
+
+    def _request_stop(self, reason: str) -> None:
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(reason)
+
+    # -- the owner
+
+    def _watch_owner(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The session ends with the driver that started it, however that ends.
+
+        A process descriptor tells even when the driver's forked children keep its socket open.
+        """
+        owner_left: asyncio.Future[str] = loop.create_future()
+        owner_left.add_done_callback(lambda future: self._request_stop(future.result()))
+        self._loop.on_owner_left.append(owner_left)
+        owner_pid = self._settings.owner_pid
+        if not hasattr(os, "pidfd_open"):
+            return
+        try:
+            descriptor = os.pidfd_open(owner_pid)
+        except OSError:
+            self._request_stop("its driver ended before the node had started")
+            return
+
+        def on_ended() -> None:
+            loop.remove_reader(descriptor)
+            self._request_stop(f"its driver (pid {owner_pid}) ended")
+
+        loop.add_reader(descriptor, on_ended)
+
+    # -- control
+
+    async def _on_status(self, _request: Any) -> Any:
+        from cellray.node.control import NodeStatus, WorkerStatus
+
+        core, settings = self._loop.core.status, self._settings
+        clients = self._loop.clients
+        return NodeStatus(
+            session_id=settings.session_id,
+            node_id=settings.node_id,
+            started_at=settings.started_at,
+            at=time.time(),
+            pid=os.getpid(),
+            drivers=sum(client.hello.role == "driver" for client in clients.values()),
+            workers=[
+                WorkerStatus(worker.worker_id, worker.pid, worker.state, worker.task_count) for worker in core.workers()
+            ],
+            tasks={state.name.lower(): count for state, count in core.counts().items()},
+            resources_total=_amounts(settings.resources),
+            resources_available=_amounts(core.available.items()),
+            object_store_bytes=settings.arena_bytes,
+            object_store_used_bytes=core.object_bytes,
+            gcs_url=_without_password(settings.gcs_url) or f"unix://{self._folder.redis_socket}",
+            log_sequence=self._event_log.last_sequence,
+            gcs_unavailable_since=self._event_log.unavailable_since,
+        )
+
+    async def _on_cancel(self, request: Any) -> Any:
+        from cellray.model.fact import CancelRequested
+        from cellray.node.control import CancelReply
+
+        task_ids = [TaskId(task) for task in request.task_ids]
+        live = sum(map(self._loop.core.status.is_live, task_ids))
+        self._loop.record(
+            [CancelRequested(task_ids, time.time(), request.force, request.recursive, "asked for by a tool")]
+        )
+        return CancelReply(live)
+
+    async def _on_stop(self, request: Any) -> Any:
+        from cellray.node.control import StopReply
+
+        asyncio.get_running_loop().call_later(0.05, self._request_stop, request.reason)
+        return StopReply()
+
+    # -- end
+
+    async def _end(self, reason: str) -> None:
+        from cellray.model.fact import SessionEnded
+
+        self._loop.say_goodbye(reason)
+        self._loop.record([SessionEnded(time.time(), reason)])
+        self._ingress.close()
+        self._pool.close()
+        await self._event_log.drain(DRAIN_S)
+        await self._log_writer.close()
+        self._control_start.cancel()
+        await self._control.close()
+
+    def remove(self) -> None:
+        """Processes and files that are left; called however the node ends."""
+        with contextlib.suppress(Exception):
+            self._pool.close()
+        with contextlib.suppress(Exception):
+            if self._gcs_keeper is not None:
+                self._gcs_keeper.stop()
+        shutil.rmtree(self._folder.path, ignore_errors=True)
+
+
+def _amounts(resources: Any) -> dict[str, float]:
+    return {name: units / RESOURCE_UNITS for name, units in resources}
+
+
+def _without_password(url: str) -> str:
+    if "@" not in url:
+        return url
+    scheme, rest = url.split("://", 1)
+    return f"{scheme}://{rest.rsplit('@', 1)[1]}"
+
+
+def main() -> None:
+    """Run a node in this process."""
+    folder = SessionFolder(sys.argv[1])
+    ready_descriptor = int(sys.argv[2])
+
+    def report(line: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(ready_descriptor, line.encode() + b"\n")
+
+    logging.basicConfig(
+        filename=folder.log("node.log"), level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    with open(folder.node_pid, "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
+    node = Node(folder, report)
+    try:
+        node.start_processes()
+        _event_loop_runner()(node.run())
+    except CellrayError as error:
+        log.exception("the node failed")
+        report("failed " + str(error).replace("\n", " "))
+    except Exception as error:
+        log.exception("the node failed")
+        report(f"failed {type(error).__name__}: {error}".replace("\n", " "))
+        raise
+    finally:
+        node.remove()
+    logging.shutdown()
+    os._exit(0)  # no thread of a library may keep the process
+
+
+def _event_loop_runner() -> Callable[[Any], None]:
+    try:
+        import uvloop
+    except ImportError:  # no wheel for this platform: the standard loop does the same, slower
+        return asyncio.run
+    return uvloop.run
+
+
+if __name__ == "__main__":
+    main()

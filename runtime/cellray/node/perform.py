@@ -1,0 +1,61 @@
+"""Carries out what the core decided, in the order given; one frame for each client and call."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from cellray.ids import ClientId
+from cellray.model.command import (
+    AppendFacts,
+    ClientCommand,
+    Command,
+    KillWorker,
+    Send,
+    StartWorkers,
+    command_encoder,
+)
+from cellray.model.fact import LoggedFact
+from cellray.node.ingress import ClientConnection
+from cellray.ports import WorkerPool
+from cellray.wire import FrameKind, pack_frame
+
+log = logging.getLogger(__name__)
+
+
+class Performer:
+    """Has hands but no opinion: connections, the pool and the log's buffer."""
+
+    def __init__(
+        self,
+        clients: Mapping[ClientId, ClientConnection],
+        pool: WorkerPool,
+        append: Callable[[Sequence[LoggedFact]], None],
+    ) -> None:
+        self._clients = clients
+        self._pool = pool
+        self._append = append
+
+    def perform(self, commands: Sequence[Command]) -> None:
+        """Facts first into the log's buffer, as `model.command` demands, then what leaves this process."""
+        frames: dict[ClientId, list[ClientCommand]] = {}
+        for command in commands:
+            kind = type(command)
+            if kind is Send:
+                frames.setdefault(command.client_id, []).append(command.command)  # type: ignore[union-attr]
+            elif kind is AppendFacts:
+                self._append(command.facts)  # type: ignore[union-attr]
+            elif kind is StartWorkers:
+                self._pool.start(command.count)  # type: ignore[union-attr]
+            elif kind is KillWorker:
+                self._kill(command)  # type: ignore[arg-type]
+        for client_id, client_commands in frames.items():
+            client = self._clients.get(client_id)
+            if client is not None:
+                client.send(pack_frame(FrameKind.COMMANDS, command_encoder.encode(client_commands)))
+
+    def _kill(self, command: KillWorker) -> None:
+        client = self._clients.get(command.worker_id)
+        if client is not None:
+            log.info("killing worker %d (pid %d): %s", command.worker_id, client.hello.pid, command.reason)
+            self._pool.kill(client.hello.pid)

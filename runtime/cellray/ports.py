@@ -1,0 +1,135 @@
+"""The seams: what the faces and the node need of the world, as Protocols. Real things and in-memory twins implement
+them in the L3 folders and in `engines/`; one contract suite runs on every twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from cellray.ids import ObjectId, TaskId
+from cellray.model.object import ObjectValue
+from cellray.model.task import Cell, Resources
+
+
+class Clock(Protocol):
+    """Where time enters."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+
+class LogRecord(NamedTuple):
+    """One batch of facts in the event log, as one process wrote it.
+
+    `sequence` is the writer's own count from 1; `source` the client the facts came from, 0 for the node itself;
+    `facts` what `model.fact.decode_facts` reads.
+    """
+
+    sequence: int
+    node_id: str
+    source: int
+    facts: bytes
+
+
+class LogWriter(Protocol):
+    """One node's end of the event log."""
+
+    async def append(self, records: Sequence[LogRecord]) -> None:
+        """Write records, whose sequences go on where the last ones ended, in one write.
+
+        Idempotent: a record whose sequence is already in the log is passed over, so that a write whose answer was lost
+        may be repeated. Raises GcsUnavailableError when the GCS does not answer; nothing or a prefix is written then.
+        """
+
+    async def close(self) -> None:
+        """Close connections."""
+
+
+class LogReader(Protocol):
+    """A follower's end of the event log; any number of them, in any process. Blocking."""
+
+    def read(self, after: int, limit: int) -> list[LogRecord]:
+        """Up to `limit` records with sequences greater than `after`, in order; empty at the end."""
+
+    def wait(self, after: int, timeout_s: float) -> bool:
+        """Until there is a record after `after` (True), or `timeout_s` has passed (False)."""
+
+    def last_sequence(self) -> int:
+        """Sequence of the newest record, 0 when there is none."""
+
+    def close(self) -> None:
+        """Close connections. A `wait` in another thread ends."""
+
+
+class ObjectStore(Protocol):
+    """One process's mapping of its node's shared-memory arena. The node's core allocates; clients write and read."""
+
+    arena_bytes: int
+
+    def write(self, offset: int, parts: Sequence[bytes | memoryview]) -> int:
+        """Copy `parts` one after another to `offset`; bytes written. The space must have been granted."""
+
+    def read(self, offset: int, object_bytes: int, on_release: Callable[[], None]) -> memoryview:
+        """A read-only view without a copy. `on_release` is called once, when the view and everything made from it
+        are gone."""
+
+    def close(self) -> None:
+        """Unmap, as far as no views are left."""
+
+
+class WorkerPool(Protocol):
+    """How the node gets workers and learns that they ended."""
+
+    def start(self, count: int) -> None:
+        """Fork `count` workers from the warm template; they connect when they are ready."""
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL to the worker with its process group."""
+
+
+class SubmitOptions(NamedTuple):
+    """Options of one task, resolved: defaults, decorator, `.options()`."""
+
+    name: str
+    resources: Resources
+    num_returns: int
+    max_retries: int
+    retry_exceptions: bool
+    cell: Cell | None
+
+
+class Engine(Protocol):
+    """What the public API stands on; `engines/native.py` is this runtime. All calls are thread-safe."""
+
+    def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Any:
+        """Export the function as it is now with these options; what `submit` takes as its first argument."""
+
+    def submit(self, prepared: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
+        """Submit one task; the ids of its returns, each retained once. Never waits for the task."""
+
+    def put(self, value: Any) -> ObjectId:
+        """Store a value; its id, retained once."""
+
+    def get(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[Any]:
+        """The values, in order; raises what producing the first failed one raised, or GetTimeoutError."""
+
+    def wait(
+        self, ids: Sequence[ObjectId], num_returns: int, timeout_s: float | None
+    ) -> tuple[list[ObjectId], list[ObjectId]]:
+        """Ready and not ready, each in the order given."""
+
+    def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
+        """Cancel a task."""
+
+    def retain(self, obj: ObjectId) -> None:
+        """A reference to the object came to be in this process."""
+
+    def release(self, obj: ObjectId) -> None:
+        """A reference went; never blocks (it is called from `__del__`)."""
+
+    def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
+        """Call once when the object exists or failed, on any thread, at once if it does already."""
+
+    def close(self) -> None:
+        """Disconnect."""

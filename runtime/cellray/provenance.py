@@ -1,0 +1,51 @@
+"""Where tasks come from: the notebook cell that is running, recorded with each task that it submits.
+
+The notebook extension tells which cell that is and takes the output of its tasks; a script has none of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cellray.api import current
+from cellray.model.command import OutputForwarded
+from cellray.model.task import Cell
+
+OutputCallback = Callable[[str | None, bytes, str, str, int], None]
+
+_cell: Cell | None = None
+_epoch = 0
+_listeners: list[OutputCallback] = []
+
+
+def set_current_cell(cell: Cell | None) -> None:
+    """The cell that runs from now on (None: none). Functions are exported anew in each cell: see RemoteFunction."""
+    global _cell, _epoch
+    _cell = cell
+    _epoch += 1
+
+
+def current_cell() -> Cell | None:
+    """The notebook cell; inside a task, the cell that its ancestor was submitted from."""
+    context = getattr(current.engine_or_none(), "context", None)
+    return context.cell if context is not None and context.cell is not None else _cell
+
+
+def epoch() -> int:
+    """Counts the cells that have run; constant in a script."""
+    return _epoch
+
+
+def on_output(callback: OutputCallback) -> Callable[[], None]:
+    """Take the output of this driver's tasks: `callback(cell_id, task_id, stream, text, dropped_bytes)`, called in the
+    runtime's I/O thread. Returns what ends it."""
+    _listeners.append(callback)
+    return lambda: _listeners.remove(callback)
+
+
+def route_output(command: OutputForwarded) -> bool:
+    """Hand a piece of output to the listeners; False when there are none."""
+    for callback in tuple(_listeners):
+        cell_id = command.cell.cell_id if command.cell is not None else None
+        callback(cell_id, command.task_id, command.stream, command.text, command.dropped_bytes)
+    return bool(_listeners)

@@ -1,0 +1,28 @@
+"""Values, arguments, functions and exceptions as bytes and back."""
+
+from cellray.serialization.arguments import (
+    STORED_ARGUMENTS,
+    deserialize_arguments,
+    serialize_arguments,
+)
+from cellray.serialization.exception import UnpicklableError, deserialize_exception, serialize_exception
+from cellray.serialization.function import deserialize_function, serialize_function
+from cellray.serialization.references import ReferenceSeam, collect_references, reference_seam
+from cellray.serialization.value import Serialized, deserialize, serialize
+
+__all__ = [
+    "STORED_ARGUMENTS",
+    "ReferenceSeam",
+    "Serialized",
+    "UnpicklableError",
+    "collect_references",
+    "deserialize",
+    "deserialize_arguments",
+    "deserialize_exception",
+    "deserialize_function",
+    "reference_seam",
+    "serialize",
+    "serialize_arguments",
+    "serialize_exception",
+    "serialize_function",
+]

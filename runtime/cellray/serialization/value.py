@@ -1,0 +1,221 @@
+"""A value as bytes: a pickle, and after it the buffers of its arrays, each aligned, to be read where they lie.
+
+Two forms. A value without large buffers is a bare pickle (protocol 5; it begins with 0x80). Any other begins with
+a header: magic, number of buffers, bytes of the pickle, bytes of each buffer; then the pickle; then each buffer at
+the next multiple of 64 bytes (a cache line, and what Arrow and SIMD code want). The place it is written to must be
+so aligned as well.
+
+Plain data goes to the C pickler at once. Everything else goes through cloudpickle, because the plain pickler would
+store functions and classes of `__main__` by name, which means nothing in a worker.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+import cloudpickle  # type: ignore[import-untyped]
+import msgspec
+
+from cellray.errors import InternalError
+from cellray.ids import ObjectId
+from cellray.serialization.arrays import ArrayReducer, rebuild_array
+from cellray.serialization.references import rebuild_reference, reference_seam
+
+ALIGNMENT_BYTES = 64
+PLAIN_ITEMS_MAX = 64
+"""Longer containers are not looked through for plain items: the general way costs them little."""
+PLAIN_BYTES_MAX = 32 * 1024
+"""Longer strings take the general way, which writes them without a copy."""
+
+PICKLE_FIRST_BYTE = 0x80
+MAGIC = b"\xceCR\x01"
+HEADER = struct.Struct("<4sIQ")
+PADDING = bytes(ALIGNMENT_BYTES)
+
+Part = bytes | memoryview
+FIXED_ATOMS = frozenset({type(None), bool, int, float, complex})
+LONG_ATOMS = frozenset({str, bytes})
+ATOMS = FIXED_ATOMS | LONG_ATOMS
+
+
+class Serialized(msgspec.Struct, frozen=True, gc=False):
+    """A serialised value: `parts` follow one another without gaps, `total_bytes` long altogether.
+
+    Parts may be views of the value's own memory: write them before the value can change. `contained` are the ids
+    of the references inside the value.
+    """
+
+    parts: list[Part]
+    total_bytes: int
+    contained: tuple[ObjectId, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """All parts in one, for a value that travels inline."""
+        first = self.parts[0]
+        if len(self.parts) == 1 and isinstance(first, bytes):
+            return first
+        return b"".join(self.parts)
+
+
+def serialize(value: Any, name: str = "the value") -> Serialized:
+    """The value as parts to be written. `name` is how an error calls it, such as "argument `x`".
+
+    Raises SerializationError naming the smallest part that cannot be pickled.
+    """
+    if is_plain(value):
+        data = pickle.dumps(value, 5)
+        return Serialized([data], len(data))
+    try:
+        return pickle_parts(value)
+    except Exception as error:
+        raise_culprit(value, name, error)
+
+
+def deserialize(data: bytes | memoryview) -> Any:
+    """The value again; arrays in it are read-only views of `data` and keep it alive.
+
+    Raises InternalError for malformed data, and whatever the value's own classes raise when they are rebuilt.
+    """
+    if len(data) == 0:
+        raise InternalError("malformed value: it is empty")
+    if data[0] == PICKLE_FIRST_BYTE:
+        return load(data, ())
+    view = memoryview(data).toreadonly()
+    pickle_at, pickle_end, buffer_sizes = read_header(view)
+    buffers = []
+    at = pickle_end
+    for size in buffer_sizes:
+        at += -at % ALIGNMENT_BYTES
+        buffers.append(view[at : at + size])
+        at += size
+    return load(view[pickle_at:pickle_end], buffers)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether the value is small and made of builtin types for which the plain C pickler does the right thing."""
+    kind = type(value)
+    if kind in ATOMS:
+        return kind in FIXED_ATOMS or len(value) <= PLAIN_BYTES_MAX
+    if kind is tuple or kind is list:
+        return len(value) <= PLAIN_ITEMS_MAX and are_plain(value)
+    if kind is dict:
+        return len(value) <= PLAIN_ITEMS_MAX and are_plain(value) and are_plain(value.values())
+    return False
+
+
+def are_plain(items: Iterable[Any]) -> bool:
+    """Whether all items are atoms, and none of them long."""
+    if FIXED_ATOMS.issuperset(map(type, items)):
+        return True
+    for item in items:
+        kind = type(item)
+        if kind not in FIXED_ATOMS and (kind not in LONG_ATOMS or len(item) > PLAIN_BYTES_MAX):
+            return False
+    return True
+
+
+def pickle_parts(value: Any) -> Serialized:
+    """The general way; whatever fails inside is raised as it is."""
+    sink = Sink()
+    out_of_band: list[pickle.PickleBuffer] = []
+    found: dict[ObjectId, None] = {}
+    stack = reference_seam.collectors.stack
+    stack.append(found)
+    try:
+        ValuePickler(sink, 5, out_of_band.append).dump(value)
+    finally:
+        stack.pop()
+    if not out_of_band:
+        parts = sink.parts
+        return Serialized(parts, sum(map(len, parts)), tuple(found))
+    return lay_out(sink.parts, [buffer.raw() for buffer in out_of_band], tuple(found))
+
+
+def lay_out(pickled: list[Part], buffers: list[memoryview], contained: tuple[ObjectId, ...]) -> Serialized:
+    """Header, pickle and aligned buffers as parts."""
+    pickle_bytes = sum(map(len, pickled))
+    header = HEADER.pack(MAGIC, len(buffers), pickle_bytes) + struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
+    parts: list[Part] = [header, *pickled]
+    at = len(header) + pickle_bytes
+    for buffer in buffers:
+        padding = -at % ALIGNMENT_BYTES
+        if padding:
+            parts.append(PADDING[:padding])
+        parts.append(buffer)
+        at += padding + len(buffer)
+    return Serialized(parts, at, contained)
+
+
+def read_header(view: memoryview) -> tuple[int, int, tuple[int, ...]]:
+    """Begin and end of the pickle and the sizes of the buffers, checked against the length of the whole."""
+    try:
+        magic, count, pickle_bytes = HEADER.unpack_from(view)
+        if magic != MAGIC:
+            raise InternalError(f"malformed value: it begins with {bytes(view[:4])!r}")
+        if count > len(view) // 8:
+            raise InternalError(f"malformed value: {count} buffers in {len(view)} bytes")
+        sizes = struct.unpack_from(f"<{count}Q", view, HEADER.size)
+    except struct.error as error:
+        raise InternalError(f"malformed value: {len(view)} bytes, the header is cut off") from error
+    pickle_at = HEADER.size + 8 * count
+    at = pickle_end = pickle_at + pickle_bytes
+    for size in sizes:
+        at += -at % ALIGNMENT_BYTES + size
+    if at > len(view):
+        raise InternalError(f"malformed value: {at} bytes by its header, {len(view)} there")
+    return pickle_at, pickle_end, sizes
+
+
+def load(data: bytes | memoryview, buffers: Any) -> Any:
+    """Unpickle; errors say what was going on."""
+    try:
+        return pickle.loads(data, buffers=buffers)
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise InternalError(f"malformed value: {str(error) or 'cut off'} ({len(data)} bytes of pickle)") from error
+    except ImportError as error:
+        error.add_note(
+            "A value sent from another process needs this module here: install it in the environment of the "
+            "workers, or make the module importable from their folder."
+        )
+        raise
+    except Exception as error:
+        error.add_note("Raised while a value sent from another process was rebuilt.")
+        raise
+
+
+class Sink:
+    """A file to the pickler that keeps what is written; large bytes and strings are passed on without a copy."""
+
+    __slots__ = ("parts", "write")
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.write: Callable[[bytes], object] = self.parts.append
+
+
+class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Cloudpickle with arrays always out of band."""
+
+    def __init__(self, file: Any, protocol: int, buffer_callback: Callable[[pickle.PickleBuffer], object]) -> None:
+        super().__init__(file, protocol, buffer_callback)
+        self._reduce_array = ArrayReducer.current().reduce
+
+    def reducer_override(self, obj: Any) -> Any:
+        """See `pickle.Pickler.reducer_override`; called for all but plain builtin data."""
+        if obj is rebuild_array or obj is rebuild_reference:
+            # Cloudpickle would look at length whether our own functions can be imported.
+            return NotImplemented
+        reduced = self._reduce_array(obj)
+        if reduced is not NotImplemented:
+            return reduced
+        return super().reducer_override(obj)
+
+
+def raise_culprit(value: Any, name: str, error: Exception) -> NoReturn:
+    """SerializationError for the part of `value` because of which pickling raised `error`."""
+    from cellray.serialization.culprit import find_culprit
+
+    raise find_culprit(value, name, error) from error

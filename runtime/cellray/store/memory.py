@@ -1,0 +1,46 @@
+"""The in-memory twin of the store: one bytearray, for tests and the simulator."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Callable, Sequence
+
+from cellray.errors import InternalError
+
+
+class MemoryStore:
+    """`ports.ObjectStore` within one process."""
+
+    def __init__(self, arena_bytes: int) -> None:
+        self.arena_bytes = arena_bytes
+        self._memory: bytearray | None = bytearray(arena_bytes)
+
+    def write(self, offset: int, parts: Sequence[bytes | memoryview]) -> int:
+        """Copy `parts` one after another to `offset`; bytes written."""
+        data = b"".join(parts)
+        memory = self._checked(offset, len(data))
+        # Through a memoryview, because a bytearray with views refuses slice assignment that could resize it.
+        memoryview(memory)[offset : offset + len(data)] = data
+        return len(data)
+
+    def read(self, offset: int, object_bytes: int, on_release: Callable[[], None]) -> memoryview:
+        """A read-only view without a copy; `on_release` as in `ports.ObjectStore`."""
+        memory = self._checked(offset, object_bytes)
+        exporter = (ctypes.c_ubyte * object_bytes).from_buffer(memory, offset)
+        weakref.finalize(exporter, on_release).atexit = False
+        return memoryview(exporter).cast("B").toreadonly()
+
+    def close(self) -> None:
+        """Forget the memory; it stays as long as views are out."""
+        self._memory = None
+
+    def _checked(self, offset: int, object_bytes: int) -> bytearray:
+        """The memory, after a check that the range lies in it."""
+        if self._memory is None:
+            raise InternalError("the object store is closed")
+        if offset < 0 or object_bytes < 0 or offset + object_bytes > self.arena_bytes:
+            raise InternalError(
+                f"{object_bytes} bytes at {offset} are outside of the arena of {self.arena_bytes} bytes"
+            )
+        return self._memory

@@ -1,0 +1,1 @@
+"""Worker processes: the warm template they are forked from, and what one does with the tasks it is given."""

@@ -1,0 +1,143 @@
+"""Running one task: arguments and function to values, results and exceptions back to what travels."""
+
+from __future__ import annotations
+
+import linecache
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Protocol
+
+from cellray.errors import CellrayError, TaskError
+from cellray.ids import FunctionHash, ObjectId, TaskId, return_object_id
+from cellray.model.fact import TaskFailed, TaskFinished
+from cellray.model.object import ObjectValue, ValueKind
+from cellray.model.task import Function, TaskAssignment, TaskTemplate
+from cellray.serialization import (
+    Serialized,
+    deserialize_arguments,
+    deserialize_function,
+    serialize,
+    serialize_exception,
+)
+
+
+class ExecutionEngine(Protocol):
+    """How values come in and go out."""
+
+    def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
+        """The Python values of objects."""
+
+    def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
+        """A serialised value as it travels, written to the store when large."""
+
+
+class TaskRunner:
+    """Runs tasks and keeps what can be kept between them: functions, and how long each template takes."""
+
+    def __init__(self, engine: ExecutionEngine) -> None:
+        self._engine = engine
+        self._callables: dict[FunctionHash, Callable[..., Any]] = {}
+        self._seconds: dict[int, float] = {}
+
+    def is_slow(self, template_id: int, threshold_s: float) -> bool:
+        """Whether the last task of the template took longer, or none has run yet."""
+        return self._seconds.get(template_id, threshold_s + 1) > threshold_s
+
+    def run(
+        self, task: TaskAssignment, template: TaskTemplate, function: Function, end_output: Callable[[TaskId], None]
+    ) -> TaskFinished | TaskFailed:
+        """Run the task. What user code raises becomes the fact; only an interrupt passes through."""
+        task_id = TaskId(task.task_id)
+        started_at = time.time()
+        try:
+            target = self._callable(function)
+            if task.args:
+                values = self._engine.load_values(list(zip(task.dependencies, task.values, strict=True)))
+                args, kwargs = deserialize_arguments(task.args, values)
+                del values
+                result = target(*args, **kwargs)
+                del args, kwargs
+            else:
+                result = target()
+            sealed = self._seal(task_id, template, result)
+            del result
+        except (Exception, SystemExit) as error:
+            end_output(task_id)
+            return self._failed(task_id, template, started_at, error)
+        end_output(task_id)
+        finished_at = time.time()
+        self._seconds[task.template_id] = finished_at - started_at
+        return TaskFinished(task_id, started_at, finished_at, sealed)
+
+    def _callable(self, function: Function) -> Callable[..., Any]:
+        known = self._callables.get(function.function_hash)
+        if known is None:
+            known = deserialize_function(function.pickled)
+            _remember_source(known, function.source)
+            self._callables[function.function_hash] = known
+        return known
+
+    def _seal(self, task_id: TaskId, template: TaskTemplate, result: Any) -> tuple[ObjectValue, ...]:
+        count = template.num_returns
+        if count == 1:
+            return (self._seal_one(task_id, 0, result, f"the return value of {template.name}"),)
+        if count == 0:
+            return ()
+        try:
+            values = list(result)
+        except TypeError:
+            values = None
+        if values is None or len(values) != count:
+            got = "something that is no sequence" if values is None else f"{len(values)} values"
+            raise ValueError(f"{template.name} has num_returns={count} but returned {got}")
+        return tuple(
+            self._seal_one(task_id, i, value, f"return value {i} of {template.name}") for i, value in enumerate(values)
+        )
+
+    def _seal_one(self, task_id: TaskId, index: int, value: Any, name: str) -> ObjectValue:
+        if value is None:
+            return NONE_VALUE
+        return self._engine.seal_value(return_object_id(task_id, index), serialize(value, name))
+
+    def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> TaskFailed:
+        finished_at = time.time()
+        self._seconds[template.template_id] = finished_at - started_at
+        if isinstance(error, TaskError):
+            # An error that came in through `get`: what failed is the task it came from; keep its story, add ours.
+            text = f"{error.traceback_text.rstrip()}\n\nreached {template.name} through cellray.get()\n"
+        else:
+            text = remote_traceback(error)
+        data = serialize_exception(error, template.name, task_id.hex(), text)
+        summary = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
+        return TaskFailed(task_id, started_at, finished_at, ObjectValue(ValueKind.ERROR, data), summary)
+
+
+NONE_VALUE = ObjectValue(ValueKind.INLINE, serialize(None).to_bytes())
+
+
+def remote_traceback(error: BaseException) -> str:
+    """The traceback as text, from the user's first frame on: the runtime's own frames above it say nothing."""
+    frames = error.__traceback__
+    while frames is not None and _is_ours(frames):
+        frames = frames.tb_next
+    if frames is None and isinstance(error, CellrayError):
+        return f"{type(error).__name__}: {error}\n"
+    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+
+
+def _is_ours(frame: TracebackType) -> bool:
+    module = frame.tb_frame.f_globals.get("__name__", "")
+    return isinstance(module, str) and module.startswith(
+        ("cellray.worker.", "cellray.serialization", "cellray.engines")
+    )
+
+
+def _remember_source(function: Callable[..., Any], source: str) -> None:
+    """Let tracebacks show the lines of a function that was typed in a notebook: its file exists only there."""
+    code = getattr(function, "__code__", None)
+    if code is None or not source or linecache.getlines(code.co_filename):
+        return
+    lines = ["\n"] * (code.co_firstlineno - 1) + source.splitlines(keepends=True)
+    linecache.cache[code.co_filename] = (len(source), None, lines, code.co_filename)

@@ -1,0 +1,101 @@
+"""What tasks print: lines of the running task become facts; between tasks they go to the worker's log file."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from cellray.ids import TaskId
+from cellray.model.fact import TaskOutput
+
+FLUSH_CHARS = 8192
+
+
+class OutputBudget:
+    """How much of one task's output is forwarded in a second; the rest is counted."""
+
+    def __init__(self, bytes_max_per_s: int) -> None:
+        self._bytes_max = bytes_max_per_s
+        self._window_start = 0.0
+        self._used = 0
+
+    def take(self, count: int) -> bool:
+        """Whether `count` bytes more may be forwarded now."""
+        now = time.monotonic()
+        if now - self._window_start >= 1.0:
+            self._window_start, self._used = now, 0
+        self._used += count
+        return self._used <= self._bytes_max
+
+
+class TaskStream(io.TextIOBase):
+    """Stands in for sys.stdout or sys.stderr in a worker."""
+
+    def __init__(
+        self,
+        name: str,
+        fallback: TextIO,
+        current_task: Callable[[], TaskId | None],
+        emit: Callable[[TaskOutput], None],
+        budget: OutputBudget,
+    ) -> None:
+        self._name = name
+        self._fallback = fallback
+        self._current_task = current_task
+        self._emit = emit
+        self._budget = budget
+        self._pending: list[str] = []
+        self._pending_chars = 0
+        self._dropped_bytes = 0
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Text is UTF-8 throughout."""
+        return "utf-8"
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def fileno(self) -> int:
+        """The log file's descriptor: what C code and subprocesses write goes there."""
+        return self._fallback.fileno()
+
+    def write(self, text: str) -> int:
+        """Buffer until a line is whole; forwarded with the next flush of the worker's facts."""
+        if self._current_task() is None:
+            return self._fallback.write(text)
+        self._pending.append(text)
+        self._pending_chars += len(text)
+        if "\n" in text or self._pending_chars > FLUSH_CHARS:
+            self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Forward what is buffered, whole line or not."""
+        task_id = self._current_task()
+        if task_id is None:
+            self._fallback.flush()
+        elif self._pending:
+            self._forward(task_id)
+
+    def end_task(self, task_id: TaskId) -> None:
+        """Forward the rest before the task's result, and what was dropped as a count."""
+        if self._pending:
+            self._forward(task_id)
+        if self._dropped_bytes:
+            self._emit(TaskOutput(task_id, time.time(), self._name, "", self._dropped_bytes))
+            self._dropped_bytes = 0
+
+    def _forward(self, task_id: TaskId) -> None:
+        text = "".join(self._pending)
+        self._pending.clear()
+        self._pending_chars = 0
+        if self._budget.take(len(text)):
+            self._emit(TaskOutput(task_id, time.time(), self._name, text, self._dropped_bytes))
+            self._dropped_bytes = 0
+        else:
+            self._fallback.write(text)
+            self._dropped_bytes += len(text)

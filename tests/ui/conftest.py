@@ -1,0 +1,85 @@
+"""Fixtures of the UI tests: a real JupyterLab, a real Chromium, and one page of it for each test."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import urllib.request
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.ui.lab import Lab
+from tests.ui.server import JupyterServer
+
+TEST_S_MAX = 300
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+    # Whatever the page asks of another host fails, here as on a machine without a network.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(TEST_S_MAX))  # a test's own comes first
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep a picture of what a failing test saw."""
+    report = yield
+    if report.when == "call" and report.failed and isinstance(item, pytest.Function):
+        lab = item.funcargs.get("lab")
+        if isinstance(lab, Lab):
+            report.sections.append(("picture", str(lab.screenshot(f"failed-{item.name}"))))
+    return report
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    with JupyterServer(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # Not for the whole session: while it lives, an event loop runs on this thread, and other tests may need
+    # their own.
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert found, f"The UI tests need one of {', '.join(BROWSERS)} on PATH; `make test` installs it where it can"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def lab(jupyter: JupyterServer, browser: Browser) -> Iterator[Lab]:
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    crashes: list[str] = []
+    page.on("pageerror", lambda error: crashes.append(str(error)))
+    yield Lab(jupyter, page)
+    context.close()
+    end_kernels(jupyter)
+    assert not crashes, "The page raised:\n" + "\n".join(crashes)
+
+
+def end_kernels(jupyter: JupyterServer) -> None:
+    """End what the test ran, so that the next one has the machine for itself."""
+    for session in json.loads(jupyter.get("api/sessions")[1]):
+        request = urllib.request.Request(
+            f"{jupyter.url}/api/sessions/{session['id']}",
+            method="DELETE",
+            headers={"Authorization": f"token {jupyter.token}"},
+        )
+        urllib.request.urlopen(request, timeout=30).close()

@@ -1,0 +1,104 @@
+"""What a test does in JupyterLab, as a person would: open a notebook, run it, read it, take a picture."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import Locator, Page, expect
+
+from tests.ui.server import JupyterServer
+
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+STEP_S_MAX = 60
+
+# The code cells of the visible notebook that hold code: the number in the prompt ('*' while running) and the
+# error, which is read from the model: in the document it looks like anything else that went to stderr.
+CODE_CELLS = r"""
+() => [...window.jupyterapp.shell.widgets('main')]
+    .filter(widget => widget.isVisible && widget.content?.model?.cells)
+    .flatMap(panel => panel.content.widgets)
+    .filter(cell => cell.model.type === 'code' && cell.model.sharedModel.source.trim())
+    .map(cell => ({
+        prompt: cell.node.querySelector('.jp-InputArea-prompt').innerText.match(/\[(.*)\]/)?.[1].trim() ?? '',
+        error: cell.model.outputs.toJSON()
+            .find(output => output.output_type === 'error')?.traceback.join('\n') ?? null
+    }))
+"""
+# A cell is done when its prompt shows a number above those of earlier runs. A failing cell ends the run.
+RUN_ENDED = f"""
+(before) => {{
+    const cells = ({CODE_CELLS})();
+    const failed = cells.some(cell => cell.error) && !cells.some(cell => cell.prompt === '*');
+    return failed || cells.every(cell => Number(cell.prompt) > before);
+}}
+"""
+
+
+class Lab:
+    """One browser page on one JupyterLab; the notebook that was opened last is the one that is meant."""
+
+    def __init__(self, server: JupyterServer, page: Page) -> None:
+        self.server = server
+        self.page = page
+        page.set_default_timeout(STEP_S_MAX * 1000)
+
+    @property
+    def status_item(self) -> Locator:
+        """Cellray's item in the status bar."""
+        return self.page.get_by_test_id("cellray-status")
+
+    def new_notebook(self, name: str, *sources: str) -> Path:
+        """Write a notebook with one code cell for each source, and return its path."""
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in sources],
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        )
+        path = self.server.root / f"{name}.ipynb"
+        nbformat.write(notebook, path)
+        return path
+
+    def open(self, notebook: Path) -> None:
+        """Show a notebook (a copy, if it is not the server's) and wait until its kernel can run cells."""
+        if notebook.parent != self.server.root:
+            shutil.copy(notebook, self.server.root)
+        self.page.goto(f"{self.server.url}/lab/tree/{notebook.name}?reset&token={self.server.token}")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+        self.cell(0).wait_for()
+        self.wait_kernel_idle()
+
+    def wait_kernel_idle(self, timeout_s: float = STEP_S_MAX) -> None:
+        """Wait for the status bar to say Idle; the notebook's own indicator says so without a kernel."""
+        expect(self.page.locator("#jp-main-statusbar")).to_contain_text(
+            re.compile(r"\| Idle"), timeout=timeout_s * 1000
+        )
+
+    def run_all_cells(self, timeout_s: float = STEP_S_MAX) -> None:
+        """Run the notebook from the menu, as people do; raise with the cell's error when one fails."""
+        before = max((int(cell["prompt"] or 0) for cell in self.page.evaluate(CODE_CELLS)), default=0)
+        self.page.locator("#jp-MainMenu").get_by_text("Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.wait_for_function(RUN_ENDED, arg=before, timeout=timeout_s * 1000)
+        for cell in self.page.evaluate(CODE_CELLS):
+            if cell["error"] is not None:
+                raise AssertionError(f"Cell [{cell['prompt']}] failed:\n{cell['error']}")
+
+    def cell(self, index: int) -> Locator:
+        """Return the code cell with this index, markdown not counted."""
+        return self._notebook().locator(".jp-CodeCell").nth(index)
+
+    def cell_output_text(self, index: int) -> str:
+        """Return what a code cell shows below it, as text; outputs are joined by line ends."""
+        return "\n".join(self.cell(index).locator(".jp-OutputArea-output").all_inner_texts())
+
+    def screenshot(self, name: str) -> Path:
+        """Save what the page shows now as tests/ui/screenshots/NAME.png."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+    def _notebook(self) -> Locator:
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
