@@ -42,9 +42,7 @@ def tokens_ts() -> str:
 def messages_ts() -> str:
     """One interface a struct, one union a Literal alias."""
     unions = [
-        f"export type {name} =\n"
-        + "\n".join(f"  | '{word}'" for word in get_args(getattr(messages, name)))
-        + ";\n"
+        f"export type {name} =\n" + "\n".join(f"  | '{word}'" for word in get_args(getattr(messages, name))) + ";\n"
         for name in _ALIASES
     ]
     return (
@@ -58,9 +56,7 @@ def _interfaces(module: ModuleType) -> list[str]:
     return [
         _interface(value)
         for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, msgspec.Struct)
-        and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__ == module.__name__
     ]
 
 

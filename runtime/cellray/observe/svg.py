@@ -55,9 +55,7 @@ def graph_words(snapshot: GraphDelta) -> str:
     }
     if not states:
         return "no tasks yet"
-    parts = [
-        f"{count(states.pop('finished', 0))}/{count(sum(snapshot.totals.get(s, 0) for s in _STATES))} done"
-    ]
+    parts = [f"{count(states.pop('finished', 0))}/{count(sum(snapshot.totals.get(s, 0) for s in _STATES))} done"]
     if snapshot.rate_per_s > 0 and states:
         parts.append(rate(snapshot.rate_per_s))
     parts += [f"{count(many)} {state_style(state).label}" for state, many in states.items()]
@@ -66,9 +64,7 @@ def graph_words(snapshot: GraphDelta) -> str:
 
 def _document(pen: Pen, full: Rect, width_max: float, words: str) -> str:
     scale = min(1.0, width_max / full.width)
-    pen.add(
-        "rect", x=0.5, y=0.5, width=full.width - 1, height=full.height - 1, rx=4, fill="paper", stroke="line"
-    )
+    pen.add("rect", x=0.5, y=0.5, width=full.width - 1, height=full.height - 1, rx=4, fill="paper", stroke="line")
     background = pen.parts.pop()
     body = "\n".join([f"<title>{escape(words)}</title>", pen.style_sheet(), background, *pen.parts])
     size = f'width="{full.width * scale:.0f}" height="{full.height * scale:.0f}"'

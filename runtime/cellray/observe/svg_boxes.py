@@ -71,9 +71,7 @@ def draw_put(pen: Pen, item: ObjectNode, rect: Rect) -> None:
     """An object that no task in the picture returned."""
     draw_object(pen, item, rect.right - 8, rect.middle)
     words = "put" if item.object_bytes is None else f"put {data_size(item.object_bytes)}"
-    pen.label(
-        fitting(words, rect.width - 22, 11), rect.right - 20, rect.middle, 11, "text_soft", text_anchor="end"
-    )
+    pen.label(fitting(words, rect.width - 22, 11), rect.right - 20, rect.middle, 11, "text_soft", text_anchor="end")
 
 
 def draw_object(pen: Pen, item: ObjectNode, x: float, y: float) -> None:

@@ -100,9 +100,7 @@ def _move(rects: list[Rect], positions: Positions, members: list[Box], dx: float
             positions.spans[box.id] = (left + dx, right + dx)
 
 
-def _place_block(
-    members: list[Box], lines: list[Line], positions: Positions, x: float, *, level: bool
-) -> float:
+def _place_block(members: list[Box], lines: list[Line], positions: Positions, x: float, *, level: bool) -> float:
     sources, targets = _inside(members, lines)
     layer_of = longest_paths([box.id for box in members], targets)
     layers: dict[int, list[Box]] = defaultdict(list)
@@ -200,9 +198,7 @@ def _sweep_order(layers: list[list[Box]], sources: Near, targets: Near) -> None:
             number(layer)
 
 
-def _sweep_heights(
-    layers: list[list[list[Box]]], tops: dict[str, float], sources: Near, targets: Near
-) -> None:
+def _sweep_heights(layers: list[list[list[Box]]], tops: dict[str, float], sources: Near, targets: Near) -> None:
     heights = {box.id: box.height for columns in layers for column in columns for box in column}
     for near in (sources, targets, sources, targets, sources):
         for columns in layers if near is sources else reversed(layers):
@@ -233,9 +229,7 @@ def _nearest_stack(wanted: Sequence[float], heights: Sequence[float]) -> list[fl
     return [level + offset for level, offset in zip(levels, offsets, strict=False)]
 
 
-def _towards_inputs(
-    members: list[Box], tops: dict[str, float], lines: list[Line], positions: Positions
-) -> float:
+def _towards_inputs(members: list[Box], tops: dict[str, float], lines: list[Line], positions: Positions) -> float:
     """How far down a block stands, to be level with what it gets from earlier blocks."""
     centres = {box.id: tops[box.id] + box.height / 2 for box in members if box.lane is None}
     least = min(tops.values(), default=0.0)

@@ -51,12 +51,8 @@ def _items(scene: Scene, snapshot: GraphDelta) -> list[_Item]:
         if kind in kinds:
             items.append(_Item(edge.label, 24, partial(_draw_edge, kind)))
     if scene.docked or any(isinstance(box.node, ObjectNode) for box in scene.boxes):
-        items.append(
-            _Item("object", 8, lambda pen, x, y: pen.add("circle", cx=x + 4, cy=y, r=4, fill="text"))
-        )
-    functions = dict.fromkeys(
-        box.node.function for box in scene.boxes if not isinstance(box.node, ObjectNode)
-    )
+        items.append(_Item("object", 8, lambda pen, x, y: pen.add("circle", cx=x + 4, cy=y, r=4, fill="text")))
+    functions = dict.fromkeys(box.node.function for box in scene.boxes if not isinstance(box.node, ObjectNode))
     shown = list(functions)[:_FUNCTIONS_MAX]
     return items + [_Item(_plain(function), 4, partial(_draw_strip, function)) for function in shown]
 

@@ -31,9 +31,7 @@ def draw_line(pen: Pen, line: Line, positions: Positions, docks: int, faded: boo
     to_x, to_y, rest = x2, y2, ""
     if target_span and not same_layer and x2 > target_span[0] + 1:
         to_x, to_y = target_span[0], target.y - _SHAPE.row_gap * 0.35
-        rest = (
-            f"H{x2 - _TURN:.1f}C{x2 - _TURN / 3:.1f} {to_y:.1f} {x2 - _TURN:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
-        )
+        rest = f"H{x2 - _TURN:.1f}C{x2 - _TURN / 3:.1f} {to_y:.1f} {x2 - _TURN:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
     along = to_x - from_x
     bend = max(18.0, min(along * 0.5, 120.0)) if along >= 0 else min(160.0, 40 - along * 0.25)
     path += f"C{from_x + bend:.1f} {from_y:.1f} {to_x - bend:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}{rest}"

@@ -46,9 +46,7 @@ class Pen:
         """Opens or closes an element that holds others."""
         self.parts.append(markup)
 
-    def label(
-        self, text: str, x: float, y: float, size: float, ink: str, **attributes: str | float | None
-    ) -> None:
+    def label(self, text: str, x: float, y: float, size: float, ink: str, **attributes: str | float | None) -> None:
         """A line of text whose middle is at height `y`."""
         # Not every renderer knows dominant-baseline: the baseline is put where the middle would be.
         self.add("text", text, x=x, y=y + size * 0.35, font_size=size, fill=ink, **attributes)

@@ -83,9 +83,7 @@ def fold(snapshot: GraphDelta) -> tuple[list[TaskGroup], list[GroupEdge]]:
         if source is not None and target is not None and source != target:
             crossings[edge.kind, source, target] += 1
     groups = [_group(key, tasks) for key, tasks in members.items()]
-    return groups, [
-        GroupEdge(kind, source, target, many) for (kind, source, target), many in crossings.items()
-    ]
+    return groups, [GroupEdge(kind, source, target, many) for (kind, source, target), many in crossings.items()]
 
 
 def short_name(name: str) -> str:
@@ -161,9 +159,7 @@ def _dock(scene: Scene, snapshot: GraphDelta, tasks: set[str]) -> dict[str, tupl
     return dock_of
 
 
-def _standing_alone(
-    snapshot: GraphDelta, dock_of: dict[str, tuple[str, int | None]]
-) -> dict[str, list[ObjectNode]]:
+def _standing_alone(snapshot: GraphDelta, dock_of: dict[str, tuple[str, int | None]]) -> dict[str, list[ObjectNode]]:
     """Objects without a task that returned them, by the first task that uses them."""
     objects = {item.id: item for item in snapshot.objects if item.id not in dock_of}
     puts: dict[str, list[ObjectNode]] = defaultdict(list)

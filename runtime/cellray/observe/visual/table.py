@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Literal
 
 import msgspec
+
 from cellray.observe.messages import EdgeKind, ObjectStateName, TaskStateName
 
 Theme = Literal["light", "dark"]
