@@ -9,7 +9,9 @@ from html import escape
 from itertools import groupby
 from typing import NamedTuple
 
-from cellray_kernel.human import count, plain, plural
+from cellray.observe.visual.format import count
+
+from cellray_kernel.human import plain, plural
 
 HEAD_CHARS_MAX = 12_000
 TAIL_CHARS_MAX = 12_000

@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellray.exceptions import TaskCancelledError
+from cellray.exceptions import SessionError, TaskCancelledError
 
 from cellray_kernel.progress import Progress
-from cellray_kernel.session import CellSession
+from cellray_kernel.session import CellSession, LiveCounts
 
 ERRORS_KEPT_MAX = 20
+FOLLOW_AFTER_S = 1.0
+FOLLOWED_TASKS_MAX = 5_000
+"""Reading the counts takes time for each task that has not ended, several times a second."""
 WAIT_STEP_S = 0.1
 
 
@@ -34,6 +37,7 @@ class CellRun:
         session: CellSession,
         label: str,
         *,
+        expected: int = 1,
         fail_fast: bool = False,
         on_change: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
@@ -42,6 +46,7 @@ class CellRun:
         self.elements: dict[bytes, str] = {}
         self.failures: list[TaskFailure] = []
         self.note = ""
+        self._expected = expected
         self._session = session
         self._fail_fast = fail_fast
         self.on_change = on_change
@@ -54,6 +59,7 @@ class CellRun:
         self._is_complete = False
         self._started_at = clock()
         self._ended_at: float | None = None
+        self._read_live: Callable[[], LiveCounts] | None = None
 
     def add(self, ref: Any, element: str = "") -> None:
         """A task that was just submitted, by the reference that tells its end. `element` reads `seed=17`."""
@@ -64,9 +70,10 @@ class CellRun:
         self._session.watch(ref, lambda error: self._on_task_ended(index, element, error))
 
     def complete(self) -> None:
-        """All tasks are submitted: the run ends when they have."""
+        """All tasks that there will be are submitted: the run ends when they have."""
         with self._lock:
             self._is_complete = True
+            self._expected = len(self.elements)
             self._settle()
         self.on_change()
 
@@ -108,17 +115,33 @@ class CellRun:
 
     def progress(self) -> Progress:
         """The counts at this moment."""
+        live = self._live_counts()
         with self._lock:
             ended_at = self._clock() if self._ended_at is None else self._ended_at
             return Progress(
                 self.label,
-                total=len(self.elements),
+                total=self._expected,
                 finished=self._finished,
                 failed=self._failed,
                 cancelled=self._cancelled,
+                running=min(live.running, len(self._pending)),
+                retried=live.retried,
                 elapsed_s=max(0.0, ended_at - self._started_at),
                 note=self.note,
+                is_complete=self._is_complete,
             )
+
+    def _live_counts(self) -> LiveCounts:
+        """From the event log, which a short run is not worth following for."""
+        if self._read_live is None:
+            due = self._clock() - self._started_at >= FOLLOW_AFTER_S
+            if not due or self.is_ended or not 0 < len(self.elements) <= FOLLOWED_TASKS_MAX or not self._is_complete:
+                return LiveCounts()
+            try:
+                self._read_live = self._session.follow(list(self.elements))
+            except SessionError:
+                self._read_live = LiveCounts
+        return self._read_live()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Until the run has ended (True) or the timeout has passed; a KeyboardInterrupt gets through."""

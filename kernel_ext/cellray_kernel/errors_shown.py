@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Any
 
 from cellray.exceptions import CellrayError, TaskError
+from cellray.observe.visual.format import count
 
 from cellray_kernel.cell_run import CellRun
-from cellray_kernel.human import count
 from cellray_kernel.remote_error import FileLabel, render, where_it_was_met
 
 
@@ -82,7 +82,7 @@ class ErrorDisplay:
         where = where_it_was_met(traceback, self.file_label)
         notes = tuple(getattr(error, "__notes__", ()))
         if isinstance(error, TaskError):
-            task = f"in {error.function_name} (task {error.task_id[:12]})"
+            task = f"in task {error.function_name}, remotely:"
             where = f"{where}\n{task}" if where else task
             kind, message = type(error.cause).__name__, str(error.cause)
             return render(kind, message, error.traceback_text, self.file_label, where, notes)

@@ -69,14 +69,14 @@ class CellrayMagics(Magics):
         if not line.strip():
             raise UsageError("%lineage wants a reference, such as `%lineage y` behind `y = f.remote(1)`")
         assert self.shell is not None
-        ref = self.shell.ev(line)
+        ref = self.shell.ev(line)  # type: ignore[no-untyped-call]
         if not self._session.is_ref(ref):
             raise UsageError(f"%lineage wants a reference; {line.strip()} is {type(ref).__name__}")
         from cellray import observe
 
         from cellray_kernel.widgets.graph import GraphWidget
 
-        return GraphWidget(observe.lineage(ref))
+        return GraphWidget(observe.lineage_source(ref))
 
 
 CellrayMagics.remote.__doc__ = USAGE

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-from cellray_kernel.human import count, duration, plural, whole_duration
+from cellray.observe.messages import TaskStateName
+from cellray.observe.visual.format import count, duration, rate
+from cellray.observe.visual.table import state_style
+
+from cellray_kernel.human import plural, whole_duration
 
 Phase = Literal["running", "done", "failed", "cancelled"]
 
@@ -18,13 +22,13 @@ BAR_HEIGHT_PX = 10
 TEXT_BAR_CHARS = 24
 RATE_TASKS_MIN = 2
 
-# The states in the order in which they stand in the bar: (name, Okabe-Ito colour, character of the text bar).
-# One colour and one pattern each, as in the graph and the timeline.
-SEGMENTS = (
-    ("finished", "#009e73", "#"),
-    ("failed", "#d55e00", "x"),
-    ("cancelled", "#8a8a8a", "-"),
-    ("running", "#0072b2", ">"),
+# The states in the order in which they stand in the bar, and their characters in the text bar. Their colours are
+# those of the graph and the timeline.
+SEGMENTS: tuple[tuple[TaskStateName, str], ...] = (
+    ("finished", "#"),
+    ("failed", "x"),
+    ("cancelled", "-"),
+    ("running", ">"),
 )
 
 LINE_STYLE = (
@@ -36,7 +40,10 @@ LINE_STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Counts of a cell's tasks at one moment. `running` and `retried` are 0 while nothing is known of them."""
+    """Counts of a cell's tasks at one moment.
+
+    `running` and `retried` are 0 while nothing is known of them; `is_complete` says that no more will be submitted.
+    """
 
     label: str
     total: int
@@ -47,6 +54,7 @@ class Progress:
     retried: int = 0
     elapsed_s: float = 0.0
     note: str = ""
+    is_complete: bool = True
 
     @property
     def ended(self) -> int:
@@ -56,7 +64,7 @@ class Progress:
     @property
     def phase(self) -> Phase:
         """What the cell as a whole does."""
-        if self.ended < self.total:
+        if self.ended < self.total or not self.is_complete:
             return "running"
         if self.failed:
             return "failed"
@@ -84,9 +92,9 @@ def _running(progress: Progress) -> list[str]:
         if number:
             words.append(f"{count(number)} {state}")
     if progress.ended >= RATE_TASKS_MIN and progress.elapsed_s > 0:
-        rate = progress.ended / progress.elapsed_s
-        words.append(f"{count(rate)}/s")
-        words.append(f"{whole_duration((progress.total - progress.ended) / rate)} left")
+        per_s = progress.ended / progress.elapsed_s
+        words.append(rate(per_s))
+        words.append(f"{whole_duration((progress.total - progress.ended) / per_s)} left")
     return words
 
 
@@ -121,11 +129,11 @@ def progress_html(progress: Progress, unique: str) -> str:
 
 
 def _text_bar(progress: Progress) -> str:
-    bar = "".join(mark * chars for (_, _, mark), chars in _shares(progress, TEXT_BAR_CHARS))
+    bar = "".join(mark * chars for (_, mark), chars in _shares(progress, TEXT_BAR_CHARS))
     return bar.ljust(TEXT_BAR_CHARS, ".")
 
 
-def _shares(progress: Progress, width: int) -> list[tuple[tuple[str, str, str], int]]:
+def _shares(progress: Progress, width: int) -> list[tuple[tuple[TaskStateName, str], int]]:
     """How much of `width` each state takes: whole parts, at least one where there is anything, never too many."""
     left, shares = width, []
     for segment in SEGMENTS:
@@ -147,7 +155,7 @@ def _picture(progress: Progress, unique: str) -> str:
     else:
         parts = _shares(progress, width)
     rectangles, x = [], 0
-    for (name, _, _), part in parts:
+    for (name, _), part in parts:
         if part:
             fill = f"url(#{unique}-{name})"
             rectangles.append(f'<rect x="{x}" width="{part}" height="{BAR_HEIGHT_PX}" fill="{fill}"/>')
@@ -171,6 +179,6 @@ def _patterns(unique: str) -> str:
     }
     return "".join(
         f'<pattern id="{unique}-{name}" width="6" height="6" patternUnits="userSpaceOnUse">'
-        f'<rect width="6" height="6" fill="{colour}"/>{marks[name]}</pattern>'
-        for name, colour, _ in SEGMENTS
+        f'<rect width="6" height="6" fill="{state_style(name).light}"/>{marks[name]}</pattern>'
+        for name, _ in SEGMENTS
     )

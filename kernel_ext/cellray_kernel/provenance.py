@@ -57,7 +57,8 @@ class CellTracker:
 
     def on_pre_run_cell(self, info: Any) -> None:
         """A cell begins. Clients that name no cells get a name for each execution: nothing supersedes anything then."""
-        count = self._shell.execution_count
+        # The number in In [n]. `shell.execution_count` is raised before or after this event, by IPython's version.
+        count = len(self._shell.history_manager.input_hist_parsed)
         cell_id = getattr(info, "cell_id", None) or f"execution-{self._kernel_id}-{count}"
         parent = self._publisher.enter_cell()
         self.parents[cell_id] = parent

@@ -62,7 +62,8 @@ class KernelPublisher:
             "transient": {"display_id": display_id},
         }
         # Not through display_pub.publish: that takes the parent of the thread, and hooks that other code put there.
-        publisher.session.send(publisher.pub_socket, kind, json_clean(content), parent=parent, ident=publisher.topic)
+        clean = json_clean(content)  # type: ignore[no-untyped-call]
+        publisher.session.send(publisher.pub_socket, kind, clean, parent=parent, ident=publisher.topic)
 
 
 class TerminalPublisher:

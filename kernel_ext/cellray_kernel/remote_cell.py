@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from cellray.exceptions import SerializationError
+from cellray.exceptions import CellrayError, SerializationError
 
 from cellray_kernel.pickling import why_unpicklable
 
@@ -146,8 +146,12 @@ class Unavailable:
         return raise_unavailable, self.facts
 
 
+class UnassignedNameError(CellrayError, NameError):
+    """A remote cell ended without assigning the variable."""
+
+
 def raise_unavailable(name: str, kind: str, reason: str, advice: str) -> None:
     """What unpickling an `Unavailable` does: raises NameError or SerializationError."""
     if kind == "NameError":
-        raise NameError(f"{reason}. {advice}", name=name)
+        raise UnassignedNameError(f"{reason}. {advice}", name=name)
     raise SerializationError(name, reason, advice)

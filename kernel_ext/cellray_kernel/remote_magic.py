@@ -30,6 +30,9 @@ from cellray_kernel.remote_cell import CellCode
 from cellray_kernel.session import CellSession
 from cellray_kernel.value_shown import Gathered, format_value
 
+CANCEL_GRACE_S = 1.0
+"""After an interrupt, how long the cell waits to show that its tasks have ended."""
+
 Elements = list[tuple[Any, ...]]
 
 
@@ -62,7 +65,9 @@ class RemoteMagic:
         note = self._displays.runs.supersede(cell.cell_id, list(captured.refs.values()), cell.label)
         code, modules = self._code(analysis, options, captured, cell, place)
         linecache.cache[cell.filename] = (len(place.text), None, place.text.splitlines(keepends=True), cell.filename)
-        run = CellRun(self._session, options.name or cell.label, fail_fast=options.fail_fast)
+        run = CellRun(
+            self._session, options.name or cell.label, expected=len(elements), fail_fast=options.fail_fast
+        )
         run.note = note
         output = self._displays.begin(cell, run)
         if not options.waits:
@@ -78,7 +83,9 @@ class RemoteMagic:
                     self._shell.user_ns[options.into] = fetch()
         except KeyboardInterrupt:
             number = run.cancel("interrupted")
-            # Not waited for: a task that does not listen would keep the user waiting.
+            run.complete()
+            # Not longer: a task that does not listen must not keep the user waiting.
+            run.wait(CANCEL_GRACE_S)
             raise CellInterrupted(f"{run.label} interrupted: {plural(number, 'task')} cancelled.") from None
         finally:
             run.complete()

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import cellray
 from cellray.provenance import OutputCallback
 
 from cellray_kernel.options import RemoteOptions
-from cellray_kernel.remote_cell import CellCode, run_cell
+from cellray_kernel.remote_cell import run_cell
 
 DoneCallback = Callable[[BaseException | None], None]
+
+
+class LiveCounts(NamedTuple):
+    """What only the event log knows of tasks that have not ended."""
+
+    running: int = 0
+    retried: int = 0
 
 
 class CellSession(Protocol):
@@ -52,6 +60,9 @@ class CellSession(Protocol):
 
     def task_id(self, ref: Any) -> bytes:
         """The task that produces the object."""
+
+    def follow(self, task_ids: Iterable[bytes]) -> Callable[[], LiveCounts]:
+        """Follow tasks in the event log; how many of them run now and how many were retried. Raises SessionError."""
 
     def status(self) -> list[tuple[str, str]]:
         """Facts about the session for people: (name, value) pairs."""
@@ -125,6 +136,21 @@ class CellraySession:
         task_id: bytes = ref.task_id()
         return task_id
 
+    def follow(self, task_ids: Iterable[bytes]) -> Callable[[], LiveCounts]:
+        """Follow tasks in the event log."""
+        from cellray import observe
+
+        follower = observe.follower()
+        follower.start()
+        progress = observe.CellProgress(follower.fold, task_ids=cast(Any, task_ids))
+
+        def read() -> LiveCounts:
+            with follower.lock:
+                reading = progress.read(time.time())
+            return LiveCounts(reading.running, reading.retried)
+
+        return read
+
     def status(self) -> list[tuple[str, str]]:
         """Facts about the session for people."""
         session = cellray.current_session()
@@ -132,8 +158,3 @@ class CellraySession:
             return [("session", "none yet: the first %%remote, or cellray.init(), starts one")]
         resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(cellray.cluster_resources().items()))
         return [("session", session.session_id), ("node", session.node_id), ("resources", resources)]
-
-
-def num_returns_of(cell: CellCode) -> int:
-    """One for each name, and one for the last expression, which is also how its end is known."""
-    return len(cell.outputs) + 1

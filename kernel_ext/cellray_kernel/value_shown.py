@@ -5,7 +5,9 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from cellray_kernel.human import abbreviate, count
+from cellray.observe.visual.format import count
+
+from cellray_kernel.human import abbreviate
 from cellray_kernel.publisher import Bundle
 
 HEAD_VALUES = 8

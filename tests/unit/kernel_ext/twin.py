@@ -6,7 +6,7 @@ import itertools
 import pickle
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,7 @@ import cloudpickle
 from cellray.exceptions import TaskCancelledError, TaskError
 from cellray_kernel.options import RemoteOptions
 from cellray_kernel.remote_cell import run_cell
-from cellray_kernel.session import DoneCallback
+from cellray_kernel.session import DoneCallback, LiveCounts
 
 OutputCallback = Callable[[str | None, bytes, str, str, int], None]
 
@@ -63,7 +63,13 @@ class TwinSession:
         return TwinRef(task, 0)
 
     def submit(
-        self, cell: Any, given: dict[str, Any], refs: Mapping[str, Any], num_returns: int, name: str, options: RemoteOptions
+        self,
+        cell: Any,
+        given: dict[str, Any],
+        refs: Mapping[str, Any],
+        num_returns: int,
+        name: str,
+        options: RemoteOptions,
     ) -> tuple[Any, ...]:
         self.submitted.append(options)
         task = TwinTask(next(self._numbers))
@@ -85,7 +91,9 @@ class TwinSession:
             returned = [result] if num_returns == 1 else list(result)
             outcome: list[bytes] = [cloudpickle.dumps(value) for value in returned]
         except BaseException as error:
-            task.future.set_exception(TaskError(name, task.task_id.hex(), traceback.format_exc(), error).as_instanceof_cause())
+            task.future.set_exception(
+                TaskError(name, task.task_id.hex(), traceback.format_exc(), error).as_instanceof_cause()
+            )
         else:
             task.future.set_result(outcome)
 
@@ -109,6 +117,9 @@ class TwinSession:
     def task_id(self, ref: Any) -> bytes:
         task_id: bytes = ref.task.task_id
         return task_id
+
+    def follow(self, task_ids: Iterable[bytes]) -> Callable[[], LiveCounts]:
+        return LiveCounts
 
     def status(self) -> list[tuple[str, str]]:
         return [("session", "a twin")]
