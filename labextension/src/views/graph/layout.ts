@@ -59,6 +59,13 @@ interface Place {
   homeY: number;
 }
 
+/** A column with room; `top` is where it begins when it is not the only one of its layer. */
+interface OpenColumn {
+  readonly index: number;
+  readonly places: Place[];
+  readonly top: number | null;
+}
+
 export class Layout {
   private readonly places = new Map<string, Place>();
   private readonly blocks = new Map<string, Map<number, number>>();
@@ -198,10 +205,11 @@ export class Layout {
         this.places.set(box.id, { box, layer, column: 0, homeY: 0 });
         continue;
       }
-      const wanted = this.meanCentre(inputs.get(box.id) ?? []);
       const column = this.openColumn(columns, box.block, layer);
       const mates = column.places;
-      const homeY = nearestGap(mates, box.height, wanted === null ? null : wanted - box.height / 2);
+      // The columns of a wrapped layer are a grid: each begins where the first one does.
+      const centre = column.top === null ? this.meanCentre(inputs.get(box.id) ?? []) : null;
+      const homeY = nearestGap(mates, box.height, centre === null ? column.top : centre - box.height / 2);
       const place: Place = { box, layer, column: column.index, homeY };
       mates.push(place);
       this.places.set(box.id, place);
@@ -222,16 +230,17 @@ export class Layout {
     return centres.length === 0 ? null : centres.reduce((a, b) => a + b, 0) / centres.length;
   }
 
-  private openColumn(columns: Columns, block: string, layer: number): { index: number; places: Place[] } {
+  private openColumn(columns: Columns, block: string, layer: number): OpenColumn {
     const ofLayer = columns.of(block, layer);
+    const tops = (ofLayer[0] ?? []).filter(place => place.box.lane === null).map(place => place.homeY);
     const rows = this.blocks.get(block)?.get(layer) ?? rowsFor(0);
     const last = ofLayer.at(-1);
     if (last && last.filter(place => place.box.lane === null).length < rows) {
-      return { index: ofLayer.length - 1, places: last };
+      return { index: ofLayer.length - 1, places: last, top: ofLayer.length > 1 ? Math.min(...tops) : null };
     }
     const fresh: Place[] = [];
     ofLayer.push(fresh);
-    return { index: ofLayer.length - 1, places: fresh };
+    return { index: ofLayer.length - 1, places: fresh, top: ofLayer.length > 1 ? Math.min(...tops) : null };
   }
 
   private columns(): Columns {
