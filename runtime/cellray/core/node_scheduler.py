@@ -251,6 +251,7 @@ class NodeScheduler:
         driver.alive = False
         self._cancellation.end_job(driver.job, fact.reason or "its driver has left", at)
         self._objects.release_all(driver)
+        self._objects.sweep()
 
     def _on_worker_started(self, fact: f.WorkerStarted, client: Client, at: float) -> None:
         worker = Worker(fact.worker_id, fact.pid)
