@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cellray.observe.messages import GraphDelta
-from cellray_kernel.widgets import GraphWidget
+from cellray_kernel.widgets import GraphWidget, StillGraph
 
 
 class Source:
@@ -97,3 +97,10 @@ def test_leaves_a_picture_and_words_in_the_notebook(source: Source, widget: Reco
     assert data["text/plain"] == "Training: 1/1 done"
     assert data["image/svg+xml"].startswith("<svg")
     assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_shows_a_graph_that_does_not_change(source: Source) -> None:
+    source.sequence = 2
+    still = GraphWidget(StillGraph(source.snapshot()), title="Lineage")
+    assert still._repr_mimebundle_()[0]["text/plain"] == "Lineage: 2/2 done"
+    still.close()

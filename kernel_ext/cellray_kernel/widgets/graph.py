@@ -28,6 +28,21 @@ export default { render({ el }) { el.textContent = "The task graph's view was no
 """
 
 
+class StillGraph:
+    """A `GraphSource` that never changes: one snapshot, such as the lineage of an object."""
+
+    def __init__(self, snapshot: GraphDelta) -> None:
+        self._snapshot = snapshot
+
+    def snapshot(self) -> GraphDelta:
+        """What was given."""
+        return self._snapshot
+
+    def subscribe(self, callback: Callable[[GraphDelta], None]) -> Callable[[], None]:
+        """Nothing will ever be told."""
+        return lambda: None
+
+
 class GraphWidget(anywidget.AnyWidget):
     """The task graph, live in a notebook, as an SVG everywhere else.
 

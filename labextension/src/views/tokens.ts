@@ -146,7 +146,7 @@ export const TOKENS: Tokens = {
   "task_states": {
     "waiting": {
       "label": "waiting",
-      "explain": "waiting for its arguments",
+      "explain": "waiting for its inputs",
       "light": "#6B6B6B",
       "dark": "#A8A8A8",
       "tint": 0.0,
