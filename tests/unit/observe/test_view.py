@@ -262,3 +262,19 @@ def test_an_input_from_outside_is_shown_and_kept_up_to_date() -> None:
     delta = watched.feed(story.facts[before:])
     assert delta is not None
     assert [(node.id, node.state) for node in delta.objects] == [(value.hex(), "inline")]
+
+
+def test_an_input_that_leaves_with_one_task_and_comes_with_another_stays() -> None:
+    watched, story = Watched(FILTERS[2], limits=FoldLimits(tasks_max=1)), Story()
+    value = story.put()
+    [old] = story.submit(template("load", 1), dependencies=(value,))
+    story.dispatch(10, [old])
+    watched.feed(story.facts)
+    before = len(story.facts)
+    story.finish(old)
+    story.submit(template("load", 1), dependencies=(value,))
+    story.cancel(story.submitted[-1])
+    story.submit(template("load", 1), dependencies=(value,))
+    watched.feed(story.facts[before:])
+    watched.check()
+    assert value.hex() in watched.page.parts["objects"]
