@@ -1,7 +1,7 @@
 """What the node's core alone costs for an empty task: submitted in batches, dispatched, finished, released.
 
-Run it directly: `PYTHONPATH=runtime python tests/bench/bench_core.py`. Figures are of this machine only; to compare two
-commits, run both in turn on one machine.
+`make bench` includes it; alone, with and without the garbage collector: `.venv/bin/python -m tests.bench.bench_core`.
+Figures are of this machine only; to compare two commits, run both in turn on one machine.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def prepare() -> tuple[NodeScheduler, f.TasksSubmitted]:
     return core, f.TasksSubmitted(root, 0.0, [TaskSpec(0, template.template_id)])
 
 
-def run(core: NodeScheduler, sample: f.TasksSubmitted) -> float:
+def run(core: NodeScheduler, sample: f.TasksSubmitted, tasks: int = TASKS) -> float:
     """Microseconds of core time a task."""
     value = (ObjectValue(0, b"x"),)
     template_id = sample.tasks[0].template_id
     frames = [
         f.TasksSubmitted(sample.parent_id, 0.0, [TaskSpec(i, template_id) for i in range(start, start + BATCH)])
-        for start in range(0, TASKS, BATCH)
+        for start in range(0, tasks, BATCH)
     ]
     at = 0.0
     spent = 0.0
@@ -77,7 +77,7 @@ def run(core: NodeScheduler, sample: f.TasksSubmitted) -> float:
     for frame in frames:
         handle([frame], 1)
         drain(6)
-    drain(10 * TASKS)
+    drain(10 * tasks)
     assert core.status.counts()[3] == len(frames) * BATCH  # type: ignore[index]
     return spent / (len(frames) * BATCH) * 1e6
 

@@ -63,11 +63,12 @@ class Dispatcher:
         reserved: list[Resources] = []
         for queue in queues:
             self._serve(queue, at, not any(name in starved for name, _ in queue.demand))
-            if not queue.count:
+            fits = self._pool.fits(queue.demand)
+            if fits or queue.workers or not queue.count:
                 queue.starved_since = None
-            elif self._pool.fits(queue.demand):
-                wanted += self._workers_wanted(queue)
-            elif not queue.workers:
+                if fits and queue.count:
+                    wanted += self._workers_wanted(queue)
+            else:
                 starved.update(self._pool.short_of(queue.demand))
                 if self._starves_long(queue, at):
                     self._pool.acquire(queue.demand)

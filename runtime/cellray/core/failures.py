@@ -5,26 +5,44 @@ Each says what happened, with numbers, and ends with what can be done.
 
 from __future__ import annotations
 
-import signal
-
 from cellray.core.resources import ResourcePool, format_resources, format_units
-from cellray.ids import ObjectId, TaskId, is_put, producer_of
+from cellray.ids import ObjectId, TaskId, is_put, producer_of, short_task_id
 from cellray.model.fact import WorkerExited
 from cellray.model.object import Failure, ObjectValue, encode_failure
 from cellray.model.task import Resources
 
 MEGABYTE = 1024 * 1024
 
+SIGNALS = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    4: "SIGILL",
+    5: "SIGTRAP",
+    6: "SIGABRT",
+    8: "SIGFPE",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    13: "SIGPIPE",
+    15: "SIGTERM",
+}
+"""Those whose numbers are the same on every system; a core that looked them up would depend on its own."""
+SIGKILL = 9
+SIGNALS_OF_NATIVE_CODE = (4, 6, 7, 8, 10, 11)
+"""SIGILL, SIGABRT, SIGBUS (7 on Linux, 10 on macOS), SIGFPE, SIGSEGV."""
+
 
 def cancelled(name: str, task_id: TaskId, reason: str) -> ObjectValue:
     """The value of what a cancelled task would have returned."""
-    text = f"{name} (task {task_id.hex()[:12]}) was cancelled" + (f": {reason}" if reason else "")
+    text = f"{name} (task {short_task_id(task_id)}) was cancelled" + (f": {reason}" if reason else "")
     return encode_failure(Failure("cancelled", f"{text}. Call it again to run it.", {"task_id": task_id.hex()}))
 
 
 def worker_crashed(name: str, task_id: TaskId, pid: int, attempts: int, exited: WorkerExited) -> ObjectValue:
     """The value of what a task would have returned whose worker died, with no retries left."""
-    lines = [f"{name} (task {task_id.hex()[:12]}): its worker, process {pid}, {death(exited)} while it ran the task"]
+    lines = [
+        f"{name} (task {short_task_id(task_id)}): its worker, process {pid}, {death(exited)} while it ran the task"
+    ]
     lines[0] += f", in attempt {attempts} and the last." if attempts > 1 else "."
     if exited.output_tail:
         lines.append("The last lines of its output:\n" + exited.output_tail.rstrip())
@@ -38,20 +56,16 @@ def death(exited: WorkerExited) -> str:
     """`was killed by SIGKILL (9)` or `exited with code 1`."""
     if not exited.signal:
         return f"exited with code {exited.exit_code}"
-    try:
-        name = signal.Signals(exited.signal).name
-    except ValueError:
-        name = "a signal"
-    return f"was killed by {name} ({exited.signal})"
+    return f"was killed by {SIGNALS.get(exited.signal, 'signal')} ({exited.signal})"
 
 
 def _crash_advice(exited: WorkerExited) -> str:
-    if exited.signal == signal.SIGKILL:
+    if exited.signal == SIGKILL:
         return (
             "SIGKILL without anybody asking is most often the kernel running out of memory (see `dmesg`): let fewer "
             "such tasks run at a time with .options(num_cpus=...), or make each smaller."
         )
-    if exited.signal in (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL):
+    if exited.signal in SIGNALS_OF_NATIVE_CODE:
         return (
             "That is native code failing, not a Python exception: run the function directly in the notebook with "
             "`faulthandler.enable()` to see where. Only if it happens by chance do more retries help: "
@@ -92,7 +106,7 @@ def object_lost(object_id: ObjectId) -> ObjectValue:
     """The value of an object that this node does not know, or knows no more."""
     origin = "stored with put by" if is_put(object_id) else "returned by"
     text = (
-        f"Object {object_id.hex()}, {origin} task {producer_of(object_id).hex()[:12]}, is not on this node: nobody "
+        f"Object {object_id.hex()}, {origin} task {short_task_id(producer_of(object_id))}, is not on this node: nobody "
         "referred to it any more and it was freed, or it is of an earlier session. Keep a reference (the ObjectRef "
         "itself, not its hex id) for as long as the value is needed, or make it again."
     )
@@ -115,4 +129,4 @@ def no_space_text(wanted_bytes: int, arena_bytes: int, used_bytes: int, largest_
 
 
 def _megabytes(count: int) -> str:
-    return f"{count / MEGABYTE:.1f} MB"
+    return f"{count / MEGABYTE:.1f} MB" if count >= MEGABYTE else f"{count / 1024:.1f} KB"

@@ -48,6 +48,7 @@ class ReadyQueue:
         self.count -= 1
         if not self.count:
             self.by_job.clear()
+            self.starved_since = None
 
     def head(self) -> Task:
         """The task whose turn it is. The queue must not be empty."""
@@ -79,6 +80,8 @@ class ReadyQueue:
             if not queue:
                 del self.by_job[job]
         self.count -= len(taken)
+        if not self.count:
+            self.by_job.clear()
         return taken
 
 

@@ -1,0 +1,176 @@
+"""What must be true of a node's core between two calls of `handle`. Tests and the simulator ask after every event.
+
+`check_quick` costs the number of workers and shapes, `check` that of everything there is. Both raise AssertionError
+naming the rule; they read the core's private parts, which is their purpose.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cellray.core.node_scheduler import NodeScheduler
+from cellray.core.objects import SHARED
+from cellray.core.tasks import Task
+from cellray.core.transitions import ASSIGNED, FINISHED, READY, WAITING, story
+from cellray.core.workers import Worker
+from cellray.model.task import Resources
+
+
+def check_quick(core: NodeScheduler) -> None:
+    """The rules that need no look at each task and object."""
+    _check_resources(core)
+    _check_workers(core)
+    _check_no_needless_idling(core)
+    counts = core.status.counts()
+    live = sum(counts[state] for state in counts if state < FINISHED)
+    assert live == core._tasks.live, f"{core._tasks.live} live tasks, but by state {counts}"
+    assert all(count >= 0 for count in counts.values()), f"negative count in {counts}"
+    assert not core._objects.resolved, "objects got values and nobody was told"
+    assert not core._dispatcher.emptied, "leases were not looked at"
+
+
+def check(core: NodeScheduler) -> None:
+    """All rules."""
+    check_quick(core)
+    _check_tasks(core)
+    _check_tree(core)
+    _check_queues(core)
+    _check_references(core)
+    _check_arena(core)
+
+
+def check_drained(core: NodeScheduler) -> None:
+    """Nothing is left of anything that ran: for the end of a test in which all clients have left or released all."""
+    check(core)
+    assert not core._tasks.tasks, f"records are left: {[story(task) for task in core._tasks.tasks.values()][:5]}"
+    assert not core._objects.entries, f"objects are left: {list(core._objects.entries)[:5]}"
+    assert core._objects.arena.used_bytes == 0, f"{core._objects.arena.used_bytes} bytes are left in the arena"
+    assert core._objects.arena.gaps() == [(0, core._objects.arena.arena_bytes)], "the arena's gaps were not joined"
+    assert core._pool.available == core._pool.total, f"{core._pool.available} of {core._pool.total} are back"
+    assert not any(queue.by_job or queue.workers for queue in core._tasks.queues.values()), "a queue is not empty"
+
+
+def _check_resources(core: NodeScheduler) -> None:
+    expected = dict(core._pool.total)
+    for worker in core._workers.workers.values():
+        if worker.lease is not None and not worker.blocked:
+            for name, units in worker.lease.demand:
+                expected[name] -= units
+    assert core._pool.available == expected, f"{core._pool.available} is free, leases leave {expected}"
+
+
+def _check_workers(core: NodeScheduler) -> None:
+    workers = core._workers
+    assert workers.blocked == sum(worker.blocked for worker in workers.workers.values()), "blocked workers miscounted"
+    for worker in workers.workers.values():
+        name = f"worker {worker.client_id}"
+        assert core._clients.get(worker.client_id) is worker, f"{name} is no client"
+        assert worker.alive, f"{name} is dead"
+        assert worker.open == (not (worker.blocked or worker.returning or worker.ending)), f"{name}: open is wrong"
+        assert (worker in workers.idle) == (worker.open and not worker.queue), f"{name}: idle is wrong"
+        assert (worker.lease is None) == (not worker.queue), f"{name}: {len(worker.queue)} tasks, lease {worker.lease}"
+        if worker.lease is not None:
+            assert (worker in worker.lease.workers) != worker.blocked, f"{name} is not with its shape"
+        assert len(worker.queue) <= max(1, core._config.dispatch_batch_max), f"{name} holds {len(worker.queue)}"
+        assert not worker.outbox, f"values for {name} were not sent"
+    assert all(worker.client_id in workers.workers for worker in workers.idle), "a dead worker is idle"
+
+
+def _check_no_needless_idling(core: NodeScheduler) -> None:
+    """No worker idles while a task that would fit is ready, unless what is free is kept for an older one."""
+    if not core._workers.idle or any(queue.starved_since is not None for queue in core._tasks.queues.values()):
+        return
+    for queue in core._tasks.queues.values():
+        assert not (queue.count and core._pool.fits(queue.demand)), f"{queue.count} tasks of {queue.demand} wait idly"
+
+
+def _check_tasks(core: NodeScheduler) -> None:
+    waiting = 0
+    for task_id, task in core._tasks.tasks.items():
+        assert task.task_id == task_id, story(task)
+        if task.state == WAITING:
+            waiting += 1
+            missing = [entry for entry in task.pinned[: len(task.spec.dependencies)] if entry.value is None]
+            assert len(missing) == task.missing > 0, story(task)
+            assert all(entry.waiters is not None and task in entry.waiters for entry in missing), story(task)
+        assert (task.worker is not None) == (task.state == ASSIGNED), story(task)
+        if task.worker is not None:
+            assert task in task.worker.queue, story(task)
+            assert task.template.queue is task.worker.lease, story(task)
+        if task.state < FINISHED:
+            for entry in task.returns:
+                assert core._objects.entries.get(entry.object_id) is entry, f"a return is unknown. {story(task)}"
+        else:
+            assert task.children, f"a final task without descendants is still known. {story(task)}"
+            assert not (task.pinned or task.orphans or task.returns), story(task)
+    assert waiting == core._tasks.waiting, f"{waiting} tasks wait, {core._tasks.waiting} counted"
+    jobs = Counter(id(task.job) for task in core._tasks.tasks.values() if task.state < FINISHED)
+    for job in core._tasks.jobs.values():
+        assert job.live == jobs[id(job)], f"job {job.job_id.hex()} counts {job.live} live tasks of {jobs[id(job)]}"
+        assert job.live or not job.ended, f"job {job.job_id.hex()} ended and is still known"
+
+
+def _check_tree(core: NodeScheduler) -> None:
+    for task in core._tasks.tasks.values():
+        for child in task.children or ():
+            assert child.parent is task, f"is listed by a task that is not its parent. {story(child)}"
+            assert core._tasks.tasks.get(child.task_id) is child, f"is listed by its parent and unknown. {story(child)}"
+        if task.parent is not None:
+            assert core._tasks.tasks.get(task.parent.task_id) is task.parent, f"has an unknown parent. {story(task)}"
+            assert task in (task.parent.children or ()), f"is not listed by its parent. {story(task)}"
+
+
+def _check_queues(core: NodeScheduler) -> None:
+    ready: Counter[Resources] = Counter()
+    for task in core._tasks.tasks.values():
+        if task.state == READY:
+            ready[task.template.queue.demand] += 1
+    for demand, queue in core._tasks.queues.items():
+        queued: list[Task] = [task for tasks in queue.by_job.values() for task in tasks if task.state == READY]
+        assert len(queued) == len(set(queued)), f"a task stands twice in the queue of {demand}"
+        assert queue.count == len(queued) == ready[demand], f"{queue.count} counted, {len(queued)} in queue {demand}"
+        for worker in queue.workers:
+            assert worker.lease is queue, f"worker {worker.client_id} is listed by a shape that it does not serve"
+
+
+def _check_references(core: NodeScheduler) -> None:
+    refs: Counter[int] = Counter()
+    for client in core._clients.values():
+        assert isinstance(client, Worker) or client.job is not None, "a driver without a job"
+        for object_id, entry in client.held.items():
+            assert core._objects.entries.get(object_id) is entry, f"{object_id.hex()} is held and unknown"
+            refs[id(entry)] += 1
+    for task in core._tasks.tasks.values():
+        refs.update(id(entry) for entry in (*task.pinned, *task.orphans))
+    for entry in core._objects.entries.values():
+        refs.update(id(inner) for inner in entry.contains)
+    produced = {entry.object_id for task in core._tasks.tasks.values() for entry in task.returns}
+    for object_id, entry in core._objects.entries.items():
+        assert entry.object_id == object_id, f"{object_id.hex()} is filed wrongly"
+        assert entry.refs == refs[id(entry)], f"{object_id.hex()} counts {entry.refs} of {refs[id(entry)]} references"
+        assert entry.value is not None or object_id in produced, f"{object_id.hex()} will never have a value"
+        assert entry.value is None or entry.refs, f"{object_id.hex()} has a value that nobody refers to"
+        if entry.value is None and entry.owner is not None and entry.owner.alive:
+            assert object_id in entry.owner.held, f"{object_id.hex()} is not held by its owner"
+
+
+def _check_arena(core: NodeScheduler) -> None:
+    arena = core._objects.arena
+    owned = [offset for client in core._clients.values() for offset in client.granted.values()]
+    for entry in core._objects.entries.values():
+        if entry.value is not None and entry.value.kind == SHARED:
+            owned.append(entry.value.offset)
+        owned.extend(entry.spare_offsets)
+    assert len(owned) == len(set(owned)), "two objects are at one offset"
+    blocks = arena.blocks()
+    assert set(owned) == set(blocks), f"{len(owned)} offsets are owned, {len(blocks)} allocated"
+    assert arena.used_bytes == sum(blocks.values()), "the arena miscounts what is in use"
+    end = 0
+    was_gap = False
+    for offset, size, is_gap in sorted(
+        [(offset, size, False) for offset, size in blocks.items()] + [(o, s, True) for o, s in arena.gaps()]
+    ):
+        assert offset == end, f"the arena has a hole or an overlap at {end}"
+        assert not (is_gap and was_gap), f"two gaps meet at {offset}"
+        end, was_gap = offset + size, is_gap
+    assert end == arena.arena_bytes, f"the arena ends at {end} of {arena.arena_bytes}"
