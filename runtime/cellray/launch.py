@@ -89,8 +89,6 @@ def start_node(folder: SessionFolder, settings: NodeSettings) -> None:
         _wait_ready(ready_read, folder, process, settings.config.session_start_timeout_s)
     finally:
         os.close(ready_read)
-    with open(folder.node_pid, "w", encoding="ascii") as file:
-        file.write(str(process.pid))
     _mark_latest(folder)
     _reaper.watch(process)
 

@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.timeout(TEST_S_MAX), append=False)
+            item.add_marker(pytest.mark.timeout(TEST_S_MAX))  # a test's own comes first
 
 
 @pytest.hookimpl(wrapper=True)

@@ -21,7 +21,7 @@ LAYERS = {
     "core": 1,
     "ports": 2,
     **dict.fromkeys(("serialization", "wire", "gcs", "store", "net"), 3),
-    **dict.fromkeys(("node", "head", "worker", "launch"), 4),
+    **dict.fromkeys(("node", "head", "worker", "client", "launch"), 4),
 }
 FACES = 5
 SIBLINGS_APART = 3  # the layer whose members must not know each other

@@ -29,6 +29,7 @@ from cellray.worker.settings import WorkerSettings
 log = logging.getLogger("cellray.node")
 OWNER_ARRIVES_S = 30.0
 DRAIN_S = 2.0
+END_TIMEOUT_S = 5.0
 
 
 class Node:
@@ -52,7 +53,6 @@ class Node:
                 log_folder=self._folder.logs,
                 node_pid=os.getpid(),
                 path=settings.path,
-                working_folder=settings.working_folder,
             ),
             self._folder.log("template.log"),
         )
@@ -68,7 +68,10 @@ class Node:
         self._report("ready")
         reason = await self._stop
         log.info("session ends: %s", reason)
-        await self._end(reason)
+        # Whatever hangs here must not keep a session alive that nobody owns; `remove` does the rest.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self._end(reason)
 
     async def _start_parts(self, loop: asyncio.AbstractEventLoop) -> None:
         from cellray.clock import SystemClock
@@ -150,7 +153,12 @@ class Node:
         except OSError:
             self._request_stop("its driver ended before the node had started")
             return
-        loop.add_reader(descriptor, self._request_stop, f"its driver (pid {owner_pid}) ended")
+
+        def on_ended() -> None:
+            loop.remove_reader(descriptor)
+            self._request_stop(f"its driver (pid {owner_pid}) ended")
+
+        loop.add_reader(descriptor, on_ended)
 
     # -- control
 
@@ -169,7 +177,7 @@ class Node:
             workers=[
                 WorkerStatus(worker.worker_id, worker.pid, worker.state, worker.task_count) for worker in core.workers()
             ],
-            tasks={state.name.lower(): count for state, count in core.counts().items()},
+            tasks=self._task_counts(),
             resources_total=_amounts(settings.resources),
             resources_available=_amounts(core.available.items()),
             object_store_bytes=settings.arena_bytes,
@@ -178,6 +186,14 @@ class Node:
             log_sequence=self._event_log.last_sequence,
             gcs_unavailable_since=self._event_log.unavailable_since,
         )
+
+    def _task_counts(self) -> dict[str, int]:
+        """By state, with what a worker holds beside its running task counted as ready."""
+        status = self._loop.core.status
+        counts = {state.name.lower(): count for state, count in status.counts().items()}
+        counts["running"] = len(status.running())
+        counts["ready"] += counts.pop("assigned") - counts["running"]
+        return counts
 
     async def _on_cancel(self, request: Any) -> Any:
         from cellray.model.fact import CancelRequested
@@ -243,6 +259,8 @@ def main() -> None:
     logging.basicConfig(
         filename=folder.log("node.log"), level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    with open(folder.node_pid, "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
     node = Node(folder, report)
     try:
         node.start_processes()
@@ -256,6 +274,8 @@ def main() -> None:
         raise
     finally:
         node.remove()
+    logging.shutdown()
+    os._exit(0)  # no thread of a library may keep the process
 
 
 def _event_loop_runner() -> Callable[[Any], None]:

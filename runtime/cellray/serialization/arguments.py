@@ -35,11 +35,10 @@ def serialize_arguments(
     `bytes` is returned for small plain arguments, the usual case; `function` only serves to name parameters in
     errors. Raises SerializationError naming the argument and the part of it.
     """
-    if not kwargs:
-        if not args:
-            return NO_ARGUMENTS, (), ()
-        if is_plain(args):
-            return pickle.dumps(args, 5), (), ()
+    if not args and not kwargs:
+        return NO_ARGUMENTS, (), ()
+    if is_plain(args) and (not kwargs or is_plain(kwargs)):
+        return pickle.dumps([args, kwargs, ()] if kwargs else args, 5), (), ()
     is_reference = is_reference or reference_seam.is_reference
     dependencies: dict[ObjectId, int] = {}
     slots: list[Slot] = []

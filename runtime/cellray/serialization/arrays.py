@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from typing import Any
+from typing import Any, Literal
 
 
 class ArrayReducer:
@@ -60,9 +60,10 @@ class NoArrays:
 NO_ARRAYS = NoArrays()
 
 
-def rebuild_array(memory: Any, dtype: str, shape: tuple[int, ...], order: str) -> Any:
+def rebuild_array(memory: Any, dtype: str, shape: tuple[int, ...], order: Literal["C", "F"]) -> Any:
     """An array over `memory`; what pickles of arrays call. Its import path is part of the format."""
     import numpy
 
-    ndarray: Any = numpy.ndarray
-    return ndarray(shape, dtype, memory, 0, None, order)
+    # Not `ndarray(buffer=...)`: it drops a memoryview for the object underneath, and with it the pin on the memory.
+    flat = numpy.frombuffer(memory, dtype)
+    return flat if len(shape) == 1 else flat.reshape(shape, order=order)

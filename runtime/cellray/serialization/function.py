@@ -19,7 +19,8 @@ def serialize_function(function: Callable[..., Any]) -> bytes:
     try:
         pickled: bytes = cloudpickle.dumps(function, 5)
     except Exception as error:
-        raise_culprit(function, f"function `{getattr(function, '__qualname__', function)}`", error)
+        kind = "class" if isinstance(function, type) else "function"
+        raise_culprit(function, f"{kind} `{getattr(function, '__qualname__', function)}`", error)
     return pickled
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import cloudpickle  # type: ignore[import-untyped]
@@ -21,8 +21,8 @@ import msgspec
 
 from cellray.errors import InternalError
 from cellray.ids import ObjectId
-from cellray.serialization.arrays import ArrayReducer
-from cellray.serialization.references import reference_seam
+from cellray.serialization.arrays import ArrayReducer, rebuild_array
+from cellray.serialization.references import rebuild_reference, reference_seam
 
 ALIGNMENT_BYTES = 64
 PLAIN_ITEMS_MAX = 64
@@ -36,7 +36,9 @@ HEADER = struct.Struct("<4sIQ")
 PADDING = bytes(ALIGNMENT_BYTES)
 
 Part = bytes | memoryview
-ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
+FIXED_ATOMS = frozenset({type(None), bool, int, float, complex})
+LONG_ATOMS = frozenset({str, bytes})
+ATOMS = FIXED_ATOMS | LONG_ATOMS
 
 
 class Serialized(msgspec.Struct, frozen=True, gc=False):
@@ -93,19 +95,26 @@ def deserialize(data: bytes | memoryview) -> Any:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether the value is made of builtin types for which the plain C pickler does the right thing."""
+    """Whether the value is small and made of builtin types for which the plain C pickler does the right thing."""
     kind = type(value)
     if kind in ATOMS:
-        return (kind is not str and kind is not bytes) or len(value) <= PLAIN_BYTES_MAX
+        return kind in FIXED_ATOMS or len(value) <= PLAIN_BYTES_MAX
     if kind is tuple or kind is list:
-        return len(value) <= PLAIN_ITEMS_MAX and ATOMS.issuperset(map(type, value))
+        return len(value) <= PLAIN_ITEMS_MAX and are_plain(value)
     if kind is dict:
-        return (
-            len(value) <= PLAIN_ITEMS_MAX
-            and ATOMS.issuperset(map(type, value))
-            and ATOMS.issuperset(map(type, value.values()))
-        )
+        return len(value) <= PLAIN_ITEMS_MAX and are_plain(value) and are_plain(value.values())
     return False
+
+
+def are_plain(items: Iterable[Any]) -> bool:
+    """Whether all items are atoms, and none of them long."""
+    if FIXED_ATOMS.issuperset(map(type, items)):
+        return True
+    for item in items:
+        kind = type(item)
+        if kind not in FIXED_ATOMS and (kind not in LONG_ATOMS or len(item) > PLAIN_BYTES_MAX):
+            return False
+    return True
 
 
 def pickle_parts(value: Any) -> Serialized:
@@ -190,14 +199,15 @@ class Sink:
 class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Cloudpickle with arrays always out of band."""
 
-    def __init__(
-        self, file: Sink, protocol: int, buffer_callback: Callable[[pickle.PickleBuffer], object] | None
-    ) -> None:
+    def __init__(self, file: Any, protocol: int, buffer_callback: Callable[[pickle.PickleBuffer], object]) -> None:
         super().__init__(file, protocol, buffer_callback)
         self._reduce_array = ArrayReducer.current().reduce
 
     def reducer_override(self, obj: Any) -> Any:
         """See `pickle.Pickler.reducer_override`; called for all but plain builtin data."""
+        if obj is rebuild_array or obj is rebuild_reference:
+            # Cloudpickle would look at length whether our own functions can be imported.
+            return NotImplemented
         reduced = self._reduce_array(obj)
         if reduced is not NotImplemented:
             return reduced

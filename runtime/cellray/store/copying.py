@@ -70,13 +70,12 @@ class Copier:
 
     def _copy_in_parallel(self, target_address: int, source_address: int, size: int) -> None:
         """Equal shares; the calling thread takes the last."""
-        share = -(-size // self._threads)
         pending: list[Future[int]] = []
         begin = 0
         try:
-            while size - begin > share:
+            for thread in range(1, self._threads):
+                end = size * thread // self._threads
                 # Borders lie on pages of the target, so that no two threads meet in one page fault.
-                end = begin + share
                 end -= (target_address + end) % PAGE_BYTES
                 future = self._submit(target_address + begin, source_address + begin, end - begin)
                 if future is None:
@@ -90,12 +89,13 @@ class Copier:
 
     def _submit(self, target_address: int, source_address: int, size: int) -> Future[int] | None:
         """Give a share to the pool; None where threads cannot be started any more, as while Python ends."""
-        if self._pool is None or self._pool_pid != os.getpid():
+        pool = self._pool
+        if pool is None or self._pool_pid != os.getpid():
             # After a fork the parent's threads are not here.
-            self._pool = ThreadPoolExecutor(self._threads - 1, thread_name_prefix="cellray-copy")
+            pool = self._pool = ThreadPoolExecutor(self._threads - 1, thread_name_prefix="cellray-copy")
             self._pool_pid = os.getpid()
         try:
-            return self._pool.submit(ctypes.memmove, target_address, source_address, size)
+            return pool.submit(ctypes.memmove, target_address, source_address, size)
         except RuntimeError:
             return None
 

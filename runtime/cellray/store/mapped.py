@@ -28,16 +28,19 @@ class MappedStore:
     def __init__(self, fd: int, copy_threads: int | None = None) -> None:
         self.arena_bytes = os.fstat(fd).st_size
         self._map: mmap.mmap | None = mmap.mmap(fd, self.arena_bytes)
-        self._address = address_of(self._map)
+        # Whoever holds it keeps the mapping where it is, also after `close`.
+        self._anchor: ctypes.c_ubyte | None = ctypes.c_ubyte.from_buffer(self._map)
         self._copier = Copier(copy_threads)
         self._exporter_types: dict[int, type[ctypes.Array[Any]]] = {}
 
     def write(self, offset: int, parts: Sequence[bytes | memoryview]) -> int:
         """Copy `parts` one after another to `offset`; bytes written."""
-        self._check(offset, sum(part_bytes(part) for part in parts))
+        anchor = self._anchor
+        self._checked(offset, sum(part_bytes(part) for part in parts))
+        assert anchor is not None
         at = offset
         for part in parts:
-            self._copier.copy(self._address + at, part)
+            self._copier.copy(ctypes.addressof(anchor) + at, part)
             at += part_bytes(part)
         return at - offset
 
@@ -48,30 +51,33 @@ class MappedStore:
         middle of a garbage collection, so it must neither block nor take a lock that is not re-entrant. It is not
         called when the process ends.
         """
-        self._check(offset, object_bytes)
-        exporter, begin = self._exporter(offset, object_bytes)
+        mapped = self._checked(offset, object_bytes)
+        exporter, begin = self._exporter(mapped, offset, object_bytes)
         weakref.finalize(exporter, on_release).atexit = False
         return memoryview(exporter).cast("B")[begin : begin + object_bytes].toreadonly()
 
     def close(self) -> None:
         """Unmap, or leave that to the end of the last view. Reading and writing raise InternalError from now on."""
         mapped, self._map = self._map, None
+        self._anchor = None
         self._copier.close()
         if mapped is not None:
-            # A BufferError means that views are out: they hold the mapping, and it goes with the last of them.
+            # Refused while views are out: they hold the mapping, and it goes with the last of them.
             with contextlib.suppress(BufferError):
                 mapped.close()
 
-    def _check(self, offset: int, object_bytes: int) -> None:
-        """Refuse what lies outside the arena: such an access would end the process or corrupt another's value."""
-        if self._map is None:
+    def _checked(self, offset: int, object_bytes: int) -> mmap.mmap:
+        """The mapping, after a check that the range lies in it: an access elsewhere would end the process."""
+        mapped = self._map
+        if mapped is None:
             raise InternalError("the object store is closed")
         if offset < 0 or object_bytes < 0 or offset + object_bytes > self.arena_bytes:
             raise InternalError(
                 f"{object_bytes} bytes at {offset} are outside of the arena of {self.arena_bytes} bytes"
             )
+        return mapped
 
-    def _exporter(self, offset: int, object_bytes: int) -> tuple[ctypes.Array[Any], int]:
+    def _exporter(self, mapped: mmap.mmap, offset: int, object_bytes: int) -> tuple[ctypes.Array[Any], int]:
         """A new object over memory that includes the one asked for, and where in it that begins.
 
         Types of ctypes have fixed sizes and are slow to make, so sizes are powers of two; near the end of the arena
@@ -82,13 +88,7 @@ class MappedStore:
         if exporter_type is None:
             exporter_type = self._exporter_types[size] = ctypes.c_ubyte * size
         begin = min(offset, self.arena_bytes - size)
-        assert self._map is not None
-        return exporter_type.from_buffer(self._map, begin), offset - begin
-
-
-def address_of(mapped: mmap.mmap) -> int:
-    """Where the mapping lies."""
-    return ctypes.addressof(ctypes.c_ubyte.from_buffer(mapped))
+        return exporter_type.from_buffer(mapped, begin), offset - begin
 
 
 def part_bytes(part: bytes | memoryview) -> int:

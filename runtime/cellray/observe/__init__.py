@@ -1,0 +1,34 @@
+"""Reading a session from its event log: state, lineage, live views, progress."""
+
+from cellray.observe.changes import Changes
+from cellray.observe.fold import LogFold
+from cellray.observe.follow import LogFollower
+from cellray.observe.ledger import FoldLimits
+from cellray.observe.lineage import FunctionTotals, Lineage
+from cellray.observe.messages import GraphDelta
+from cellray.observe.progress import CellProgress, ProgressReading, render_progress
+from cellray.observe.scope import GraphFilter
+from cellray.observe.session import close_follower, follower, graph_source, lineage, lineage_source, session_status
+from cellray.observe.view import GraphSource, GraphView
+
+__all__ = [
+    "CellProgress",
+    "Changes",
+    "FoldLimits",
+    "FunctionTotals",
+    "GraphDelta",
+    "GraphFilter",
+    "GraphSource",
+    "GraphView",
+    "Lineage",
+    "LogFold",
+    "LogFollower",
+    "ProgressReading",
+    "close_follower",
+    "follower",
+    "graph_source",
+    "lineage",
+    "lineage_source",
+    "render_progress",
+    "session_status",
+]

@@ -1,0 +1,145 @@
+"""What the fold keeps: one mutable record for each task, object, worker, job, function and template of the log.
+
+Only `LogFold` changes records; views read them under the follower's lock. No record points back to what points to it,
+so those without `gc` can never be part of a cycle.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import get_args
+
+import msgspec
+
+from cellray.ids import ClientId, FunctionHash, JobId, ObjectId, TaskId, TemplateId
+from cellray.model.task import Cell
+from cellray.observe.messages import ObjectStateName, TaskStateName
+
+STATES: tuple[TaskStateName, ...] = get_args(TaskStateName)
+"""Names by number: records hold the number, because counts by state are lists."""
+WAITING, READY, FETCHING, RUNNING, FINISHED, FAILED, RETRIED, CANCELLED, LOST = range(len(STATES))
+ENDED = frozenset({FINISHED, FAILED, CANCELLED, LOST})
+
+WorkerKey = tuple[str, ClientId]
+"""A node and a client: client ids are unique within one node only."""
+
+
+class FunctionRecord(msgspec.Struct, eq=False):
+    """An entry of the function table without its pickle."""
+
+    function_hash: FunctionHash
+    name: str
+    module: str
+    source: str
+    cell: Cell | None
+
+
+class TemplateRecord(msgspec.Struct, eq=False):
+    """What many tasks share; `function` is the function's name."""
+
+    template_id: TemplateId
+    function_hash: FunctionHash
+    function: str
+    name: str
+    cell: Cell | None
+    num_returns: int
+
+
+class JobRecord(msgspec.Struct, eq=False):
+    """A driver. `prefix` begins the ids of what it submits itself; `ended_at` is 0 while it is connected."""
+
+    job_id: JobId
+    client_id: ClientId
+    root_task_id: TaskId
+    prefix: bytes
+    node_id: str
+    started_at: float
+    pid: int
+    entrypoint: str
+    ended_at: float = 0.0
+    end_reason: str = ""
+
+
+class TaskRecord(msgspec.Struct, eq=False, gc=False):
+    """One task. Times are 0 while unknown; `ordinal` counts submissions, `attempt` from 0.
+
+    `missing` counts dependencies that do not exist yet; `queued` says that the task is in `worker`'s queue, whose
+    head runs; `nested` that its parent is a task, not a driver. `error` is the last attempt's; `index_max` the
+    highest index among the task's children. `actor` and `previous_call` are for calls of actors.
+    """
+
+    task_id: TaskId
+    ordinal: int
+    template: TemplateRecord
+    group: int
+    job: JobRecord | None
+    parent_id: TaskId
+    submitted_at: float
+    nested: bool = False
+    dependencies: tuple[ObjectId, ...] = ()
+    state: int = READY
+    missing: int = 0
+    attempt: int = 0
+    queued: bool = False
+    worker: WorkerKey | None = None
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    error: str = ""
+    prefix: bytes = b""
+    index_max: int = -1
+    actor: str = ""
+    previous_call: TaskId | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is expected of the task."""
+        return self.state in ENDED
+
+    @property
+    def state_name(self) -> TaskStateName:
+        """The state as views spell it."""
+        return STATES[self.state]
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds of the last attempt, when it ran and ended."""
+        return self.finished_at - self.started_at if self.started_at and self.finished_at else None
+
+
+class ObjectRecord(msgspec.Struct, eq=False, gc=False):
+    """One object that exists, or did. `is_error` says that reading it raises."""
+
+    object_id: ObjectId
+    state: ObjectStateName
+    object_bytes: int
+    is_error: bool = False
+
+
+class WorkerRecord(msgspec.Struct, eq=False):
+    """A worker process; the head of `queue` runs. `exited_at` is 0 while it lives."""
+
+    key: WorkerKey
+    started_at: float
+    pid: int = 0
+    queue: deque[TaskRecord] = msgspec.field(default_factory=deque)
+    blocked: bool = False
+    exited_at: float = 0.0
+    signal: int = 0
+    exit_code: int = 0
+    intended: bool = False
+
+
+class OutputTotals(msgspec.Struct, eq=False, gc=False):
+    """How much was printed; `dropped_bytes` never reached the log."""
+
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+    dropped_bytes: int = 0
+
+    def add(self, stream: str, text_bytes: int, dropped_bytes: int) -> None:
+        """Count one piece of output."""
+        if stream == "stderr":
+            self.stderr_bytes += text_bytes
+        else:
+            self.stdout_bytes += text_bytes
+        self.dropped_bytes += dropped_bytes
