@@ -10,7 +10,7 @@ from tests.unit.core.kit import make_task
 
 
 def make_table(cpus: int = 2, **limits: int) -> tuple[WorkerTable, list[Worker]]:
-    table = WorkerTable(cpus, Config(**limits))  # type: ignore[arg-type]
+    table = WorkerTable(cpus, Config(**limits))
     workers = [Worker(ClientId(index + 1), 100 + index) for index in range(cpus)]
     for worker in workers:
         table.add(worker)
