@@ -244,7 +244,8 @@ class NodeScheduler:
     # Functions and templates
 
     def _on_function_registered(self, fact: f.FunctionRegistered, client: Client, at: float) -> None:
-        self._tasks.register_function(fact.function)
+        if self._tasks.register_function(fact.function):
+            self._outbox.functions.append(fact.function)
 
     def _on_template_registered(self, fact: f.TemplateRegistered, client: Client, at: float) -> None:
         self._tasks.register_template(fact.template)

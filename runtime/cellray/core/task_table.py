@@ -49,9 +49,12 @@ class TaskTable:
         self._pool = pool
         self._outbox = outbox
 
-    def register_function(self, function: Function) -> None:
-        """Add to the function table; content-addressed, so that the same again changes nothing."""
-        self.functions.setdefault(function.function_hash, function)
+    def register_function(self, function: Function) -> bool:
+        """Add to the function table, which is content-addressed; whether it was not there yet."""
+        if function.function_hash in self.functions:
+            return False
+        self.functions[function.function_hash] = function
+        return True
 
     def register_template(self, spec: TaskTemplate) -> None:
         """Add a template; content-addressed, so that the same again changes nothing."""
