@@ -65,9 +65,7 @@ class RemoteMagic:
         note = self._displays.runs.supersede(cell.cell_id, list(captured.refs.values()), cell.label)
         code, modules = self._code(analysis, options, captured, cell, place)
         linecache.cache[cell.filename] = (len(place.text), None, place.text.splitlines(keepends=True), cell.filename)
-        run = CellRun(
-            self._session, options.name or cell.label, expected=len(elements), fail_fast=options.fail_fast
-        )
+        run = CellRun(self._session, options.name or cell.label, expected=len(elements), fail_fast=options.fail_fast)
         run.note = note
         output = self._displays.begin(cell, run)
         if not options.waits:
@@ -199,7 +197,12 @@ class RemoteMagic:
         if code.has_value and last:
             formatter = self._shell.display_formatter
             display = ValueDisplay(
-                self._displays.publisher, cell.parent, run, shown, lambda value: format_value(value, formatter)
+                self._displays.publisher,
+                cell.parent,
+                run,
+                shown,
+                lambda value: format_value(value, formatter),
+                reserve=not options.waits,
             )
             self._displays.ticker.add(display)
         return fetch

@@ -121,7 +121,9 @@ def texts(messages: list[dict[str, Any]], kind: str = "") -> list[str]:
         content = message["content"]
         if kind and message["msg_type"] != kind:
             continue
-        text = content.get("data", {}).get("text/plain") or content.get("text") or "\n".join(content.get("traceback", []))
+        text = (
+            content.get("data", {}).get("text/plain") or content.get("text") or "\n".join(content.get("traceback", []))
+        )
         if text:
             found.append(ANSI.sub("", text))
     return found
