@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
@@ -12,6 +12,9 @@ from cellray_kernel.human import plural
 from cellray_kernel.options import USAGE
 from cellray_kernel.remote_magic import RemoteMagic
 from cellray_kernel.session import CellSession
+
+if TYPE_CHECKING:
+    from cellray.observe.view import GraphSource
 
 CELLRAY_USAGE = """%cellray            the session, its resources, remote cells that still run
 %cellray cancel     cancel all remote cells that still run
@@ -52,19 +55,17 @@ class CellrayMagics(Magics):
                 raise UsageError(f"%cellray does not know {line!r}\n{CELLRAY_USAGE}")
 
     @line_magic
-    def graph(self, line: str) -> Any:
+    def graph(self, line: str) -> None:
         """The live task graph of this session."""
         if line.strip():
             raise UsageError("%graph takes no arguments: it shows all tasks of this session, live")
         from cellray import observe
 
-        from cellray_kernel.widgets.graph import GraphWidget
-
         self._session.ensure()
-        return GraphWidget(observe.graph_source())
+        self._show(observe.graph_source(), None)
 
     @line_magic
-    def lineage(self, line: str) -> Any:
+    def lineage(self, line: str) -> None:
         """`%lineage ref`: how the object came to be."""
         if not line.strip():
             raise UsageError("%lineage wants a reference, such as `%lineage y` behind `y = f.remote(1)`")
@@ -74,9 +75,14 @@ class CellrayMagics(Magics):
             raise UsageError(f"%lineage wants a reference; {line.strip()} is {type(ref).__name__}")
         from cellray import observe
 
+        self._show(observe.lineage_source(ref), f"Lineage of {line.strip()}")
+
+    def _show(self, source: GraphSource, title: str | None) -> None:
+        from cellray_kernel.graph_shown import ShownGraph
         from cellray_kernel.widgets.graph import GraphWidget
 
-        return GraphWidget(observe.lineage_source(ref))
+        assert self.shell is not None
+        ShownGraph(GraphWidget(source, title=title), source, self._displays, self.shell.display_formatter)
 
 
 CellrayMagics.remote.__doc__ = USAGE
