@@ -103,7 +103,7 @@ def test_the_value_comes_when_the_run_has_ended_well(recorder: Recorder, session
     session.gate.clear()
     run = run_of(session, ["1"])
     display = ValueDisplay(
-        recorder, "parent", run, lambda: {"a": 1}, lambda value: Bundle({"text/plain": repr(value)}, {})
+        recorder, "parent", run, lambda: {"a": 1}, lambda value: Bundle({"text/plain": repr(value)}, {}), reserve=True
     )
     assert display.refresh()
     assert recorder.last() == ""
