@@ -14,6 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from cellray.config import Config
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
@@ -185,6 +187,9 @@ class NodeScheduler:
         driver = self._clients.get(job.client_id) if job is not None else None
         if driver is not None:
             command = OutputForwarded(fact.task_id, fact.stream, fact.text, fact.dropped_bytes)
+            if task is not None:
+                template = task.template.spec
+                command = msgspec.structs.replace(command, name=template.name, cell=template.cell)
             self._outbox.send(driver, command)
 
     def _taken_from(self, task_id: TaskId, client: Client, at: float) -> Task | None:
