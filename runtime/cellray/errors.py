@@ -66,7 +66,7 @@ class TaskError(CellrayError):
             dual_class = _dual_class(cause_class)
             dual = dual_class.__new__(dual_class, *self.cause.args)
             # What the builtin classes keep outside of `__dict__`, such as `UnicodeDecodeError.start`.
-            builtin = next(base for base in cause_class.__mro__ if base.__module__ == "builtins")
+            builtin: Any = next(base for base in cause_class.__mro__ if base.__module__ == "builtins")
             builtin.__init__(dual, *self.cause.args)
             TaskError.__init__(dual, self.function_name, self.task_id, self.traceback_text, self.cause)
             dual.args = self.cause.args

@@ -15,11 +15,14 @@ GONE_S_MAX = 5.0
 
 
 def processes_of(home: str) -> list[psutil.Process]:
-    """Living processes of the sessions below `home`, this one not counted: all have inherited its variable."""
+    """Living processes of the sessions below `home`, this one not counted.
+
+    All have inherited the variable; redis-server, which writes its title over its environment, works in the folder.
+    """
     found = []
     for process in psutil.process_iter():
         try:
-            is_ours = process.environ().get(HOME) == home
+            is_ours = process.environ().get(HOME) == home or process.cwd().startswith(home)
             if is_ours and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:

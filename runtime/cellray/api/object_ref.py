@@ -59,6 +59,9 @@ class ObjectRef:
     def future(self) -> concurrent.futures.Future[Any]:
         """A `concurrent.futures.Future` of the value; it fails with what `get` would raise."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        if not self.belongs_to(current.engine_or_none()):
+            future.set_exception(self.lost())
+            return future
         reference = self  # the future keeps the object alive until it is resolved
 
         def resolve(_value: object) -> None:
@@ -106,4 +109,4 @@ def _id_to_send(ref: ObjectRef) -> ObjectId:
     return ObjectId(ref.binary())
 
 
-reference_seam.register(ObjectRef, _id_to_send, _rebuild)  # type: ignore[arg-type]
+reference_seam.register(ObjectRef, _id_to_send, _rebuild)

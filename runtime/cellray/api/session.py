@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import shutil
 import sys
 import threading
 import time
@@ -78,13 +79,17 @@ def init(
     `num_gpus` and `resources` are what tasks may ask for; `object_store_memory` is in bytes (default: 30% of the
     free memory). `log_to_driver` prints what tasks print.
 
-    Raises RuntimeError when there is a session already (unless `ignore_reinit_error`), SessionLostError when there is
+    A session that was lost is forgotten. Raises RuntimeError when there is one already (unless
+    `ignore_reinit_error`), SessionLostError when there is
     none to join, GcsUnavailableError when the Redis server does not answer, ObjectStoreFullError when there is not as
     much memory, SessionStartError with the failing step otherwise.
     """
     global _session
     with _lock:
-        if current.engine_or_none() is not None:
+        engine = current.engine_or_none()
+        if engine is not None and engine.is_lost:
+            shutdown()
+        elif engine is not None:
             if ignore_reinit_error:
                 assert _session is not None
                 return _session
@@ -212,10 +217,12 @@ def shutdown() -> None:
         session, _session = _session, None
         current.set_engine(None)
         engine.close()
-        if session is not None and session.owner and not wait_nodes_ended(END_TIMEOUT_S):
-            raise SessionStartError(
-                f"the session's node did not end within {END_TIMEOUT_S:g} s; its folder is {session.address}"
-            )
+        if session is not None and session.owner:
+            if not wait_nodes_ended(END_TIMEOUT_S):
+                raise SessionStartError(
+                    f"the session's node did not end within {END_TIMEOUT_S:g} s; its folder is {session.address}"
+                )
+            shutil.rmtree(session.address, ignore_errors=True)  # a node that was killed could not
 
 
 def is_initialized() -> bool:

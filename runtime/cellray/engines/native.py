@@ -14,7 +14,7 @@ from cellray.config import Config
 from cellray.engines.context import SubmitContext
 from cellray.engines.references import References
 from cellray.engines.values import Values
-from cellray.errors import GetTimeoutError, SessionLostError
+from cellray.errors import GetTimeoutError
 from cellray.ids import (
     ClientId,
     FunctionHash,
@@ -362,10 +362,12 @@ class NativeEngine:
 
     def _require_open(self) -> None:
         if self.channel.closed_reason is not None:
-            raise SessionLostError(
-                f"{self.channel.closed_reason}. Call cellray.shutdown() and then cellray.init() for a new session; "
-                "references of the old one have no values any more."
-            )
+            raise self.channel.lost()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the session has ended without us."""
+        return self.channel.closed_reason is not None
 
     def close(self) -> None:
         """Disconnect; references of this engine are names of nothing from now on."""
