@@ -23,6 +23,8 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+from cellray.ids import TaskId, short_task_id
+
 
 class CellrayError(Exception):
     """Root of everything that Cellray raises on its own account."""
@@ -44,7 +46,8 @@ class TaskError(CellrayError):
         self.cause = cause
 
     def __str__(self) -> str:
-        return f"{self.function_name} (task {self.task_id[:12]}) raised remotely:\n{self.traceback_text.rstrip()}"
+        task = short_task_id(TaskId(bytes.fromhex(self.task_id)))
+        return f"{self.function_name} (task {task}) raised remotely:\n{self.traceback_text.rstrip()}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         story = (self.function_name, self.task_id, self.traceback_text)

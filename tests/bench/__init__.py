@@ -1,0 +1,1 @@
+"""Measurements, run by `make bench`: ratios to peers, taken in one run on one machine. Nothing fails for being slow."""
