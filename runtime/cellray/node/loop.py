@@ -103,14 +103,14 @@ class NodeLoop:
         """A client proved the token: tell the core, and the client what it must know."""
         now = self._clock.now()
         job_id = JobId(os.urandom(4))
+        if hello.role not in ("driver", "worker"):
+            raise SessionError(f"unknown role {hello.role!r}; a client is a driver or a worker")
         self.clients[client.client_id] = client
         if hello.role == "driver":
             self._jobs[client.client_id] = job_id
             self.record([JobStarted(client.client_id, job_id, root_task_id(job_id), now, hello.pid, hello.entrypoint)])
-        elif hello.role == "worker":
-            self.record([WorkerStarted(client.client_id, now, hello.pid)])
         else:
-            raise SessionError(f"unknown role {hello.role!r}; a client is a driver or a worker")
+            self.record([WorkerStarted(client.client_id, now, hello.pid)])
         return Welcome(
             client_id=client.client_id,
             session_id=self._settings.session_id,
@@ -166,8 +166,9 @@ class NodeLoop:
         """A connection ended: a driver's job with it; a worker is buried when its exit status is known."""
         self.clients.pop(client.client_id, None)
         if client.hello.role == "driver":
-            job_id = self._jobs.pop(client.client_id)
-            self.record([JobEnded(client.client_id, job_id, self._clock.now(), "the driver disconnected")])
+            job_id = self._jobs.pop(client.client_id, None)
+            if job_id is not None:  # else `say_goodbye` has told it already
+                self.record([JobEnded(client.client_id, job_id, self._clock.now(), "the driver disconnected")])
             if client.hello.owner:
                 for future in self.on_owner_left:
                     if not future.done():
