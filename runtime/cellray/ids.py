@@ -50,6 +50,12 @@ def child_task_ids(prefix: bytes, indices: Iterable[int]) -> list[TaskId]:
     return cast("list[TaskId]", [prefix + index.to_bytes(4, "big") for index in indices])
 
 
+def short_task_id(task: TaskId) -> str:
+    """A task's id for people: `5f2a9c1e-17` is the 17th (from 0) of its parent. The first bytes alone would be the
+    same for all children of one parent."""
+    return f"{task[:4].hex()}-{int.from_bytes(task[PREFIX_BYTES:], 'big')}"
+
+
 def return_object_id(task: TaskId, return_index: int) -> ObjectId:
     """The id of the object that `task` returns at `return_index` (from 0)."""
     return ObjectId(task + return_index.to_bytes(4, "big"))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from cellray.api import current
 from cellray.model.command import OutputForwarded
-from cellray.model.task import Cell
+from cellray.model.task import Cell as Cell
 
 OutputCallback = Callable[[str | None, bytes, str, str, int], None]
 

@@ -203,3 +203,22 @@ def test_code_objects_without_names_are_survived() -> None:
     function = types.FunctionType((lambda: db).__code__, {"__builtins__": {}, "db": db}, "made")
     with pytest.raises(SerializationError, match="global `db`"):
         serialize(function)
+
+
+class Hostile:
+    """Raises whenever it is looked into."""
+
+    __slots__ = ("inside",)
+
+    def __init__(self) -> None:
+        self.inside = threading.Lock()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "inside":
+            raise RuntimeError("hands off")
+        return super().__getattribute__(name)
+
+
+def test_objects_that_resist_being_looked_into_are_named_themselves() -> None:
+    with pytest.raises(SerializationError, match=r"the value\[0\]"):
+        serialize([Hostile()])

@@ -78,6 +78,16 @@ def test_constructors_that_do_not_accept_their_own_args() -> None:
     assert str(keyword) == "at here"
 
 
+class Thing:
+    """Its repr holds its address, which is another one after the way."""
+
+
+def test_addresses_in_the_text_do_not_make_a_copy_unfaithful() -> None:
+    cause = round_trip(ValueError(Thing())).cause
+    assert type(cause) is ValueError
+    assert type(cause.args[0]) is Thing
+
+
 def test_attributes_that_cannot_be_pickled_are_left_out_and_named() -> None:
     error = TwoArgumentsError(7, "x")
     error.lock = threading.Lock()  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ export interface MarkPart {
 }
 
 /**
- * How a task in one state looks. `tint` is the share of state colour in the box, `solid` fills it when it is tiny.
+ * How a task in one state looks. `tint`: share of its colour in the box; `solid` fills a tiny box.
  */
 export interface TaskStateStyle {
   readonly label: string;
@@ -116,7 +116,7 @@ export interface Shape {
 }
 
 /**
- * What a picture holds at most; `rows_by_layer_size` pairs a layer's size with the rows before it wraps.
+ * What a picture holds at most; `rows_by_layer_size`: layer size, rows before it wraps.
  */
 export interface Limits {
   readonly nodes_max: number;
@@ -146,7 +146,7 @@ export const TOKENS: Tokens = {
   "task_states": {
     "waiting": {
       "label": "waiting",
-      "explain": "waiting for its arguments",
+      "explain": "waiting for its inputs",
       "light": "#6B6B6B",
       "dark": "#A8A8A8",
       "tint": 0.0,

@@ -75,8 +75,8 @@ def init(
     `address`: None or "local" starts one (None joins `$CELLRAY_ADDRESS` if that is set); "auto" joins the latest
     session of this user; a session folder joins that one; a Redis URL (`redis://`, `rediss://`, `unix://`) starts
     a session whose control state is kept by that server. `num_cpus` (default: the cores this process may use),
-    `num_gpus` and `resources` are what tasks may ask for; `object_store_memory` is in bytes (default: 30% of the free memory).
-    `log_to_driver` prints what tasks print.
+    `num_gpus` and `resources` are what tasks may ask for; `object_store_memory` is in bytes (default: 30% of the
+    free memory). `log_to_driver` prints what tasks print.
 
     Raises RuntimeError when there is a session already (unless `ignore_reinit_error`), SessionLostError when there is
     none to join, GcsUnavailableError when the Redis server does not answer, ObjectStoreFullError when there is not as
@@ -141,7 +141,6 @@ def _start(
             config=config,
             gcs_url=gcs_url,
             path=[entry or os.getcwd() for entry in sys.path],
-            working_folder=os.getcwd(),
         ),
     )
     return folder

@@ -11,6 +11,7 @@ from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Cancel, Job, Task
 from cellray.core.transitions import ASSIGNED, FINISHED
 from cellray.core.workers import Worker, WorkerTable
+from cellray.ids import short_task_id
 from cellray.model.command import InterruptTask
 from cellray.model.fact import CancelRequested
 
@@ -48,7 +49,7 @@ class Cancellation:
                 head = worker.queue[0]
                 if head.cancel is not None and at - head.cancel.at >= self._grace_s:
                     self._kill(
-                        worker, f"task {head.task_id.hex()[:12]} went on for {self._grace_s:g} s after its cancel"
+                        worker, f"task {short_task_id(head.task_id)} went on for {self._grace_s:g} s after its cancel"
                     )
 
     def refusal(self, job: Job, parent: Task | None) -> str:
@@ -71,7 +72,7 @@ class Cancellation:
         if task.cancel is None or (cancel.force and not task.cancel.force):
             task.cancel = cancel
         if cancel.force and worker.queue[0] is task:
-            self._kill(worker, f"task {task.task_id.hex()[:12]} was cancelled by force")
+            self._kill(worker, f"task {short_task_id(task.task_id)} was cancelled by force")
         elif is_first:
             self._outbox.send(worker, InterruptTask(task.task_id))
 

@@ -54,7 +54,8 @@ def settle(objects: ObjectTable) -> Settled:
     settled = Settled([], [])
     for entry in objects.resolved:
         value, waiters = entry.value, entry.waiters
-        assert value is not None and waiters is not None, "an entry is resolved once, by its value"
+        assert value is not None, "an entry is resolved by its value"
+        assert waiters is not None, "an entry is resolved once"
         entry.waiters = None
         for task in waiters:
             if task.state != WAITING:

@@ -6,7 +6,7 @@ Each says what happened, with numbers, and ends with what can be done.
 from __future__ import annotations
 
 from cellray.core.resources import ResourcePool, format_resources, format_units
-from cellray.ids import ObjectId, TaskId, is_put, producer_of
+from cellray.ids import ObjectId, TaskId, is_put, producer_of, short_task_id
 from cellray.model.fact import WorkerExited
 from cellray.model.object import Failure, ObjectValue, encode_failure
 from cellray.model.task import Resources
@@ -26,7 +26,7 @@ SIGNALS = {
     13: "SIGPIPE",
     15: "SIGTERM",
 }
-"""Names of the signals whose numbers are the same on every system; a core that looked them up would depend on its own."""
+"""Those whose numbers are the same on every system; a core that looked them up would depend on its own."""
 SIGKILL = 9
 SIGNALS_OF_NATIVE_CODE = (4, 6, 7, 8, 10, 11)
 """SIGILL, SIGABRT, SIGBUS (7 on Linux, 10 on macOS), SIGFPE, SIGSEGV."""
@@ -34,13 +34,15 @@ SIGNALS_OF_NATIVE_CODE = (4, 6, 7, 8, 10, 11)
 
 def cancelled(name: str, task_id: TaskId, reason: str) -> ObjectValue:
     """The value of what a cancelled task would have returned."""
-    text = f"{name} (task {task_id.hex()[:12]}) was cancelled" + (f": {reason}" if reason else "")
+    text = f"{name} (task {short_task_id(task_id)}) was cancelled" + (f": {reason}" if reason else "")
     return encode_failure(Failure("cancelled", f"{text}. Call it again to run it.", {"task_id": task_id.hex()}))
 
 
 def worker_crashed(name: str, task_id: TaskId, pid: int, attempts: int, exited: WorkerExited) -> ObjectValue:
     """The value of what a task would have returned whose worker died, with no retries left."""
-    lines = [f"{name} (task {task_id.hex()[:12]}): its worker, process {pid}, {death(exited)} while it ran the task"]
+    lines = [
+        f"{name} (task {short_task_id(task_id)}): its worker, process {pid}, {death(exited)} while it ran the task"
+    ]
     lines[0] += f", in attempt {attempts} and the last." if attempts > 1 else "."
     if exited.output_tail:
         lines.append("The last lines of its output:\n" + exited.output_tail.rstrip())
@@ -104,7 +106,7 @@ def object_lost(object_id: ObjectId) -> ObjectValue:
     """The value of an object that this node does not know, or knows no more."""
     origin = "stored with put by" if is_put(object_id) else "returned by"
     text = (
-        f"Object {object_id.hex()}, {origin} task {producer_of(object_id).hex()[:12]}, is not on this node: nobody "
+        f"Object {object_id.hex()}, {origin} task {short_task_id(producer_of(object_id))}, is not on this node: nobody "
         "referred to it any more and it was freed, or it is of an earlier session. Keep a reference (the ObjectRef "
         "itself, not its hex id) for as long as the value is needed, or make it again."
     )
@@ -127,4 +129,4 @@ def no_space_text(wanted_bytes: int, arena_bytes: int, used_bytes: int, largest_
 
 
 def _megabytes(count: int) -> str:
-    return f"{count / MEGABYTE:.1f} MB"
+    return f"{count / MEGABYTE:.1f} MB" if count >= MEGABYTE else f"{count / 1024:.1f} KB"

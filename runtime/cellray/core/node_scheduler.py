@@ -184,7 +184,9 @@ class NodeScheduler:
         job = task.job if task is not None else client.job
         driver = self._clients.get(job.client_id) if job is not None else None
         if driver is not None:
-            command = OutputForwarded(fact.task_id, fact.stream, fact.text, fact.dropped_bytes)
+            spec = task.template.spec if task is not None else None
+            name, cell = (spec.name, spec.cell) if spec is not None else ("", None)
+            command = OutputForwarded(fact.task_id, fact.stream, fact.text, fact.dropped_bytes, name, cell)
             self._outbox.send(driver, command)
 
     def _taken_from(self, task_id: TaskId, client: Client, at: float) -> Task | None:
@@ -251,6 +253,7 @@ class NodeScheduler:
         driver.alive = False
         self._cancellation.end_job(driver.job, fact.reason or "its driver has left", at)
         self._objects.release_all(driver)
+        self._objects.sweep()
 
     def _on_worker_started(self, fact: f.WorkerStarted, client: Client, at: float) -> None:
         worker = Worker(fact.worker_id, fact.pid)

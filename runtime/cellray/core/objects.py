@@ -199,6 +199,32 @@ class ObjectTable:
         if value.kind == SHARED:
             self.arena.free(value.offset)
 
+    def sweep(self) -> None:
+        """Free objects that only refer to each other in a circle, which counting never frees.
+
+        A circle needs a program that puts a reference to a running task where that task finds it. It costs a look at
+        every object, so it is done when a job ends.
+        """
+        inner_refs: dict[ObjectId, int] = {}
+        for entry in self.entries.values():
+            for inner in entry.contains:
+                inner_refs[inner.object_id] = inner_refs.get(inner.object_id, 0) + 1
+        reached = [
+            entry
+            for entry in self.entries.values()
+            if entry.value is None or entry.refs > inner_refs.get(entry.object_id, 0)
+        ]
+        kept = {entry.object_id for entry in reached}
+        for entry in reached:
+            for inner in entry.contains:
+                if inner.object_id not in kept:
+                    kept.add(inner.object_id)
+                    reached.append(inner)
+        for entry in [entry for entry in self.entries.values() if entry.object_id not in kept]:
+            # One that an earlier one of the circle took along is gone already.
+            if entry.object_id in self.entries:
+                self._free(entry)
+
     def _ask(self, entry: ObjectEntry, client: Client) -> None:
         if entry.requesters is None:
             entry.requesters = {}
@@ -216,8 +242,8 @@ class ObjectTable:
                 self.discard(entry.value)
             for offset in entry.spare_offsets:
                 self.arena.free(offset)
-            for inner in entry.contains:
+            contains, entry.contains = entry.contains, ()
+            for inner in contains:
                 inner.refs -= 1
-                if not inner.refs and inner.value is not None:
+                if not inner.refs and inner.value is not None and inner.object_id in self.entries:
                     doomed.append(inner)
-            entry.contains = ()

@@ -80,6 +80,8 @@ class ReadyQueue:
             if not queue:
                 del self.by_job[job]
         self.count -= len(taken)
+        if not self.count:
+            self.by_job.clear()
         return taken
 
 

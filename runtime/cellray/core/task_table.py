@@ -128,12 +128,15 @@ class TaskTable:
         move(task, FINISHED)
         objects = self._objects
         for entry, value in zip(returns, values, strict=True):
-            if value.kind == SHARED and not objects.claim(entry.object_id, value.offset, worker):
-                value = failures.internal(f"The worker wrote {entry.object_id.hex()} where it was granted no space.")
-            if entry.value is None:
+            claimed = value.kind != SHARED or objects.claim(entry.object_id, value.offset, worker)
+            if entry.value is not None:
+                if claimed:
+                    objects.discard(value)
+            elif claimed:
                 objects.seal(entry, value)
             else:
-                objects.discard(value)
+                text = f"The worker wrote {entry.object_id.hex()} where it was granted no space."
+                objects.seal(entry, failures.internal(text))
         if worker.granted:
             self._drop_grants(task, worker)
         self._conclude(task)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cellray.errors import InternalError
+from cellray.ids import short_task_id
 from cellray.model.task import TaskState
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def move(task: Task, state: int) -> None:
 
 def story(task: Task) -> str:
     """What is known of a task, in one paragraph, for errors."""
+    name = f"{short_task_id(task.task_id)} ({task.template.spec.name}, {task.task_id.hex()})"
     parts = [
-        f"Task {task.task_id.hex()} ({task.template.spec.name}), submitted at {task.submitted_at:.6f}"
-        f" by client {task.owner_id} as number {task.order}",
+        f"Task {name}, submitted at {task.submitted_at:.6f} by client {task.owner_id} as number {task.order}",
         f"state {TaskState(task.state).name}",
         f"attempt {task.attempt}",
         f"{task.missing} of {len(task.spec.dependencies)} dependencies missing",

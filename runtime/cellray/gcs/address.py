@@ -7,15 +7,9 @@ unix://[[user]:password@]/path/to/socket[?db=0]
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import msgspec
-
-from cellray.errors import GcsUnavailableError
-
-if TYPE_CHECKING:
-    import ssl
 
 PORT_DEFAULT = 6379
 
@@ -53,23 +47,6 @@ class GcsAddress(msgspec.Struct, frozen=True, kw_only=True):
         scheme, _, place = str(self).partition("://")
         tail = "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items()) if query else ""
         return f"{scheme}://{user}{quote(place, safe='/:[]')}{tail}"
-
-    def tls_context(self) -> ssl.SSLContext | None:
-        """What to wrap the connection in. Raises GcsUnavailableError when the CA file cannot be read."""
-        if not self.tls:
-            return None
-        import ssl
-
-        try:
-            context = ssl.create_default_context(cafile=self.tls_ca_file or None)
-        except OSError as error:
-            raise GcsUnavailableError(
-                f"the certificate file {self.tls_ca_file} for {self} cannot be read ({error}); correct ssl_ca_certs"
-            ) from None
-        if not self.tls_verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 def parse_address(url: str) -> GcsAddress:

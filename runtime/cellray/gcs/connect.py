@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from cellray.errors import GcsUnavailableError
 from cellray.gcs.address import GcsAddress
-from cellray.gcs.connection import Connection
-from cellray.gcs.faults import refused
-from cellray.gcs.resp import ErrorReply, Reply
+from cellray.gcs.clients import make_client
+from cellray.gcs.faults import explain, server_faults
 
 VERSION_MIN = (6, 2)
 
@@ -22,20 +22,19 @@ class ServerInfo(NamedTuple):
 
 def probe(address: GcsAddress, timeout_s: float) -> ServerInfo:
     """Raises GcsUnavailableError with one sentence that says what was tried, what came back and what to do."""
-    connection = Connection(address, timeout_s)
+    client = make_client(address, timeout_s)
     try:
-        replies = connection.execute((b"INFO",), timeout_s=timeout_s)
+        info = client.info()
+    except server_faults() as error:
+        raise explain(address, error) from None
     finally:
-        connection.close()
-    return check_info(address, replies[0])
+        client.close()
+    return check_info(address, info)
 
 
-def check_info(address: GcsAddress, reply: Reply) -> ServerInfo:
-    """Judge the answer to INFO."""
-    if isinstance(reply, ErrorReply):
-        raise refused(address, reply)
-    info = parse_info(reply) if isinstance(reply, bytes) else {}
-    version = info.get("redis_version", "")
+def check_info(address: GcsAddress, info: Mapping[str, Any]) -> ServerInfo:
+    """Judge the answer to INFO, as redis-py parsed it."""
+    version = str(info.get("redis_version", ""))
     numbers = version.split(".")
     if len(numbers) < 2 or not (numbers[0].isdigit() and numbers[1].isdigit()):
         raise GcsUnavailableError(
@@ -50,18 +49,12 @@ def check_info(address: GcsAddress, reply: Reply) -> ServerInfo:
     if info.get("role") == "slave":
         raise GcsUnavailableError(
             f"the Redis server at {address} is a replica and takes no writes; give the address of its primary "
-            f"({info.get('master_host', 'unknown')}:{info.get('master_port', '')})."
+            f"({info.get('master_host')}:{info.get('master_port')})."
         )
-    if info.get("maxmemory", "0") != "0" and info.get("maxmemory_policy", "").startswith("allkeys-"):
+    policy = str(info.get("maxmemory_policy", ""))
+    if info.get("maxmemory") and policy.startswith("allkeys-"):
         raise GcsUnavailableError(
             f"the Redis server at {address} may throw away the event log when its memory is full "
-            f"(maxmemory-policy {info['maxmemory_policy']}); set maxmemory-policy to noeviction."
+            f"(maxmemory-policy {policy}); set maxmemory-policy to noeviction."
         )
-    has_replica = info.get("role") == "master" and info.get("connected_slaves", "0") != "0"
-    return ServerInfo(version, is_durable=info.get("aof_enabled") == "1" or has_replica)
-
-
-def parse_info(reply: bytes) -> dict[str, str]:
-    """The `name:value` lines of INFO."""
-    lines = reply.decode(errors="replace").splitlines()
-    return {name: value for name, colon, value in (line.partition(":") for line in lines) if colon}
+    return ServerInfo(version, is_durable=bool(info.get("aof_enabled") or info.get("connected_slaves")))

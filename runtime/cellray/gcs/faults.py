@@ -1,12 +1,15 @@
-"""What went wrong between us and the server, as one sentence with its cause and what to do; never the password."""
+"""What went wrong between us and the server, as one sentence with its cause and what to do; never the password.
+
+except server_faults() as error:
+    raise explain(address, error) from None
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
 
 from cellray.errors import CellrayError, GcsUnavailableError, InternalError
 from cellray.gcs.address import GcsAddress
-from cellray.gcs.resp import ErrorReply, NotRedisError, Reply
 
 PASSING_CODES = frozenset(
     ("LOADING", "MISCONF", "OOM", "READONLY", "MASTERDOWN", "BUSY", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM")
@@ -14,85 +17,84 @@ PASSING_CODES = frozenset(
 """States of the server in which nothing of a command was done, and the same command may succeed later."""
 
 
-def unreachable(address: GcsAddress, error: BaseException) -> GcsUnavailableError:
-    """For what sockets and the parser raise."""
-    if isinstance(error, NotRedisError):
+def server_faults() -> tuple[type[Exception], ...]:
+    """What redis-py raises for faults outside this process; to be caught."""
+    import redis.exceptions
+
+    return (redis.exceptions.RedisError, OSError)
+
+
+def explain(address: GcsAddress, error: Exception) -> CellrayError:
+    """GcsUnavailableError when the same may succeed later or elsewhere, InternalError for our own bug."""
+    from redis import exceptions as redis_errors
+
+    wrapped = error.__cause__ or error.__context__
+    if type(error) is redis_errors.ConnectionError and isinstance(wrapped, redis_errors.RedisError):
+        # redis.asyncio hides what a refused password or database was answered in an error of connecting.
+        return explain(address, wrapped)
+    match error:
+        case redis_errors.AuthenticationError():
+            return GcsUnavailableError(_password_problem(address, str(error)))
+        case redis_errors.BusyLoadingError():
+            return GcsUnavailableError(
+                f"the Redis server at {address} is still loading its data. Try again in a moment."
+            )
+        case redis_errors.InvalidResponse():
+            return GcsUnavailableError(
+                f"what listens at {address} is no Redis server: it answered {_answer(error)}. Check host and port, "
+                "and whether the server wants TLS (rediss://)."
+            )
+        case redis_errors.TimeoutError() | TimeoutError():
+            return GcsUnavailableError(
+                f"the Redis server at {address} did not answer in time. Check that it runs, that the address is "
+                "right and that nothing between blocks it."
+            )
+        case redis_errors.ConnectionError() | OSError():
+            return GcsUnavailableError(_connection_problem(address, error))
+        case redis_errors.ReadOnlyError() | redis_errors.OutOfMemoryError() | redis_errors.NoPermissionError():
+            return _refuses_for_now(address, error)
+    # 6.2 wraps what a command inside a script was answered: "Error running script ... -OOM command not ...".
+    if {word.strip("-:,.") for word in str(error).split()[:40]} & PASSING_CODES:
+        return _refuses_for_now(address, error)
+    if "DB index" in str(error):
         return GcsUnavailableError(
-            f"what listens at {address} is no Redis server: it answered {error}. Check host and port, "
-            "and whether the server wants TLS (rediss://)."
+            f"the Redis server at {address} has no database {address.database} ({error}). Correct the address."
         )
-    if isinstance(error, TimeoutError):
-        return GcsUnavailableError(
-            f"the Redis server at {address} did not answer in time. Check that it runs, that the address is right "
-            "and that nothing between blocks it."
-        )
-    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return GcsUnavailableError(
-            f"no Redis server listens at {address} ({_reason(error)}). Start it, or correct the address."
-        )
-    if isinstance(error, ConnectionError | EOFError):
-        return GcsUnavailableError(
-            f"the Redis server at {address} closed the connection ({_reason(error)}). See its log; a server that wants "
-            "TLS (rediss://) does this too."
-        )
+    return InternalError(f"the Redis server at {address} refused a command: {error}")
+
+
+def _refuses_for_now(address: GcsAddress, error: Exception) -> GcsUnavailableError:
     return GcsUnavailableError(
-        f"the Redis server at {address} cannot be reached ({_reason(error)}). Check the address and the network."
+        f"the Redis server at {address} refuses work for now: {error}. See its log; the write is repeated."
     )
 
 
-def refused(address: GcsAddress, reply: ErrorReply) -> CellrayError:
-    """For an error reply to a command of ours: a state that may pass, or our own bug."""
-    # 6.2 wraps what a command inside a script was answered: "ERR Error running script ... -OOM command not ...".
-    words = {word.strip("-:,.") for word in reply.text.split()[:40]}
-    if words & PASSING_CODES:
-        return GcsUnavailableError(
-            f"the Redis server at {address} refuses work for now: {reply.text}. See its log; the write is repeated."
-        )
-    return InternalError(f"the Redis server at {address} refused a command: {reply.text}")
-
-
-def check_greeting(address: GcsAddress, replies: Sequence[Reply]) -> None:
-    """Raises GcsUnavailableError unless the server let us in; `replies` are those to `greeting`."""
-    for reply in replies:
-        if isinstance(reply, ErrorReply):
-            raise GcsUnavailableError(_greeting_refusal(address, reply))
-    if replies[-1] != b"PONG":
-        raise GcsUnavailableError(
-            f"what listens at {address} is no Redis server: it answered {replies[-1]!r:.60} to PING. "
-            "Check host and port."
-        )
-
-
-def greeting(address: GcsAddress) -> list[tuple[bytes, ...]]:
-    """The first commands on every connection."""
-    commands: list[tuple[bytes, ...]] = []
-    if address.password:
-        user = (address.username.encode(),) if address.username else ()
-        commands.append((b"AUTH", *user, address.password.encode()))
-    if address.database:
-        commands.append((b"SELECT", b"%d" % address.database))
-    commands.append((b"PING",))
-    return commands
-
-
-def _greeting_refusal(address: GcsAddress, reply: ErrorReply) -> str:
-    text = reply.text
-    if reply.code == "NOAUTH":
-        return f"the Redis server at {address} asks for a password. Put it into the address: redis://:password@host."
-    if "without any password configured" in text:
+def _password_problem(address: GcsAddress, answer: str) -> str:
+    if "without any password configured" in answer:
         return (
             f"the Redis server at {address} has no password, but the address holds one. Remove it, or set requirepass."
         )
-    if reply.code == "WRONGPASS" or "invalid password" in text:
-        return f"the Redis server at {address} refuses the password. Correct it in the address ({reply.code})."
-    if reply.code == "LOADING":
-        return f"the Redis server at {address} is still loading its data. Try again in a moment."
-    return (
-        f"the Redis server at {address} refuses the connection: {text}. Correct the address or the server's settings."
-    )
+    if "Authentication required" in answer:
+        return f"the Redis server at {address} asks for a password. Put it into the address: redis://:password@host."
+    return f"the Redis server at {address} refuses the password ({answer}). Correct it in the address."
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+def _connection_problem(address: GcsAddress, error: Exception) -> str:
+    """redis-py says "Error <number> connecting to <place>. <reason>." and keeps the system's error as its cause."""
+    cause = error if isinstance(error, OSError) else error.__cause__ or error.__context__
+    reason = (cause.strerror if isinstance(cause, OSError) else None) or str(error).rstrip(".")
+    if isinstance(cause, FileNotFoundError | ConnectionRefusedError):
+        return f"no Redis server listens at {address} ({reason}). Start it, or correct the address."
+    if isinstance(cause, socket.gaierror):
+        return f"the host of the Redis server at {address} is not known ({reason}). Correct the address."
+    if isinstance(cause, ConnectionError | EOFError) or "closed" in str(error):
+        return (
+            f"the Redis server at {address} closed the connection ({reason}). See its log; a server that wants TLS "
+            "(rediss://) does this too."
+        )
+    return f"the Redis server at {address} cannot be reached ({reason}). Check the address and the network."
+
+
+def _answer(error: Exception) -> str:
+    """The peer's first bytes, out of redis-py's "Protocol Error: <bytes>"."""
+    return str(error).partition(": ")[2][:60] or str(error)[:60]

@@ -6,28 +6,30 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any
 
-from cellray.errors import GcsUnavailableError, InternalError
+from cellray.errors import GcsUnavailableError
 from cellray.gcs.address import GcsAddress
-from cellray.gcs.connection import Connection
+from cellray.gcs.clients import make_client
+from cellray.gcs.faults import explain, server_faults
 from cellray.gcs.keys import LOG_FACTS, LOG_NODE, LOG_SOURCE, entry_id, sequence_of, session_keys
-from cellray.gcs.resp import Reply
 from cellray.ids import SessionId
 from cellray.ports import LogRecord
 
-RECONNECT_PAUSE_S = 0.05
-BLOCK_S_MAX = 5.0
-"""A longer wait asks again after this time, so that a host that vanished is noticed."""
+if TYPE_CHECKING:
+    import redis
 
-T = TypeVar("T")
+RECONNECT_PAUSE_S = 0.05
+BLOCK_S_MAX = 0.25
+"""A longer wait asks again after this time: to see that `close` was called (closing a socket under a thread that waits
+on it would be a race for its descriptor), and to notice a host that vanished."""
 
 
 class RedisLogReader:
     """`ports.LogReader` on Redis. One thread at a time, except `close`. Connects when first asked.
 
     While the server is away it tries again every 50 ms and raises GcsUnavailableError once it has been away for
-    `away_s_max`. A server that answers, but refuses the password, is an error at once only through `connect.probe`.
+    `away_s_max`. That goes for a refused password too: who wants that told at once asks `connect.probe` first.
     """
 
     def __init__(
@@ -36,54 +38,52 @@ class RedisLogReader:
         """`timeout_s` bounds connecting and each answer."""
         self._address = address
         self._key = session_keys(session_id).log
-        self._timeout_s = timeout_s
+        self._timeout_s = max(timeout_s, 2 * BLOCK_S_MAX)
         self._away_s_max = away_s_max
-        self._connection: Connection | None = None
+        self._client: redis.Redis | None = None
         self._away_since: float | None = None
         self._closed = threading.Event()
         self._use = threading.Lock()
 
     def read(self, after: int, limit: int) -> list[LogRecord]:
         """See `ports.LogReader`. Waits while the server is away; raises GcsUnavailableError after `away_s_max`."""
-        command = (b"XRANGE", self._key, entry_id(max(after, 0) + 1), b"+", b"COUNT", b"%d" % limit)
-        entries = self._insistently(lambda connection: connection.call(*command))
-        if not isinstance(entries, list):
-            raise InternalError(f"XRANGE was answered with {entries!r:.60}")
+        first = entry_id(max(after, 0) + 1)
+        with self._in_use():
+            entries = self._insist(lambda client: client.xrange(self._key, first, "+", limit), None)
         return [_record(entry) for entry in entries]
 
     def wait(self, after: int, timeout_s: float) -> bool:
         """See `ports.LogReader`. False too when the server is away until `timeout_s`, but not for `away_s_max` yet."""
         deadline = time.monotonic() + timeout_s
+        streams: dict[Any, Any] = {self._key: entry_id(max(after, 0))}
+
+        def ask(client: redis.Redis) -> Any:
+            block_s = min(deadline - time.monotonic(), BLOCK_S_MAX)
+            # `block=0` would mean for ever.
+            return client.xread(streams, 1, max(int(block_s * 1000), 1) if block_s > 0 else None)
+
         with self._in_use():
             while not self._closed.is_set():
-                left_s = deadline - time.monotonic()
-                try:
-                    if self._answers_after(after, max(left_s, 0.0)):
-                        return True
-                except GcsUnavailableError as error:
-                    if self._closed.is_set():
-                        break
-                    self._pause(error)
-                if left_s <= 0:
+                is_last = time.monotonic() >= deadline
+                if self._insist(ask, deadline):
+                    return not self._closed.is_set()
+                if is_last:
                     break
         return False
 
     def last_sequence(self) -> int:
         """See `ports.LogReader`."""
-        entries = self._insistently(lambda c: c.call(b"XREVRANGE", self._key, b"+", b"-", b"COUNT", b"1"))
-        return _record(entries[0]).sequence if isinstance(entries, list) and entries else 0
+        with self._in_use():
+            entries = self._insist(lambda client: client.xrevrange(self._key, "+", "-", 1), None)
+        return _record(entries[0]).sequence if entries else 0
 
     def close(self) -> None:
         """See `ports.LogReader`. Calls after it raise GcsUnavailableError; `wait` returns False."""
         self._closed.set()
-        connection = self._connection
-        if connection is not None:
-            connection.interrupt()
-        # A descriptor must not be closed under a thread that waits on it, for it could be another one's by the time it
-        # wakes. That thread closes it itself (`_in_use`).
+        # A thread that is inside closes the connection itself, when it leaves.
         if self._use.acquire(blocking=False):
             self._use.release()
-            self._close_connection()
+            self._close_client()
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -92,55 +92,36 @@ class RedisLogReader:
                 yield
         finally:
             if self._closed.is_set():
-                self._close_connection()
+                self._close_client()
 
-    def _close_connection(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+    def _close_client(self) -> None:
+        if self._client is not None:
+            self._client.close()
 
-    def _answers_after(self, after: int, timeout_s: float) -> bool:
-        block_s = min(timeout_s, BLOCK_S_MAX)
-        # BLOCK 0 would mean for ever.
-        block = (b"BLOCK", b"%d" % max(int(block_s * 1000), 1)) if block_s > 0 else ()
-        reply = self._connected().call(
-            b"XREAD", b"COUNT", b"1", *block, b"STREAMS", self._key, entry_id(max(after, 0)),
-            timeout_s=block_s + self._timeout_s,
-        )  # fmt: skip
-        self._away_since = None
-        return reply is not None
-
-    def _insistently(self, action: Callable[[Connection], T]) -> T:
-        with self._in_use():
-            while True:
-                try:
-                    result = action(self._connected())
-                except GcsUnavailableError as error:
-                    self._pause(error)
-                else:
-                    self._away_since = None
-                    return result
-
-    def _pause(self, error: GcsUnavailableError) -> None:
-        """Raises `error` when the server has been away too long."""
-        now = time.monotonic()
-        self._away_since = self._away_since or now
-        if self._closed.is_set() or now - self._away_since >= self._away_s_max:
-            raise error
-        time.sleep(RECONNECT_PAUSE_S)
-
-    def _connected(self) -> Connection:
-        if self._closed.is_set():
-            raise GcsUnavailableError("this reader of the event log is closed")
-        if self._connection is None or self._connection.closed:
-            self._connection = Connection(self._address, self._timeout_s)
-        return self._connection
+    def _insist(self, action: Callable[[redis.Redis], Any], deadline: float | None) -> Any:
+        """What `action` returns once the server answers; None when it did not until `deadline`, or on `close`."""
+        while True:
+            if self._closed.is_set():
+                if deadline is None:
+                    raise GcsUnavailableError("this reader of the event log is closed")
+                return None
+            if self._client is None:
+                self._client = make_client(self._address, self._timeout_s)
+            try:
+                result = action(self._client)
+            except server_faults() as error:
+                now = time.monotonic()
+                self._away_since = self._away_since or now
+                if now - self._away_since >= self._away_s_max:
+                    raise explain(self._address, error) from None
+                if deadline is not None and now >= deadline:
+                    return None
+                time.sleep(RECONNECT_PAUSE_S)
+            else:
+                self._away_since = None
+                return result
 
 
-def _record(entry: Reply) -> LogRecord:
-    match entry:
-        case [bytes() as entry_name, list() as pairs]:
-            fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
-            match fields.get(LOG_SOURCE), fields.get(LOG_NODE), fields.get(LOG_FACTS):
-                case bytes() as source, bytes() as node_id, bytes() as facts:
-                    return LogRecord(sequence_of(entry_name), node_id.decode(), int(source), facts)
-    raise InternalError(f"an entry of the event log has an unknown form: {entry!r:.80}")
+def _record(entry: tuple[bytes, dict[bytes, bytes]]) -> LogRecord:
+    entry_name, fields = entry
+    return LogRecord(sequence_of(entry_name), fields[LOG_NODE].decode(), int(fields[LOG_SOURCE]), fields[LOG_FACTS])

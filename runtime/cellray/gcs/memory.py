@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from cellray.errors import GcsUnavailableError
-from cellray.gcs.log_records import check_consecutive
-from cellray.gcs.log_writer import lost_records
+from cellray.gcs.log_records import check_consecutive, lost_records
 from cellray.ports import LogRecord
 
 

@@ -15,22 +15,25 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from cellray.errors import GcsUnavailableError, InternalError, SessionStartError
+from cellray.errors import InternalError, SessionStartError
 from cellray.gcs.address import GcsAddress
-from cellray.gcs.connection import Connection
 
 SOCKET_NAME = "redis.sock"
 LOG_NAME = "redis.log"
 SOCKET_PATH_BYTES_MAX = 107
 """sun_path less its final zero (Linux; macOS has 103)."""
 POLL_PAUSE_S = 0.0005
+READY_ANSWER = b"+OK\r\n+PONG\r\n"
 AOF_REWRITE_BYTES_MIN = 512 * 1024 * 1024
 """Rewriting an event log saves nothing until old segments are trimmed from it, and costs a fork: not for small ones."""
 LOG_TAIL_BYTES = 2000
@@ -104,7 +107,9 @@ def start(
         )
     command = [str(binary or find_redis_server()), "-"]
     try:
-        with open(session_dir / LOG_NAME, "ab") as log:
+        with open(session_dir / LOG_NAME, "ab") as log, warnings.catch_warnings():
+            # Python 3.12 warns of forking beside threads; what runs between fork and exec takes no lock of theirs.
+            warnings.simplefilter("ignore", DeprecationWarning)
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -131,22 +136,16 @@ def wait_ready(process: subprocess.Popen[bytes], session_dir: Path, token: str, 
 
     Blocks, for some 5 ms with an empty log.
     """
-    address = address_of(session_dir, token)
     deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            Connection(address, timeout_s=max(deadline - time.monotonic(), 0.001)).close()
-        except GcsUnavailableError as error:
-            if process.poll() is not None:
-                problem = f"redis-server ended with exit status {process.returncode}"
-            elif time.monotonic() >= deadline:
-                problem = f"redis-server was not ready within {timeout_s:g} s ({error})"
-            else:
-                time.sleep(POLL_PAUSE_S)
-                continue
-            raise SessionStartError(f"{problem}. The end of its log:\n{log_tail(session_dir)}") from None
+    while (answer := _ask(session_dir, token, deadline)) != READY_ANSWER:
+        if process.poll() is not None:
+            problem = f"redis-server ended with exit status {process.returncode}"
+        elif time.monotonic() >= deadline:
+            problem = f"redis-server was not ready within {timeout_s:g} s (last answer: {answer!r})"
         else:
-            return
+            time.sleep(POLL_PAUSE_S)
+            continue
+        raise SessionStartError(f"{problem}. The end of its log:\n{log_tail(session_dir)}")
 
 
 def stop(process: subprocess.Popen[bytes], timeout_s: float) -> None:
@@ -166,6 +165,20 @@ def log_tail(session_dir: Path) -> str:
     except OSError as error:
         return f"(no log: {error})"
     return text[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+
+
+def _ask(session_dir: Path, token: str, deadline: float) -> bytes:
+    """AUTH and PING over a bare socket: redis-py would take longer to import than the server takes to start."""
+    secret = token.encode()
+    question = b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%b\r\n*1\r\n$4\r\nPING\r\n" % (len(secret), secret)
+    answer = b""
+    with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        connection.connect(str(session_dir / SOCKET_NAME))
+        connection.sendall(question)
+        while answer.count(b"\r\n") < 2 and (part := connection.recv(1024)):
+            answer += part
+    return answer
 
 
 def _quote(text: str) -> str:

@@ -1,22 +1,85 @@
 """The small tables: sessions of a server, a session's functions and nodes. Each operation is one command on one key.
 
-connection.run(tables.get_function(session_id, function_hash))                          # tools
-await connection.run(tables.put_session(description), timeout_s=config.gcs_connect_timeout_s)   # the node
+Tables(address, timeout_s=3.0).run(get_function(session_id, function_hash))     # tools
+await AsyncTables(address, timeout_s=3.0).run(put_session(description))         # the node
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from cellray.errors import InternalError
+from cellray.gcs.address import GcsAddress
+from cellray.gcs.clients import make_async_client, make_client
+from cellray.gcs.faults import explain, server_faults
 from cellray.gcs.keys import SESSIONS, session_keys
-from cellray.gcs.request import Request
-from cellray.gcs.resp import Reply
 from cellray.ids import FunctionHash, NodeId, SessionId
 from cellray.model.fact import LOG_SCHEMA_VERSION
 from cellray.model.task import Function, Resources
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
+
+T = TypeVar("T")
+
+
+class Request(NamedTuple, Generic[T]):
+    """An operation as data, for either kind of client: one command and how to read its reply."""
+
+    command: tuple[bytes, ...]
+    decode: Callable[[object], T]
+
+
+class Tables:
+    """Carries out operations, blocking. Connects with the first; goes on after a lost connection."""
+
+    def __init__(self, address: GcsAddress, *, timeout_s: float) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._client: redis.Redis | None = None
+
+    def run(self, request: Request[T]) -> T:
+        """Raises GcsUnavailableError, at once: whether to try again is the caller's to know."""
+        if self._client is None:
+            self._client = make_client(self._address, self._timeout_s)
+        try:
+            reply = self._client.execute_command(*request.command)  # type: ignore[no-untyped-call]
+        except server_faults() as error:
+            raise explain(self._address, error) from None
+        return request.decode(reply)
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._client is not None:
+            self._client.close()
+
+
+class AsyncTables:
+    """Carries out operations on the running loop, one at a time."""
+
+    def __init__(self, address: GcsAddress, *, timeout_s: float) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._client: redis.asyncio.Redis | None = None
+
+    async def run(self, request: Request[T]) -> T:
+        """Raises GcsUnavailableError, at once: whether to try again is the caller's to know."""
+        if self._client is None:
+            self._client = make_async_client(self._address, self._timeout_s)
+        try:
+            reply = await self._client.execute_command(*request.command)  # type: ignore[no-untyped-call]
+        except server_faults() as error:
+            raise explain(self._address, error) from None
+        return request.decode(reply)
+
+    async def close(self) -> None:
+        """May be called twice."""
+        if self._client is not None:
+            await self._client.aclose()
 
 
 class SessionDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,14 +166,14 @@ def put_node(session_id: SessionId, node: NodeDescription) -> Request[None]:
 def list_nodes(session_id: SessionId) -> Request[list[NodeDescription]]:
     """All nodes there have been, in the order they joined."""
 
-    def decode(reply: Reply) -> list[NodeDescription]:
+    def decode(reply: object) -> list[NodeDescription]:
         nodes = [_node_decoder.decode(_bytes(value)) for value in _list(reply)]
         return sorted(nodes, key=lambda node: node.joined_at)
 
     return Request((b"HVALS", session_keys(session_id).nodes), decode)
 
 
-def _sessions(reply: Reply) -> list[SessionDescription]:
+def _sessions(reply: object) -> list[SessionDescription]:
     sessions = []
     for value in _list(reply):
         try:
@@ -121,17 +184,17 @@ def _sessions(reply: Reply) -> list[SessionDescription]:
     return sorted(sessions, key=lambda session: session.started_at)
 
 
-def _nothing(_: Reply) -> None:
+def _nothing(_: object) -> None:
     """A reply that says nothing beyond success."""
 
 
-def _bytes(reply: Reply) -> bytes:
+def _bytes(reply: object) -> bytes:
     if not isinstance(reply, bytes):
         raise InternalError(f"a table of the GCS was answered with {reply!r:.60}")
     return reply
 
 
-def _list(reply: Reply) -> list[Reply]:
+def _list(reply: object) -> list[object]:
     if not isinstance(reply, list):
         raise InternalError(f"a table of the GCS was answered with {reply!r:.60}")
     return reply

@@ -53,7 +53,6 @@ class Node:
                 log_folder=self._folder.logs,
                 node_pid=os.getpid(),
                 path=settings.path,
-                working_folder=settings.working_folder,
             ),
             self._folder.log("template.log"),
         )
@@ -178,7 +177,7 @@ class Node:
             workers=[
                 WorkerStatus(worker.worker_id, worker.pid, worker.state, worker.task_count) for worker in core.workers()
             ],
-            tasks={state.name.lower(): count for state, count in core.counts().items()},
+            tasks=self._task_counts(),
             resources_total=_amounts(settings.resources),
             resources_available=_amounts(core.available.items()),
             object_store_bytes=settings.arena_bytes,
@@ -187,6 +186,14 @@ class Node:
             log_sequence=self._event_log.last_sequence,
             gcs_unavailable_since=self._event_log.unavailable_since,
         )
+
+    def _task_counts(self) -> dict[str, int]:
+        """By state, with what a worker holds beside its running task counted as ready."""
+        status = self._loop.core.status
+        counts = {state.name.lower(): count for state, count in status.counts().items()}
+        counts["running"] = len(status.running())
+        counts["ready"] += counts.pop("assigned") - counts["running"]
+        return counts
 
     async def _on_cancel(self, request: Any) -> Any:
         from cellray.model.fact import CancelRequested

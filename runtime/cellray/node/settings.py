@@ -24,7 +24,6 @@ class NodeSettings(msgspec.Struct, frozen=True):
     config: Config
     gcs_url: str = ""
     path: list[str] = []
-    working_folder: str = ""
 
 
 class SessionFolder:

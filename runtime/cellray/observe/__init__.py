@@ -8,6 +8,7 @@ from cellray.observe.lineage import FunctionTotals, Lineage
 from cellray.observe.messages import GraphDelta
 from cellray.observe.progress import CellProgress, ProgressReading, render_progress
 from cellray.observe.scope import GraphFilter
+from cellray.observe.session import close_follower, follower, graph_source, lineage, lineage_source, session_status
 from cellray.observe.view import GraphSource, GraphView
 
 __all__ = [
@@ -23,5 +24,11 @@ __all__ = [
     "LogFold",
     "LogFollower",
     "ProgressReading",
+    "close_follower",
+    "follower",
+    "graph_source",
+    "lineage",
+    "lineage_source",
     "render_progress",
+    "session_status",
 ]

@@ -10,13 +10,17 @@ REMOVED_MAX = 20_000
 
 
 class Changes:
-    """Records that changed (each once, in order of first change) and ids that left the fold's detail."""
+    """Records that changed (each once, in order of first change) and ids that left the fold's detail.
 
-    __slots__ = ("objects", "overflow", "removed", "tasks")
+    `groups_folded` are the groups of tasks that left: they may have changed before, and no record says so any more.
+    """
+
+    __slots__ = ("groups_folded", "objects", "overflow", "removed", "tasks")
 
     def __init__(self) -> None:
         self.tasks: dict[TaskRecord, None] = {}
         self.objects: dict[ObjectId, ObjectRecord] = {}
+        self.groups_folded: set[int] = set()
         self.removed: list[TaskId | ObjectId] = []
         self.overflow = False
 
@@ -26,6 +30,7 @@ class Changes:
     def forget_task(self, record: TaskRecord) -> None:
         """The task is no longer kept in detail."""
         self.tasks.pop(record, None)
+        self.groups_folded.add(record.group)
         self._remove(record.task_id)
 
     def forget_object(self, object_id: ObjectId) -> None:

@@ -147,9 +147,7 @@ def task_group(key: ViewKey, members: Sequence[GroupRecord], now: float) -> Task
         duration_p50_s=median(durations) if durations else None,
         latest=[
             task_node(record)
-            for record in sorted(latest, key=lambda record: (-record.started_at, -record.ordinal))[
-                :EXAMPLES_MAX
-            ]
+            for record in sorted(latest, key=lambda record: (-record.started_at, -record.ordinal))[:EXAMPLES_MAX]
         ],
         slowest=[task_node(record) for _, _, record in reversed(slowest[-EXAMPLES_MAX:])],
     )

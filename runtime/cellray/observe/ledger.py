@@ -164,9 +164,7 @@ class TaskLedger:
         for object_id in returns_of(record):
             self.make_object(object_id, state, 0, is_error=True)
 
-    def put_object(
-        self, object_id: ObjectId, state: ObjectStateName, object_bytes: int, *, is_error: bool
-    ) -> None:
+    def put_object(self, object_id: ObjectId, state: ObjectStateName, object_bytes: int, *, is_error: bool) -> None:
         """An object was stored with `put`; doing so again (a parent's retry) replaces it."""
         if object_id not in self.objects:
             self.puts += 1

@@ -6,6 +6,7 @@ snapshot. So a snapshot and the sum of the deltas are the same by construction.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from cellray.ids import ObjectId, TaskId, is_put, producer_of
@@ -34,6 +35,9 @@ class TaskLevel:
         self._scope = scope
         self._shown: set[TaskId | ObjectId] = set()
         self._told: dict[ObjectId, tuple[ObjectStateName, int] | None] = {}
+        self._gone: set[TaskId | ObjectId] = set()
+        self._inputs_of: dict[TaskId, tuple[ObjectId, ...]] = {}
+        self._users: Counter[ObjectId] = Counter()
         self._edges: set[EdgeKey] = set()
         self._edges_wanted: dict[TaskId | ObjectId, set[EdgeKey]] = {}
         self.tasks: list[TaskNode] = []
@@ -50,7 +54,7 @@ class TaskLevel:
 
     def change(self, changes: Changes) -> None:
         """Tell what changed, on top of what was told before."""
-        self.tasks, self.objects, self.edges, self.removed = [], {}, [], []
+        self.tasks, self.objects, self.edges, self._gone = [], {}, [], set()
         self._remove(changes.removed)
         inside = []
         for record in changes.tasks:
@@ -64,12 +68,17 @@ class TaskLevel:
                 self._show_object(object_id, kept)
             elif is_put(object_id):
                 self._show_put(object_id, kept)
+        # What left with one task and came back with another stays: receivers remove last.
+        self.removed = [each.hex() for each in self._gone if each not in self._shown]
 
     def show(self, records: Iterable[TaskRecord]) -> None:
         """Tell about these tasks, their returns, their inputs and the edges to them."""
         for record in records:
             self.tasks.append(task_node(record))
             self._add(record.task_id)
+            if record.task_id not in self._inputs_of:
+                self._inputs_of[record.task_id] = record.dependencies
+                self._users.update(record.dependencies)
             for object_id in returns_of(record):
                 self._show_object(object_id, self._fold.objects.get(object_id))
                 self._want(("data", record.task_id, object_id))
@@ -87,10 +96,9 @@ class TaskLevel:
             self._want(("data", producer_of(object_id), object_id))
 
     def _show_put(self, object_id: ObjectId, record: ObjectRecord) -> None:
-        producer = producer_of(object_id)
-        if self._scope.whole or producer in self._shown or object_id in self._edges_wanted:
+        if self._belongs(object_id):
             self._show_object(object_id, record)
-            self._want(("data", producer, object_id))
+            self._want(("data", producer_of(object_id), object_id))
 
     def _show_object(self, object_id: ObjectId, record: ObjectRecord | None) -> None:
         state = (record.state, record.object_bytes) if record is not None else None
@@ -122,16 +130,23 @@ class TaskLevel:
         self._edges.add(key)
         self.edges.append(edge(key))
 
+    def _belongs(self, object_id: ObjectId) -> bool:
+        """Whether an object that exists is in the view: with its producer, or as an input."""
+        return self._scope.whole or producer_of(object_id) in self._shown or self._users[object_id] > 0
+
     def _remove(self, ids: Iterable[TaskId | ObjectId]) -> None:
-        gone = [each for each in ids if each in self._shown]
+        gone = {each for each in ids if each in self._shown}
         if not gone:
             return
-        self.removed = [each.hex() for each in gone]
-        self._shown.difference_update(gone)
+        self._shown -= gone
         for each in gone:
-            self._told.pop(ObjectId(each), None)
-        lost = set(gone)
-        self._edges = {key for key in self._edges if key[1] not in lost and key[2] not in lost}
+            self._users.subtract(self._inputs_of.pop(TaskId(each), ()))
+        # Objects that stood in the view only with a task that left, such as inputs from outside the scope.
+        gone.update(object_id for object_id in self._told if not self._belongs(object_id))
+        self._shown -= gone
+        self._told = {object_id: told for object_id, told in self._told.items() if object_id not in gone}
+        self._edges = {key for key in self._edges if key[1] not in gone and key[2] not in gone}
+        self._gone = gone
 
 
 class GroupLevel:
@@ -155,7 +170,7 @@ class GroupLevel:
     def change(self, changes: Changes, now: float) -> None:
         """Tell the boxes with changed tasks, and those whose rate is falling."""
         self._note_members()
-        indexes = {record.group for record in changes.tasks}
+        indexes = {record.group for record in changes.tasks} | changes.groups_folded
         keys = {self._fold.groups[index].view_key for index in indexes if self._scope.inside(index)}
         self._show({key: self._members[key] for key in self._members if key in keys | self._lively}, now)
 

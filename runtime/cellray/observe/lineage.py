@@ -132,14 +132,9 @@ class Lineage:
         """The whole graph in the DOT language of Graphviz: boxes are tasks, ellipses objects."""
         graph = self._one_by_one(None)
         styles = {"data": "solid", "control": "dashed", "stateful": "dotted"}
-        boxes = [
-            f'  "{task.id}" [shape=box, label={_quoted(f"{task.name} ({task.state})")}];'
-            for task in graph.tasks
-        ]
+        boxes = [f'  "{task.id}" [shape=box, label={_quoted(f"{task.name} ({task.state})")}];' for task in graph.tasks]
         ellipses = [f'  "{item.id}" [shape=ellipse, label={_quoted(_size(item))}];' for item in graph.objects]
-        arrows = [
-            f'  "{line.source}" -> "{line.target}" [style={styles[line.kind]}];' for line in graph.edges
-        ]
+        arrows = [f'  "{line.source}" -> "{line.target}" [style={styles[line.kind]}];' for line in graph.edges]
         return "\n".join(["digraph lineage {", "  rankdir=LR;", *boxes, *ellipses, *arrows, "}", ""])
 
     def _one_by_one(self, chosen: set[NodeKey] | None) -> GraphDelta:
@@ -156,11 +151,7 @@ class Lineage:
             totals=scope.totals() if inside is None else dict(Counter(task.state for task in tasks)),
             tasks=tasks,
             objects=[item for item in level.objects.values() if inside is None or item.id in inside],
-            edges=[
-                line
-                for line in level.edges
-                if inside is None or (line.source in inside and line.target in inside)
-            ],
+            edges=[line for line in level.edges if inside is None or (line.source in inside and line.target in inside)],
             dropped=scope.dropped() if inside is None else 0,
         )
 

@@ -159,9 +159,7 @@ class _TaskSet:
 
 
 def _read_groups(groups: list[GroupRecord], now: float) -> ProgressReading:
-    counts = [sum(column) for column in zip(*(group.counts for group in groups), strict=True)] or [0] * len(
-        STATES
-    )
+    counts = [sum(column) for column in zip(*(group.counts for group in groups), strict=True)] or [0] * len(STATES)
     return _reading(
         total=sum(counts),
         ended=sum(counts[state] for state in ENDED),

@@ -48,9 +48,7 @@ class Registry:
         """Keep a function without its pickle."""
         key = function.function_hash
         if key not in self.functions:
-            self.functions[key] = FunctionRecord(
-                key, function.name, function.module, function.source, function.cell
-            )
+            self.functions[key] = FunctionRecord(key, function.name, function.module, function.source, function.cell)
 
     def add_template(self, template: TaskTemplate) -> None:
         """Keep what views show of a template."""

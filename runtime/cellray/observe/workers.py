@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 
 from cellray.model.fact import WorkerExited
 from cellray.observe.ledger import TaskLedger
-from cellray.observe.records import READY, RETRIED, TaskRecord, WorkerKey, WorkerRecord
+from cellray.observe.records import READY, RETRIED, RUNNING, TaskRecord, WorkerKey, WorkerRecord
 
 
 class WorkerQueues:
@@ -31,6 +31,8 @@ class WorkerQueues:
         worker = self.workers.get(key)
         if worker is None:
             worker = self.workers[key] = WorkerRecord(key, at)
+        # Whoever is given tasks lives, whatever was thought before.
+        worker.exited_at = 0.0
         queue = worker.queue
         ledger = self._ledger
         for record in records:
@@ -43,8 +45,8 @@ class WorkerQueues:
             queue.append(record)
             if len(queue) == 1:
                 ledger.start(record, at)
-            elif record.state != READY and record.state != RETRIED:
-                ledger.move(record, READY)
+            else:
+                ledger.move(record, RETRIED if record.state == RETRIED else READY)
 
     def leave(self, record: TaskRecord, at: float) -> None:
         """A task is out of its worker's queue; when it was the head, the next one starts."""
@@ -71,6 +73,7 @@ class WorkerQueues:
             queue.appendleft(record)
             self._ledger.start(record, at)
         record.started_at = at
+        self._ledger.move(record, RUNNING)
 
     def take_back(self, key: WorkerKey, gone: Container[TaskRecord], at: float) -> None:
         """Tasks leave a worker's queue without having run; the caller says what becomes of them."""
@@ -97,7 +100,9 @@ class WorkerQueues:
         worker.signal, worker.exit_code, worker.intended = fact.signal, fact.exit_code, fact.intended
         self._clear(worker)
         while len(self._exited) > self._ledger.limits.workers_max:
-            self.workers.pop(self._exited.popleft(), None)
+            oldest = self.workers.get(self._exited.popleft())
+            if oldest is not None and oldest.exited_at:
+                del self.workers[oldest.key]
 
     def forget_node(self, node_id: str) -> None:
         """A node began anew: what is known of its workers is over."""

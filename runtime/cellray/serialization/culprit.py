@@ -97,15 +97,19 @@ class Search:
 
     def _first_failing(self, parts: Iterable[tuple[Place, Any]]) -> tuple[Place, Any, Exception] | None:
         """The first part that fails and was not met before (structures may be recursive)."""
-        for place, part in parts:
-            if self._attempts_left <= 0:
-                return None
-            if id(part) in self._seen:
-                continue
-            error = self.attempt(part)
-            if error is not None:
-                self._seen[id(part)] = part
-                return place, part, error
+        try:
+            for place, part in parts:
+                if self._attempts_left <= 0:
+                    break
+                if id(part) in self._seen:
+                    continue
+                error = self.attempt(part)
+                if error is not None:
+                    self._seen[id(part)] = part
+                    return place, part, error
+        except Exception:
+            # Looking into the object runs code of its own, such as properties; what that raises is not the point.
+            return None
         return None
 
 

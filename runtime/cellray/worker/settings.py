@@ -17,5 +17,4 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     log_folder: str
     node_pid: int
     path: list[str] = []
-    working_folder: str = ""
     connect_timeout_s: float = 10.0

@@ -3,7 +3,7 @@
  * can replay it as a growing graph (`#fan,grow`). `window.cellrayDev` is for the browser that takes pictures of it.
  */
 import type { GraphDelta } from '../messages';
-import widget from '../graph/widget';
+import makeWidget from '../graph/widget';
 import { emptyDelta, SCENARIOS } from './synthetic';
 
 type Handle = (message: unknown) => void;
@@ -59,9 +59,10 @@ function start(): void {
   const whole = make?.() ?? emptyDelta(0);
   const live = how === 'grow';
   const model = new StandInModel(() => (live ? emptyDelta(0) : whole));
+  const widget = makeWidget();
   const stop = widget.initialize({ model });
   const host = document.getElementById('host') ?? document.body;
-  let end = widget.render({ model, el: host });
+  let end = widget.render({ el: host });
   const deltas = live ? growing(whole, 6) : [];
   Object.assign(window, {
     cellrayDev: {
@@ -77,7 +78,7 @@ function start(): void {
       tell: (delta: GraphDelta) => model.tell(delta),
       render: () => {
         end();
-        end = widget.render({ model, el: host });
+        end = widget.render({ el: host });
       },
       stop: () => {
         end();

@@ -136,7 +136,7 @@ function drawTask(frame: Frame, task: TaskNode, rect: Shown): void {
 function drawTaskText(frame: Frame, task: TaskNode, rect: Shown, heightPx: number): void {
   const { ctx, theme, camera } = frame;
   const left = rect.x + SHAPE.mark_cell_width + 3;
-  const width = rect.x + rect.width - SHAPE.function_strip_width - 7 - left;
+  const width = rect.x + rect.width - SHAPE.function_strip_width - 11 - left;
   const middle = rect.y + rect.height / 2;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';

@@ -3,7 +3,7 @@
  * their neighbours. Pure functions over ids; `layout.ts` decides when they are used.
  */
 import { TOKENS } from '../tokens';
-import type { LayoutBox, LayoutEdge } from './layout';
+import type { LayoutBox, LayoutEdge } from './places';
 
 const { row_gap: ROW_GAP } = TOKENS.shape;
 

@@ -12,29 +12,12 @@
 import { TOKENS } from '../tokens';
 import { arrangeBlock, longestPaths, push, rowsFor } from './layered';
 import type { Spot } from './layered';
+import { blockRect, Columns, nearestGap, stack, union } from './places';
+import type { LayoutBox, LayoutEdge, Place, Rect } from './places';
+
+export type { LayoutBox, LayoutEdge, Rect };
 
 const SHAPE = TOKENS.shape;
-
-export interface LayoutBox {
-  readonly id: string;
-  /** The cell that it stands in, and the actor whose lane it stands in. */
-  readonly block: string;
-  readonly lane: string | null;
-  readonly width: number;
-  readonly height: number;
-}
-
-export interface LayoutEdge {
-  readonly source: string;
-  readonly target: string;
-}
-
-export interface Rect {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
 
 /** Left and right edge of a wrapped layer, for lines that must find their way past its other columns. */
 export interface Span {
@@ -51,12 +34,11 @@ export interface Positions {
   readonly bounds: Rect;
 }
 
-interface Place {
-  box: LayoutBox;
-  layer: number;
-  column: number;
-  /** Top edge that the box was given; a box above that grows pushes it down only for as long as it is large. */
-  homeY: number;
+/** A column with room; `top` is where it begins when it is not the only one of its layer. */
+interface OpenColumn {
+  readonly index: number;
+  readonly places: Place[];
+  readonly top: number | null;
 }
 
 export class Layout {
@@ -198,10 +180,11 @@ export class Layout {
         this.places.set(box.id, { box, layer, column: 0, homeY: 0 });
         continue;
       }
-      const wanted = this.meanCentre(inputs.get(box.id) ?? []);
       const column = this.openColumn(columns, box.block, layer);
       const mates = column.places;
-      const homeY = nearestGap(mates, box.height, wanted === null ? null : wanted - box.height / 2);
+      // The columns of a wrapped layer are a grid: each begins where the first one does.
+      const centre = column.top === null ? this.meanCentre(inputs.get(box.id) ?? []) : null;
+      const homeY = nearestGap(mates, box.height, centre === null ? column.top : centre - box.height / 2);
       const place: Place = { box, layer, column: column.index, homeY };
       mates.push(place);
       this.places.set(box.id, place);
@@ -222,16 +205,17 @@ export class Layout {
     return centres.length === 0 ? null : centres.reduce((a, b) => a + b, 0) / centres.length;
   }
 
-  private openColumn(columns: Columns, block: string, layer: number): { index: number; places: Place[] } {
+  private openColumn(columns: Columns, block: string, layer: number): OpenColumn {
     const ofLayer = columns.of(block, layer);
+    const tops = (ofLayer[0] ?? []).filter(place => place.box.lane === null).map(place => place.homeY);
     const rows = this.blocks.get(block)?.get(layer) ?? rowsFor(0);
     const last = ofLayer.at(-1);
     if (last && last.filter(place => place.box.lane === null).length < rows) {
-      return { index: ofLayer.length - 1, places: last };
+      return { index: ofLayer.length - 1, places: last, top: ofLayer.length > 1 ? Math.min(...tops) : null };
     }
     const fresh: Place[] = [];
     ofLayer.push(fresh);
-    return { index: ofLayer.length - 1, places: fresh };
+    return { index: ofLayer.length - 1, places: fresh, top: ofLayer.length > 1 ? Math.min(...tops) : null };
   }
 
   private columns(): Columns {
@@ -300,91 +284,3 @@ export class Layout {
     return lanes;
   }
 }
-
-/** Columns of places by block, layer and index, built once an update. */
-class Columns {
-  private readonly byBlock = new Map<string, Map<number, Place[][]>>();
-
-  add(place: Place): void {
-    const ofLayer = this.of(place.box.block, place.layer);
-    while (ofLayer.length <= place.column) {
-      ofLayer.push([]);
-    }
-    ofLayer[place.column]?.push(place);
-  }
-
-  of(block: string, layer: number): Place[][] {
-    const layers = this.byBlock.get(block) ?? new Map<number, Place[][]>();
-    this.byBlock.set(block, layers);
-    const ofLayer = layers.get(layer) ?? [];
-    layers.set(layer, ofLayer);
-    return ofLayer;
-  }
-
-  layersOf(block: string): Place[][][] {
-    const layers = [...(this.byBlock.get(block) ?? [])].sort((a, b) => a[0] - b[0]);
-    return layers.map(([, ofLayer]) => ofLayer.filter(places => places.length > 0)).filter(l => l.length > 0);
-  }
-}
-
-/** Sets the rectangles of one column at `x` and returns its width. */
-function stack(places: readonly Place[], x: number, rects: Map<string, Rect>): number {
-  const width = Math.max(...places.map(place => place.box.width));
-  let free = -Infinity;
-  for (const place of [...places].sort((a, b) => a.homeY - b.homeY)) {
-    const { box } = place;
-    const y = box.lane === null ? Math.max(place.homeY, free) : 0;
-    // Narrow boxes (objects that were put) stand at the right, close to what uses them.
-    rects.set(box.id, { x: x + width - box.width, y, width: box.width, height: box.height });
-    if (box.lane === null) {
-      free = y + box.height + SHAPE.row_gap;
-    }
-  }
-  return width;
-}
-
-/** Top edge of the free place nearest to `wanted`, at or below it; without a wish, below everything. */
-function nearestGap(places: readonly Place[], height: number, wanted: number | null): number {
-  const taken = places
-    .filter(place => place.box.lane === null)
-    .map(place => ({ top: place.homeY, bottom: place.homeY + place.box.height }))
-    .sort((a, b) => a.top - b.top);
-  if (wanted === null) {
-    return taken.reduce((low, each) => Math.max(low, each.bottom + SHAPE.row_gap), 0);
-  }
-  let y = Math.max(0, wanted);
-  for (const each of taken) {
-    if (each.top - SHAPE.row_gap >= y + height) {
-      break;
-    }
-    if (each.bottom + SHAPE.row_gap > y) {
-      y = each.bottom + SHAPE.row_gap;
-    }
-  }
-  return y;
-}
-
-function blockRect(members: readonly (Rect | undefined)[], lanes: ReadonlyMap<string, Rect>): Rect {
-  const inner = union(members.filter(rect => rect !== undefined));
-  let top = inner.y;
-  for (const lane of lanes.values()) {
-    if (lane.x < inner.x + inner.width && lane.x + lane.width > inner.x) {
-      top = Math.min(top, lane.y);
-    }
-  }
-  const pad = SHAPE.cell_pad;
-  const y = top - SHAPE.cell_title_height;
-  return { x: inner.x - pad, y, width: inner.width + 2 * pad, height: inner.y + inner.height + pad - y };
-}
-
-export function union(rects: readonly Rect[]): Rect {
-  if (rects.length === 0) {
-    return { x: 0, y: 0, width: 0, height: 0 };
-  }
-  const x = Math.min(...rects.map(rect => rect.x));
-  const y = Math.min(...rects.map(rect => rect.y));
-  const right = Math.max(...rects.map(rect => rect.x + rect.width));
-  const bottom = Math.max(...rects.map(rect => rect.y + rect.height));
-  return { x, y, width: right - x, height: bottom - y };
-}
-

@@ -104,7 +104,7 @@ export function drawStrip(frame: Frame, functionName: string, rect: Rect): void 
   const width = SHAPE.function_strip_width;
   ctx.fillStyle = hue(functionName, frame.theme);
   ctx.beginPath();
-  ctx.roundRect(rect.x + rect.width - width - 3, rect.y + 5, width, rect.height - 10, width / 2);
+  ctx.roundRect(rect.x + rect.width - width - 7, rect.y + 5, width, rect.height - 10, width / 2);
   ctx.fill();
 }
 

@@ -20,11 +20,23 @@ interface DeltaMessage {
 }
 
 const ASK_AGAIN_MS = 2000;
-const sessions = new WeakMap<WidgetModel, GraphSession>();
 
-function initialize({ model }: { model: WidgetModel }): () => void {
+/**
+ * Called once for each widget model. `initialize` and `render` get different objects for the same model, so that
+ * nothing can be remembered by those: the session lives in this closure.
+ */
+export default function widget() {
   const session = new GraphSession();
-  sessions.set(model, session);
+  return {
+    initialize: ({ model }: { model: WidgetModel }) => listen(model, session),
+    render: ({ el }: { el: HTMLElement }) => {
+      const panel = new GraphPanel(el, session);
+      return () => panel.dispose();
+    }
+  };
+}
+
+function listen(model: WidgetModel, session: GraphSession): () => void {
   let askedAt = -Infinity;
   const askForSnapshot = () => {
     if (performance.now() - askedAt > ASK_AGAIN_MS) {
@@ -44,23 +56,9 @@ function initialize({ model }: { model: WidgetModel }): () => void {
   }
   // Deltas may have passed between the making of the model and this moment.
   askForSnapshot();
-  return () => {
-    model.off('msg:custom', handle);
-    sessions.delete(model);
-  };
-}
-
-function render({ model, el }: { model: WidgetModel; el: HTMLElement }): () => void {
-  const session = sessions.get(model);
-  if (!session) {
-    throw new Error('render was called before initialize');
-  }
-  const panel = new GraphPanel(el, session);
-  return () => panel.dispose();
+  return () => model.off('msg:custom', handle);
 }
 
 function isDelta(message: unknown): message is DeltaMessage {
   return typeof message === 'object' && message !== null && (message as { type?: unknown }).type === 'delta';
 }
-
-export default { initialize, render };

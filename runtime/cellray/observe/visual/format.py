@@ -1,4 +1,4 @@
-"""Owns how numbers, durations and sizes are written in every view: human, never more than three significant digits."""
+"""Owns how numbers, durations and sizes are written in every view: at most three significant digits."""
 
 from __future__ import annotations
 

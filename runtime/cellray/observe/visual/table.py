@@ -1,4 +1,4 @@
-"""Owns the typed reading of `tokens.json`, the one table of colours, marks, shapes and limits that every picture uses.
+"""Owns the typed reading of `tokens.json`: the colours, marks, shapes and limits that every picture uses.
 
 TypeScript gets the same table as generated code (`labextension/tools/generate_views.py`).
 """
@@ -31,7 +31,7 @@ class MarkPart(msgspec.Struct, frozen=True):
 
 
 class TaskStateStyle(msgspec.Struct, frozen=True):
-    """How a task in one state looks. `tint` is the share of state colour in the box, `solid` fills it when it is tiny."""
+    """How a task in one state looks. `tint`: share of its colour in the box; `solid` fills a tiny box."""
 
     label: str
     explain: str
@@ -124,7 +124,7 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a picture holds at most; `rows_by_layer_size` pairs a layer's size with the rows before it wraps."""
+    """What a picture holds at most; `rows_by_layer_size`: layer size, rows before it wraps."""
 
     nodes_max: int
     svg_nodes_max: int
@@ -167,7 +167,7 @@ def object_radius(object_bytes: int | None) -> float:
 
 
 def function_index(name: str) -> int:
-    """Index of a function's hue in the palette: 32-bit FNV-1a of the UTF-8 name, the same in Python and TypeScript."""
+    """Index of a function's hue in the palette: 32-bit FNV-1a of the UTF-8 name, as in TypeScript."""
     value = _FNV_OFFSET
     for byte in name.encode():
         value = ((value ^ byte) * _FNV_PRIME) & 0xFFFFFFFF

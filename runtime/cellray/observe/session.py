@@ -1,0 +1,110 @@
+"""The views of this process's session: one follower of its log, shared by everything that looks at it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from cellray.api import session as api_session
+from cellray.errors import SessionError
+from cellray.gcs.address import parse_address
+from cellray.gcs.log_reader import RedisLogReader
+from cellray.ids import ObjectId, SessionId, producer_of
+from cellray.launch import find_session
+from cellray.node.control_client import ControlClient
+from cellray.observe.follow import LogFollower
+from cellray.observe.lineage import Lineage
+from cellray.observe.scope import GraphFilter
+from cellray.observe.view import GraphView
+
+if TYPE_CHECKING:
+    from cellray.api.object_ref import ObjectRef
+
+READ_TIMEOUT_S = 5.0
+STATUS_TIMEOUT_S = 2.0
+
+_lock = threading.Lock()
+_follower: LogFollower | None = None
+_followed: str | None = None
+
+
+def follower() -> LogFollower:
+    """The follower of this process's session; starts nothing before somebody listens.
+
+    A new session gets a new one; the old one is closed. Raises SessionError when there is no session.
+    """
+    global _follower, _followed
+    session = api_session.current_session()
+    if session is None:
+        raise SessionError("no Cellray session: call cellray.init(), or run a %%remote cell, first")
+    with _lock:
+        if _follower is None or _followed != session.session_id:
+            if _follower is not None:
+                _follower.close()
+            reader = RedisLogReader(
+                parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S
+            )
+            _follower, _followed = LogFollower(reader), session.session_id
+        return _follower
+
+
+def close_follower() -> None:
+    """Stop following; what the fold holds stays readable."""
+    global _follower, _followed
+    with _lock:
+        known, _follower, _followed = _follower, None, None
+    if known is not None:
+        known.close()
+
+
+def graph_source(wanted: GraphFilter | None = None) -> GraphView:
+    """What `%graph` shows: the session's task graph as it grows, or the part of it that `wanted` selects."""
+    return GraphView(follower(), wanted or GraphFilter())
+
+
+def lineage_source(ref: ObjectRef, timeout_s: float = READ_TIMEOUT_S) -> GraphView:
+    """What `%lineage ref` shows: the object's ancestors. See `lineage` for errors."""
+    _wait_until_logged(ref, timeout_s)
+    return graph_source(GraphFilter(ancestors_of=ObjectId(ref.binary())))
+
+
+def lineage(ref: ObjectRef, timeout_s: float = READ_TIMEOUT_S) -> Lineage:
+    """The session's graph as of now, with the producer of `ref` in it.
+
+    Raises SessionError when the log does not know the object within `timeout_s`.
+    """
+    _wait_until_logged(ref, timeout_s)
+    followed = follower()
+    with followed.lock:
+        return Lineage(followed.fold)
+
+
+def _wait_until_logged(ref: ObjectRef, timeout_s: float) -> None:
+    task_id, object_id = producer_of(ObjectId(ref.binary())), ObjectId(ref.binary())
+    followed = follower()
+    if not followed.wait_for(lambda fold: task_id in fold.tasks or object_id in fold.objects, timeout_s):
+        raise SessionError(
+            f"the event log has nothing about {ref!r} (looked for {timeout_s:g} s). It belongs to another session, or "
+            "its history was folded away; make it again and ask once more."
+        )
+
+
+def session_status() -> dict[str, Any] | None:
+    """The latest running session of this user for tools outside of it; None when there is none that answers.
+
+    Blocks for up to two seconds. Times are seconds since the epoch.
+    """
+    try:
+        folder = find_session()
+        with ControlClient(folder.control_socket, folder.read_token()) as control:
+            status = control.status(STATUS_TIMEOUT_S)
+    except (SessionError, OSError):
+        return None
+    return {
+        "session_id": status.session_id,
+        "started_at": status.started_at,
+        "nodes": 1,
+        "workers": len(status.workers),
+        "tasks": status.tasks,
+        "gcs": status.gcs_url,
+    }

@@ -1,0 +1,1 @@
+"""A seeded simulator: virtual drivers, workers and time around the real cores."""

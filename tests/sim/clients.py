@@ -1,0 +1,333 @@
+"""Virtual clients: drivers and workers as the core sees them, with queues of frames in both directions.
+
+A client knows what it holds, and asks only for what it may; so the world can assert that the core loses nothing that
+somebody holds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from random import Random
+from typing import TYPE_CHECKING
+
+from cellray.ids import (
+    ClientId,
+    ObjectId,
+    TaskId,
+    child_task_id,
+    children_prefix,
+    put_object_id,
+    return_object_id,
+)
+from cellray.model import command as c
+from cellray.model import fact as f
+from cellray.model.object import ObjectValue, ValueKind, decode_failure
+from cellray.model.task import TaskAssignment, TaskSpec
+
+from tests.sim.programs import TEMPLATES, WEIGHTS, Op, program
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+SMALL = ObjectValue(ValueKind.INLINE, b"v")
+RAISED = ObjectValue(ValueKind.ERROR, b"e")
+
+
+class VirtualClient:
+    """A connection: `outgoing` are frames on their way to the node, `incoming` commands on their way here."""
+
+    def __init__(self, client_id: ClientId, world: World) -> None:
+        self.client_id = client_id
+        self.world = world
+        self.outgoing: deque[list[f.Fact]] = deque()
+        self.incoming: deque[c.ClientCommand] = deque()
+        self.held: dict[ObjectId, None] = {}
+        self.values: dict[ObjectId, ObjectValue] = {}
+
+    def tell(self, *facts: f.Fact) -> None:
+        """Send facts, now and then in a frame with those before them."""
+        if self.outgoing and self.world.random.random() < 0.5:
+            self.outgoing[-1].extend(facts)
+        else:
+            self.outgoing.append(list(facts))
+
+    def submit(self, random: Random, parent: TaskId, first_index: int, count: int, depth: int) -> list[ObjectId]:
+        """Submit `count` tasks drawn with `random`; their returns, which this client holds now."""
+        prefix = children_prefix(parent)
+        known = list(self.held)
+        specs: list[TaskSpec] = []
+        returns: list[ObjectId] = []
+        for index in range(first_index, first_index + count):
+            template = random.choices(TEMPLATES, WEIGHTS)[0]
+            task_id = child_task_id(prefix, index)
+            dependencies = (
+                tuple(random.choices(known, k=random.randint(1, 3))) if known and random.random() < 0.4 else ()
+            )
+            contained = (random.choice(known),) if known and random.random() < 0.15 else ()
+            specs.append(TaskSpec(index, template.template_id, b"", dependencies, contained))
+            mine = [return_object_id(task_id, i) for i in range(template.num_returns)]
+            returns += mine
+            known += mine
+            self.world.note_submission(task_id, specs[-1], depth, template)
+        for object_id in returns:
+            self.held[object_id] = None
+            self.values.pop(object_id, None)
+        self.tell(f.TasksSubmitted(parent, self.world.at, specs))
+        return returns
+
+    def release(self, object_ids: list[ObjectId]) -> None:
+        """Drop references."""
+        for object_id in object_ids:
+            self.held.pop(object_id, None)
+            self.values.pop(object_id, None)
+        if object_ids:
+            self.tell(f.ObjectsReleased(object_ids))
+
+    def receive_values(self, command: c.ObjectsReady) -> None:
+        """Take values over; what is inside those that are held is held too, now and then."""
+        for object_id, value in command.objects:
+            if value.kind == ValueKind.FAILURE and decode_failure(value.data).kind == "object_lost":
+                assert object_id not in self.held, f"{object_id.hex()} was lost though {self.client_id} holds it"
+            if object_id not in self.held:
+                continue
+            self.values[object_id] = value
+            self.world.check_readable(value)
+            inside = [other for other in value.contained if other not in self.held]
+            if inside and self.world.random.random() < 0.5:
+                self.held.update(dict.fromkeys(inside))
+                self.tell(f.ObjectsHeld(inside), f.ObjectsRequested(inside))
+
+
+class VirtualDriver(VirtualClient):
+    """A user program that submits, waits, cancels and forgets at random."""
+
+    def __init__(self, client_id: ClientId, root: TaskId, world: World) -> None:
+        super().__init__(client_id, world)
+        self.root = root
+        self.index = 0
+        self.put_index = 0
+        self.puts: dict[ObjectId, int] = {}
+        self.submitted: deque[TaskId] = deque(maxlen=60)
+
+    def receive(self, command: c.ClientCommand) -> None:
+        """Handle one command of the node."""
+        if isinstance(command, c.ObjectsReady):
+            self.receive_values(command)
+        elif isinstance(command, c.SpaceGranted):
+            size = self.puts.pop(command.object_id)
+            if command.error:
+                return
+            if self.world.random.random() < 0.1:
+                self.tell(f.SpaceReturned(command.object_id))
+                return
+            contained = tuple(self.world.random.sample(list(self.held), min(len(self.held), 2)))
+            value = ObjectValue(ValueKind.SHARED, b"", command.offset, size, contained)
+            self.held[command.object_id] = None
+            self.tell(f.ObjectSealed(command.object_id, self.world.at, value))
+
+    def act(self) -> None:
+        """Do one thing that a user program might."""
+        random = self.world.random
+        choice = random.random()
+        if choice < 0.35 and self.world.wants_more_tasks():
+            count = random.choice((1, 1, 2, 5, 20))
+            prefix = children_prefix(self.root)
+            self.submitted.extend(child_task_id(prefix, self.index + i) for i in range(count))
+            self.submit(random, self.root, self.index, count, 0)
+            self.index += count
+        elif choice < 0.45:
+            object_id = put_object_id(self.root, self.put_index)
+            self.put_index += 1
+            self.puts[object_id] = random.choice((1_000, 90_000, 300_000, 5_000_000))
+            self.tell(f.SpaceRequested(object_id, self.puts[object_id]))
+        elif choice < 0.50 and self.submitted:
+            some = random.choices(list(self.submitted), k=random.randint(1, 4))
+            self.tell(f.CancelRequested(some, self.world.at, random.random() < 0.3, random.random() < 0.6, "user"))
+        elif choice < 0.60 and self.held:
+            some_held = random.sample(list(self.held), min(3, len(self.held)))
+            self.tell(f.ObjectsRequested(some_held))
+        elif len(self.held) > 20 or choice < 0.7:
+            self.release(random.sample(list(self.held), min(len(self.held), 15)))
+
+
+class VirtualWorker(VirtualClient):
+    """A worker process: runs the programs of its tasks in order, one step at a time."""
+
+    def __init__(self, client_id: ClientId, world: World) -> None:
+        super().__init__(client_id, world)
+        self.queue: deque[TaskAssignment] = deque()
+        self.ops: deque[Op] | None = None
+        self.ops_random = Random(0)
+        self.children: list[ObjectId] = []
+        self.child_index = 0
+        self.put_index = 0
+        self.started_at = 0.0
+        self.awaits: list[ObjectId] = []
+        self.awaits_space: ObjectId | None = None
+        self.space_bytes = 0
+
+    @property
+    def head_id(self) -> TaskId:
+        """The task that runs, or is next."""
+        return TaskId(self.queue[0].task_id)
+
+    def receive(self, command: c.ClientCommand) -> None:
+        """Handle one command of the node."""
+        if isinstance(command, c.TasksAssigned):
+            self.world.note_assignment(self, command)
+            self.queue.extend(command.tasks)
+        elif isinstance(command, c.ObjectsReady):
+            self.receive_values(command)
+        elif isinstance(command, c.ReturnTasks):
+            kept = 1 if self.ops is not None else 0
+            returned = [TaskId(task.task_id) for task in list(self.queue)[kept:]]
+            self.queue = deque(list(self.queue)[:kept])
+            self.tell(f.TasksReturned(self.client_id, self.world.at, returned))
+        elif isinstance(command, c.InterruptTask):
+            self._interrupt(command.task_id)
+        elif isinstance(command, c.SpaceGranted):
+            self._use_space(command)
+        elif isinstance(command, c.Exit):
+            self.world.worker_ends(self, intended=True)
+
+    def can_step(self) -> bool:
+        """Whether there is something to do that does not wait for the node."""
+        if self.ops is None:
+            return bool(self.queue)
+        return self.awaits_space is None and all(object_id in self.values for object_id in self.awaits)
+
+    def step(self) -> None:
+        """One step of the running task's program."""
+        if self.ops is None:
+            self._begin()
+            return
+        if self.awaits:
+            self.awaits = []
+            self.tell(f.WorkerUnblocked(self.client_id, self.world.at))
+        op = self.ops.popleft()
+        if op.kind == "work":
+            if op.amount:
+                self.ops.appendleft(Op("work", op.amount - 1))
+        elif op.kind == "spawn":
+            self._spawn(op.amount)
+        elif op.kind == "get":
+            self._get()
+        elif op.kind in ("put", "return_shared"):
+            self._request_space(op)
+        elif op.kind == "print":
+            self.tell(f.TaskOutput(self.head_id, self.world.at, "stdout", "hello\n"))
+        elif op.kind == "raise":
+            self._end(f.TaskFailed(self.head_id, self.started_at, self.world.at, RAISED, "ValueError: x"))
+        else:
+            self._return([self._result() for _ in range(self._num_returns())])
+
+    def _begin(self) -> None:
+        info = self.world.tasks[self.head_id]
+        for value in self.queue[0].values:
+            self.world.check_readable(value)
+            assert value.kind < ValueKind.ERROR, "a task was given an error as its argument"
+        self.ops = deque(program(self.world.seed, self.head_id, info.depth))
+        self.ops_random = Random(f"ops {self.world.seed} {self.head_id.hex()}")
+        self.children, self.child_index, self.put_index = [], 0, 0
+        self.started_at = self.world.at
+        mine = [object_id for object_id in info.spec.contained if object_id not in self.held]
+        if mine:
+            self.held.update(dict.fromkeys(mine))
+            self.tell(f.ObjectsHeld(mine))
+
+    def _spawn(self, count: int) -> None:
+        if self.child_index == 0:
+            # A retry submits the same again, so what is drawn from must not depend on what this process ran before.
+            kept, self.held = self.held, {}
+            new = self.submit(self.ops_random, self.head_id, 0, count, self.world.tasks[self.head_id].depth + 1)
+            self.held = kept | self.held
+        else:
+            kept, self.held = self.held, dict.fromkeys(self.children)
+            new = self.submit(
+                self.ops_random, self.head_id, self.child_index, count, self.world.tasks[self.head_id].depth + 1
+            )
+            self.held = kept | self.held
+        self.child_index += count
+        self.children += new
+
+    def _get(self) -> None:
+        self.awaits = [object_id for object_id in self.children if object_id in self.held]
+        if self.awaits:
+            self.tell(f.WorkerBlocked(self.client_id, self.world.at))
+            extra = [object_id for object_id in self.awaits if object_id not in self.values]
+            if extra and self.world.random.random() < 0.3:
+                self.tell(f.ObjectsRequested(extra))
+
+    def _request_space(self, op: Op) -> None:
+        if op.kind == "return_shared" and not self._num_returns():
+            self._return([])
+            return
+        if op.kind == "put":
+            object_id = put_object_id(self.head_id, self.put_index)
+            self.put_index += 1
+        else:
+            object_id = return_object_id(self.head_id, 0)
+        self.awaits_space, self.space_bytes = object_id, op.amount
+        self.tell(f.SpaceRequested(object_id, op.amount))
+
+    def _use_space(self, command: c.SpaceGranted) -> None:
+        if self.awaits_space != command.object_id or self.ops is None:
+            return
+        self.awaits_space = None
+        is_put = command.object_id[16] >= 0x80
+        if command.error:
+            if not is_put:
+                self._end(f.TaskFailed(self.head_id, self.started_at, self.world.at, RAISED, "store full"))
+            return
+        value = ObjectValue(ValueKind.SHARED, b"", command.offset, self.space_bytes, self._some_held())
+        if is_put:
+            self.held[command.object_id] = None
+            self.values[command.object_id] = value
+            self.tell(f.ObjectSealed(command.object_id, self.world.at, value))
+        else:
+            self._return([value] + [self._result() for _ in range(self._num_returns() - 1)])
+
+    def _result(self) -> ObjectValue:
+        return ObjectValue(ValueKind.INLINE, b"v", 0, 0, self._some_held())
+
+    def _some_held(self) -> tuple[ObjectId, ...]:
+        held = list(self.held)
+        return (self.world.random.choice(held),) if held and self.world.random.random() < 0.4 else ()
+
+    def _num_returns(self) -> int:
+        return self.world.tasks[self.head_id].template.num_returns
+
+    def _return(self, values: list[ObjectValue]) -> None:
+        self._end(f.TaskFinished(self.head_id, self.started_at, self.world.at, tuple(values)))
+
+    def _interrupt(self, task_id: TaskId) -> None:
+        random = self.world.random
+        if self.ops is not None and self.queue and self.head_id == task_id:
+            if random.random() < 0.2:
+                return
+            if self.awaits_space is not None and self.awaits_space[16] >= 0x80:
+                self.tell(f.SpaceReturned(self.awaits_space))
+            self._end(f.TaskCancelled(task_id, self.world.at, "interrupted"))
+            return
+        for task in self.queue:
+            if task.task_id == task_id:
+                self.queue.remove(task)
+                self.tell(f.TaskCancelled(task_id, self.world.at, "dropped"))
+                return
+
+    def _end(self, fact: f.Fact) -> None:
+        if self.awaits:
+            self.awaits = []
+            if self.world.random.random() < 0.8:
+                self.tell(f.WorkerUnblocked(self.client_id, self.world.at))
+                self.tell(fact)
+            else:
+                self.tell(fact)
+                self.tell(f.WorkerUnblocked(self.client_id, self.world.at))
+        else:
+            self.tell(fact)
+        self.queue.popleft()
+        self.ops = None
+        self.awaits_space = None
+        if self.world.random.random() < 0.7 or len(self.held) > 30:
+            self.release(list(self.held))

@@ -1,0 +1,67 @@
+"""What virtual tasks do: a short program for each task, the same whenever the task runs.
+
+A retried task must submit the same children and put the same objects, so a program follows from the task's id and the
+seed alone; whether a worker crashes meanwhile does not.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import NamedTuple
+
+from cellray.ids import FunctionHash, TaskId
+from cellray.model.task import TaskTemplate, make_resources, make_template
+
+NODE_RESOURCES = {"CPU": 4, "GPU": 1}
+FUNCTION = FunctionHash(b"simulated-work--")
+DEPTH_MAX = 4
+
+
+class Op(NamedTuple):
+    """One step of a program: `kind`, and how many or how large."""
+
+    kind: str
+    amount: int = 0
+
+
+def _template(name: str, amounts: dict[str, float], **options: int | bool) -> TaskTemplate:
+    return make_template(FUNCTION, name, make_resources(amounts), **options)  # type: ignore[arg-type]
+
+
+TEMPLATES = (
+    _template("one", {"CPU": 1}),
+    _template("two_returns", {"CPU": 1}, num_returns=2),
+    _template("no_return", {"CPU": 1}, num_returns=0),
+    _template("half", {"CPU": 0.5}),
+    _template("wide", {"CPU": 3}),
+    _template("gpu", {"CPU": 1, "GPU": 1}),
+    _template("free", {}),
+    _template("fragile", {"CPU": 1}, max_retries=0),
+    _template("stubborn", {"CPU": 1}, retry_exceptions=True, max_retries=2),
+    _template("impossible", {"GPU": 9}),
+)
+WEIGHTS = (30, 6, 3, 6, 3, 4, 4, 3, 4, 1)
+
+
+def program(seed: int, task_id: TaskId, depth: int) -> list[Op]:
+    """The steps of the task `depth` levels below its driver."""
+    random = Random(f"{seed} {task_id.hex()}")
+    ops: list[Op] = [Op("work", random.choice((0, 0, 0, 1, 3)))]
+    if random.random() < 0.15:
+        ops.append(Op("put", random.choice((50, 5_000, 60_000))))
+    if depth < DEPTH_MAX and random.random() < 0.25:
+        ops.append(Op("spawn", random.randint(1, 3)))
+        if random.random() < 0.7:
+            ops.append(Op("get"))
+        if random.random() < 0.2:
+            ops.append(Op("spawn", 1))
+            ops.append(Op("get"))
+    if random.random() < 0.1:
+        ops.append(Op("print"))
+    if random.random() < 0.07:
+        ops.append(Op("raise"))
+    elif random.random() < 0.15:
+        ops.append(Op("return_shared", random.choice((70_000, 120_000, 200_000))))
+    else:
+        ops.append(Op("return"))
+    return ops

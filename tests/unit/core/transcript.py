@@ -1,0 +1,318 @@
+"""Transcripts: what a core is told and what it answers, as text that people read and review.
+
+A line that begins with `>` is told; the indented lines after it are what the core answered, written by the test when
+it runs with UPDATE_TRANSCRIPTS=1. Tasks and clients have names; `a.0` is the first return of task `a`, `d.p0` what
+`d` stores with its first `put`. The words are explained by `Interpreter`, one method for each.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from cellray.config import Config
+from cellray.core import NodeScheduler
+from cellray.core.invariants import check
+from cellray.ids import (
+    ClientId,
+    FunctionHash,
+    JobId,
+    NodeId,
+    ObjectId,
+    TaskId,
+    child_task_id,
+    children_prefix,
+    put_object_id,
+    return_object_id,
+    root_task_id,
+    short_task_id,
+)
+from cellray.model import command as c
+from cellray.model import fact as f
+from cellray.model.object import ObjectValue, ValueKind, decode_failure
+from cellray.model.task import Function, TaskSpec, TaskTemplate, make_resources, make_template
+
+TASK = re.compile(r"(?P<name>\w+):(?P<template>\w+)(\((?P<deps>[^)]*)\))?(\{(?P<contained>[^}]*)\})?$")
+
+
+def replay(text: str) -> str:
+    """The transcript with the core's answers as they are now."""
+    interpreter = Interpreter()
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith(">"):
+            lines.append(line)
+            lines += [f"    {answer}" for answer in interpreter.tell(line[1:].strip())]
+        elif not line.startswith("    "):
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+class Interpreter:
+    """Runs told lines. `> at 1.5` sets the time; all others are facts."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.core = NodeScheduler(NodeId("n"), make_resources({"CPU": 1}), 0, Config())
+        self.clients: dict[str, ClientId] = {"shell": ClientId(0)}
+        self.roots: dict[str, TaskId] = {}
+        self.tasks: dict[str, TaskId] = {}
+        self.templates: dict[str, TaskTemplate] = {}
+        self.names: dict[bytes, str] = {}
+        self.indices: dict[TaskId, int] = {}
+
+    def tell(self, line: str) -> Iterator[str]:
+        """Handle one line; the core's answer, rendered."""
+        words = shlex.split(line)
+        if words[0] == "node":
+            self._node(words[1:])
+            return
+        if words[0] == "at":
+            self.at = float(words[1])
+            return
+        source, facts = self._facts(words)
+        commands = self.core.handle(facts, source, self.at)
+        check(self.core)
+        for command in commands:
+            yield from self._render(command)
+
+    def _node(self, words: list[str]) -> None:
+        """`node CPU=2 arena=1000 workers_max=3`: a node; names of settings are those of Config."""
+        pairs = dict(word.split("=") for word in words)
+        arena = int(pairs.pop("arena", "0"))
+        limits = {name: float(pairs.pop(name)) for name in list(pairs) if name in Config.__struct_fields__}
+        config = Config(**{k: int(v) if v.is_integer() else v for k, v in limits.items()})  # type: ignore[arg-type]
+        amounts = {name: float(amount) for name, amount in pairs.items()}
+        self.core = NodeScheduler(NodeId("n"), make_resources(amounts), arena, config)
+
+    def _facts(self, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
+        verb = words[1] if len(words) > 1 else words[0]
+        handler = getattr(self, f"_on_{verb.replace('-', '_')}", None)
+        if handler is None:
+            raise ValueError(f"{' '.join(words)!r} is nothing a transcript can say")
+        source, fact = handler(words[0], words[2:])
+        facts = fact if isinstance(fact, list) else [fact]
+        return source, facts
+
+    def _on_connects(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d connects` a driver, `w1 connects` a worker: drivers' names begin with d, workers' with w."""
+        client = self.clients[name] = ClientId(len(self.clients))
+        self.names[client.to_bytes(8, "big")] = name
+        if name.startswith("w"):
+            return ClientId(0), f.WorkerStarted(client, self.at, 100 + client)
+        job = JobId(name.encode().ljust(4, b"-"))
+        self.roots[name] = root_task_id(job)
+        return ClientId(0), f.JobStarted(client, job, self.roots[name], self.at, 1, "test")
+
+    def _on_leaves(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d leaves`, `w1 leaves signal=9 tail=...` (or `code=1`, `intended=1`)."""
+        client = self.clients[name]
+        options = dict(word.split("=", 1) for word in words)
+        if name.startswith("d"):
+            return ClientId(0), f.JobEnded(client, JobId(name.encode().ljust(4, b"-")), self.at, "")
+        code, signal = int(options.get("code", "0")), int(options.get("signal", "0"))
+        intended = "intended" in options
+        return ClientId(0), f.WorkerExited(client, self.at, code, signal, options.get("tail", ""), intended)
+
+    def _on_fails_to_start(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`shell fails-to-start`: a worker ended before it connected."""
+        return ClientId(0), f.WorkerExited(ClientId(0), self.at, 1, 0, " ".join(words))
+
+    def _on_ticks(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`shell ticks`."""
+        return ClientId(0), f.ClockTicked(self.at)
+
+    def _on_defines(self, name: str, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
+        """`d defines f CPU=1 returns=2 retries=0 retry_exceptions=1`."""
+        options = dict(word.split("=") for word in words[1:])
+        content = FunctionHash(words[0].encode().ljust(16, b"-"))
+        returns, retries = int(options.pop("returns", "1")), int(options.pop("retries", "3"))
+        again = bool(options.pop("retry_exceptions", ""))
+        demand = make_resources({key: float(amount) for key, amount in options.items()})
+        template = make_template(
+            content, words[0], demand, num_returns=returns, max_retries=retries, retry_exceptions=again
+        )
+        self.templates[words[0]] = template
+        function = Function(content, words[0], "m", "", b"")
+        return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
+
+    def _on_submits(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d submits a:f b:f(a.0){c.0}`: b depends on a's return and carries c's. `w1 submits under=a x:f`."""
+        parent = self.roots.get(name)
+        if words[0].startswith("under="):
+            parent = self.tasks[words.pop(0)[6:]]
+        assert parent is not None, "a worker submits under=<task>"
+        specs = []
+        for word in words:
+            match = TASK.match(word)
+            assert match, word
+            known = self.tasks.get(match["name"])
+            index = int.from_bytes(known[12:], "big") if known else self.indices.get(parent, 0)
+            self.indices[parent] = max(self.indices.get(parent, 0), index + 1)
+            task_id = child_task_id(children_prefix(parent), index)
+            self.tasks[match["name"]] = task_id
+            self.names[task_id] = match["name"]
+            template_id = self.templates[match["template"]].template_id
+            dependencies, contained = self._objects(match["deps"]), self._objects(match["contained"])
+            specs.append(TaskSpec(index, template_id, b"", dependencies, contained))
+        return self.clients[name], f.TasksSubmitted(parent, self.at, specs)
+
+    def _on_finishes(self, name: str, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
+        """`w1 finishes a b ms=5 =x shared=0:100 holding=c.0`: each task with these values, after running 5 ms."""
+        tasks = [word for word in words if "=" not in word]
+        run_s = next((float(word[3:]) / 1000 for word in words if word.startswith("ms=")), 0.001)
+        inside = tuple(self._object(word[8:]) for word in words if word.startswith("holding="))
+        values = [
+            ObjectValue(ValueKind.INLINE, word[1:].encode(), contained=inside) for word in words if word[0] == "="
+        ]
+        for word in words:
+            if word.startswith("shared="):
+                offset, size = word[7:].split(":")
+                values.append(ObjectValue(ValueKind.SHARED, b"", int(offset), int(size), inside))
+        began = self.at - run_s
+        return self.clients[name], [f.TaskFinished(self.tasks[t], began, self.at, tuple(values)) for t in tasks]
+
+    def _on_raises(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`w1 raises a "ValueError: bad"`."""
+        value = ObjectValue(ValueKind.ERROR, words[1].encode())
+        return self.clients[name], f.TaskFailed(self.tasks[words[0]], self.at - 0.001, self.at, value, words[1])
+
+    def _on_drops(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`w1 drops a`: interrupted, or never begun."""
+        return self.clients[name], f.TaskCancelled(self.tasks[words[0]], self.at)
+
+    def _on_returns(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`w1 returns b c`: not begun."""
+        return self.clients[name], f.TasksReturned(self.clients[name], self.at, [self.tasks[word] for word in words])
+
+    def _on_blocks(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`w1 blocks`: waits in get."""
+        return self.clients[name], f.WorkerBlocked(self.clients[name], self.at)
+
+    def _on_unblocks(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`w1 unblocks`."""
+        return self.clients[name], f.WorkerUnblocked(self.clients[name], self.at)
+
+    def _on_cancels(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d cancels a force recursive`."""
+        tasks = [self.tasks[word] for word in words if word not in ("force", "recursive")]
+        return self.clients[name], f.CancelRequested(tasks, self.at, "force" in words, "recursive" in words, "asked to")
+
+    def _on_prints(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`w1 prints a text`."""
+        return self.clients[name], f.TaskOutput(self.tasks[words[0]], self.at, "stdout", words[1])
+
+    def _on_requests(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d requests a.0`."""
+        return self.clients[name], f.ObjectsRequested([self._object(word) for word in words])
+
+    def _on_holds(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d holds a.0`."""
+        return self.clients[name], f.ObjectsHeld([self._object(word) for word in words])
+
+    def _on_releases(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d releases a.0`."""
+        return self.clients[name], f.ObjectsReleased([self._object(word) for word in words])
+
+    def _on_wants(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d wants d.p0 100`: space."""
+        return self.clients[name], f.SpaceRequested(self._object(words[0]), int(words[1]))
+
+    def _on_seals(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d seals d.p0 0:100`."""
+        offset, size = words[1].split(":")
+        value = ObjectValue(ValueKind.SHARED, b"", int(offset), int(size))
+        return self.clients[name], f.ObjectSealed(self._object(words[0]), self.at, value)
+
+    def _objects(self, text: str | None) -> tuple[ObjectId, ...]:
+        return tuple(self._object(name) for name in text.split(",")) if text else ()
+
+    def _object(self, name: str) -> ObjectId:
+        base, index = name.split(".")
+        task_id = self.roots[base] if base in self.roots else self.tasks[base]
+        number = int(index.lstrip("p"))
+        object_id = put_object_id(task_id, number) if index[0] == "p" else return_object_id(task_id, number)
+        self.names[object_id] = name
+        return object_id
+
+    def _render(self, command: c.Command) -> Iterator[str]:
+        match command:
+            case c.AppendFacts(facts):
+                for fact in facts:
+                    yield f"log {self._fact(fact)}"
+            case c.Send(client, sent):
+                yield f"to {self._client(client)}: {self._sent(sent)}"
+            case c.StartWorkers(count):
+                yield f"start {count} worker(s)"
+            case c.KillWorker(worker, reason):
+                yield f"kill {self._client(worker)}: {self._plain(reason)}"
+
+    def _sent(self, sent: c.ClientCommand) -> str:
+        match sent:
+            case c.TasksAssigned(tasks, templates, functions):
+                runs = ", ".join(
+                    self._name(task.task_id)
+                    + (f"({', '.join(map(self._value, task.values))})" if task.values else "")
+                    + (f" attempt {task.attempt}" if task.attempt else "")
+                    for task in tasks
+                )
+                news = [f"template {t.name}" for t in templates] + [f"function {fn.name}" for fn in functions]
+                return f"run {runs}" + (f" with {', '.join(news)}" if news else "")
+            case c.ObjectsReady(objects):
+                return "ready " + ", ".join(f"{self._name(oid)} = {self._value(value)}" for oid, value in objects)
+            case c.InterruptTask(task_id):
+                return f"interrupt {self._name(task_id)}"
+            case c.ReturnTasks():
+                return "return what you have not begun"
+            case c.SpaceGranted(object_id, offset, error):
+                return f"write {self._name(object_id)} at {offset}" if not error else f"no space: {error}"
+            case c.OutputForwarded(task_id, stream, text):
+                return f"{stream} of {self._name(task_id)}: {text!r}"
+            case c.Warn(message):
+                return f"warning: {self._plain(message)}"
+            case c.Exit(reason):
+                return f"exit: {reason}"
+
+    def _fact(self, fact: f.LoggedFact) -> str:
+        name = type(fact).__name__
+        match fact:
+            case f.TasksDispatched(worker, _, tasks):
+                return f"{name} {self._client(worker)}: {', '.join(map(self._name, tasks))}"
+            case f.TaskFailed(task_id, error=error, summary=summary):
+                return f"{name} {self._name(task_id)}: {self._plain(summary)} [{self._value(error)}]"
+            case f.TaskRetried(task_id, attempt, _, reason):
+                return f"{name} {self._name(task_id)} attempt {attempt}: {reason}"
+            case f.TaskCancelled(task_id, _, reason):
+                return f"{name} {self._name(task_id)}: {reason}"
+            case f.TaskStarted(task_id, worker, at):
+                return f"{name} {self._name(task_id)} on {self._client(worker)} at {at:g}"
+            case f.ObjectsFreed(object_ids):
+                return f"{name} {', '.join(map(self._name, object_ids))}"
+        raise ValueError(f"no transcript shows {name} yet")
+
+    def _value(self, value: ObjectValue) -> str:
+        if value.kind == ValueKind.SHARED:
+            return f"shared {value.offset}:{value.object_bytes}"
+        if value.kind == ValueKind.FAILURE:
+            failure = decode_failure(value.data)
+            return f"{failure.kind}: {self._plain(failure.message)}"
+        text = repr(value.data.decode())
+        return f"raises {text}" if value.kind == ValueKind.ERROR else text
+
+    def _plain(self, text: str) -> str:
+        """Ids replaced by names, one line."""
+        for raw, name in self.names.items():
+            if len(raw) == 16:
+                text = re.sub(rf"\b{short_task_id(TaskId(raw))}\b", name, text)
+            text = re.sub(rf"\b{raw.hex()}\b", name, text)
+        return text.replace("\n", " / ")
+
+    def _name(self, raw: bytes) -> str:
+        if raw in self.names:
+            return self.names[raw]
+        task = self.names.get(raw[:16])
+        return f"{task}.{int.from_bytes(raw[16:], 'big')}" if task else raw.hex()
+
+    def _client(self, client: ClientId) -> str:
+        return next(name for name, known in self.clients.items() if known == client)

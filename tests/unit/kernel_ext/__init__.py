@@ -1,0 +1,1 @@
+"""The notebook extension, without processes."""

@@ -1,0 +1,1 @@
+"""Tests of the fold and of what is read from it."""
