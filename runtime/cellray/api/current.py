@@ -9,15 +9,24 @@ from cellray.errors import SessionError
 from cellray.ports import Engine
 
 _engine: Engine | None = None
-_pid = 0
+_inherited: Engine | None = None
+"""In a forked process the parent's, which is of no use here: the connection is the parent's."""
 _starter: Callable[[], None] | None = None
 
 
 def set_engine(engine: Engine | None) -> None:
     """Make `engine` the one that the API of this process uses."""
-    global _engine, _pid
-    _engine = engine
-    _pid = os.getpid()
+    global _engine, _inherited
+    _engine, _inherited = engine, None
+
+
+def _disown() -> None:
+    global _engine, _inherited
+    _engine, _inherited = None, _engine or _inherited
+
+
+# Asked at each call of a remote function: a hook costs that call nothing, where comparing process ids is a system call.
+os.register_at_fork(after_in_child=_disown)
 
 
 def set_starter(starter: Callable[[], None]) -> None:
@@ -28,7 +37,7 @@ def set_starter(starter: Callable[[], None]) -> None:
 
 def engine_or_none() -> Engine | None:
     """The engine, if this process has a session."""
-    return _engine if _pid == os.getpid() else None
+    return _engine
 
 
 def require_engine() -> Engine:
@@ -36,9 +45,9 @@ def require_engine() -> Engine:
 
     Raises SessionError in a process that was forked from a driver: the connection belongs to the parent.
     """
-    if _engine is not None and _pid == os.getpid():
-        return _engine
     if _engine is not None:
+        return _engine
+    if _inherited is not None:
         raise SessionError(
             "this process was forked from one that had a Cellray session, and a session cannot be shared by forking. "
             "Call cellray.init(address='auto') in the child, or start it with the 'spawn' method."

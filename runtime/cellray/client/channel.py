@@ -5,8 +5,8 @@ round trip costs no thread switch, and one background thread reads and flushes w
 thread is "hot" (looks at the buffer every flush interval) while there was traffic lately and sleeps otherwise; the
 first fact after a rest wakes it. Nothing here knows what facts and commands mean.
 
-A KeyboardInterrupt may come at any bytecode of the main thread. It must never hit between reading bytes and handing
-them on, or in the middle of a frame being sent; `_InterruptShield` holds it back for exactly those spans.
+A KeyboardInterrupt must never hit between reading bytes and handing them on, or in the middle of a frame being sent;
+`client.interrupts` holds it back for exactly those spans.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Callable
 
+from cellray.client.interrupts import Shield, Shields
 from cellray.errors import SessionLostError
 from cellray.model.command import ClientCommand, command_decoder
 from cellray.model.fact import UNLOGGED, Fact, TasksSubmitted, fact_encoder
@@ -70,7 +69,7 @@ class Channel:
         self._changed = threading.Condition()
         self._waiters = 0
         self._cold = False
-        self._shield = _InterruptShield()
+        self._shields = Shields()
         self.closed_reason: str | None = None
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
@@ -115,7 +114,7 @@ class Channel:
         """Send all that is buffered, now. Returns when the socket has taken it."""
         if self.closed_reason is not None:
             return
-        with self._shield.held():
+        with self._shields.here():
             self._before_flush()
             with self._sending:
                 with self._buffer_lock:
@@ -159,8 +158,8 @@ class Channel:
                 return False
             if self._reading.acquire(blocking=False):
                 try:
-                    with self._shield.installed():
-                        self._read_until(done, deadline)
+                    with self._shields.here() as shield:
+                        self._read_until(done, deadline, shield)
                 finally:
                     self._reading.release()
                     self._notify()
@@ -168,14 +167,15 @@ class Channel:
                 self._wait_for_reader(done, remaining)
         return True
 
-    def _read_until(self, done: Callable[[], bool], deadline: float | None) -> None:
+    def _read_until(self, done: Callable[[], bool], deadline: float | None, shield: Shield) -> None:
         while not done() and self.closed_reason is None:
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
                 return
-            if not self._poll.poll(None if remaining is None else max(1, int(remaining * 1000))):
-                continue
-            with self._shield.held():
+            shield.open()
+            arrived = self._poll.poll(None if remaining is None else max(1, int(remaining * 1000)))
+            shield.shut()
+            if arrived:
                 self._read_once()
 
     def _wait_for_reader(self, done: Callable[[], bool], remaining: float | None) -> None:
@@ -279,63 +279,3 @@ class Channel:
         self._socket.close()
         with contextlib.suppress(OSError):
             os.close(self._wake_write)
-
-
-class _InterruptShield:
-    """Holds SIGINT back while bytes are on their way, in the main thread only.
-
-    `installed()` puts the shield's handler in front of the present one for the time of a wait; within it `held()`
-    marks the spans where an interrupt must wait. Outside `installed()`, `held()` installs it for itself.
-    """
-
-    def __init__(self) -> None:
-        self._previous: Callable[[int, FrameType | None], object] | None = None
-        self._held = False
-        self._pending = False
-
-    def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
-        if self._held:
-            self._pending = True
-        elif self._previous is not None:
-            self._previous(signum, frame)
-
-    @contextlib.contextmanager
-    def installed(self) -> Iterator[None]:
-        """Within it SIGINT goes to the handler it would have gone to, but never during `held()`."""
-        if self._previous is not None or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        previous = signal.getsignal(signal.SIGINT)
-        if not callable(previous):  # ignored, default or not set from Python: nothing would be raised
-            yield
-            return
-        self._previous = previous
-        signal.signal(signal.SIGINT, self._on_sigint)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, previous)
-            self._previous = None
-            self._deliver(previous)
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Within it no interrupt is raised in the main thread; one that came is raised right after."""
-        if self._held or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        if self._previous is None:
-            with self.installed(), self.held():
-                yield
-            return
-        self._held = True
-        try:
-            yield
-        finally:
-            self._held = False
-        self._deliver(self._previous)
-
-    def _deliver(self, handler: Callable[[int, FrameType | None], object]) -> None:
-        if self._pending:
-            self._pending = False
-            handler(signal.SIGINT, None)

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 
-from cellray.ids import ObjectId, TaskId, children_prefix, put_object_id
+from cellray.ids import ObjectId, TaskId, child_task_id, children_prefix, put_object_id
 from cellray.model.task import Cell
 
 
 class SubmitContext:
-    """One parent's running counts. A task that runs again counts from zero again, and so makes the same ids."""
+    """One parent's running counts. A task that runs again counts from zero again, and so makes the same ids.
 
-    __slots__ = ("_lock", "cell", "next_index", "next_put", "prefix", "task_id")
+    One is made for each task that a worker runs, and most tasks submit nothing: what costs is made when it is needed.
+    """
+
+    __slots__ = ("_indices", "_prefix", "_puts", "cell", "task_id")
 
     def __init__(self, task_id: TaskId, cell: Cell | None) -> None:
         self.task_id = task_id
-        self.prefix = children_prefix(task_id)
         self.cell = cell
-        self.next_index = 0
-        self.next_put = 0
-        self._lock = threading.Lock()
+        self._prefix = b""
+        # Taking the next number of a count is one step for all threads.
+        self._indices = itertools.count()
+        self._puts = itertools.count()
 
-    def take_index(self) -> int:
-        """The next child's index."""
-        with self._lock:
-            index = self.next_index
-            self.next_index = index + 1
-        return index
+    def take_child(self) -> tuple[int, TaskId]:
+        """The next child's index and id."""
+        if not self._prefix:
+            self._prefix = children_prefix(self.task_id)
+        index = next(self._indices)
+        return index, child_task_id(self._prefix, index)
 
     def take_put(self) -> ObjectId:
         """The next `put` object's id."""
-        with self._lock:
-            index = self.next_put
-            self.next_put = index + 1
-        return put_object_id(self.task_id, index)
+        return put_object_id(self.task_id, next(self._puts))

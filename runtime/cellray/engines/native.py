@@ -21,7 +21,6 @@ from cellray.ids import (
     ObjectId,
     TaskId,
     TemplateId,
-    child_task_id,
     function_hash,
     return_object_id,
 )
@@ -150,8 +149,7 @@ class NativeEngine:
         else:
             data, dependencies, contained = b"", (), ()
         context = self.context
-        index = context.take_index()
-        task = child_task_id(context.prefix, index)
+        index, task = context.take_child()
         returns = [return_object_id(task, i) for i in range(prepared.num_returns)]
         for obj in returns:
             self.references.adopt(obj)
