@@ -25,6 +25,7 @@ PRE_STYLE = (
     "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
     "color:var(--jp-content-font-color1,inherit)"
 )
+SUMMARY_STYLE = "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px)"
 STDERR_STYLE = "display:block;background:var(--jp-rendermime-error-background,rgba(213,94,0,0.12))"
 
 
@@ -108,16 +109,20 @@ class CapturedText:
         body = "".join(_spans(self._head)) + ("\n" + gap if gap else "") + "".join(_spans(self._tail))
         block = f'<pre style="{PRE_STYLE}">{body}</pre>'
         if self.floods:
-            return f"<details><summary>Output: {escape(self._gap())}</summary>{block}</details>"
+            summary = f'<summary style="{SUMMARY_STYLE}">Much output: {escape(self._lost())}</summary>'
+            return f"<details>{summary}{block}</details>"
         return block
 
     def _gap(self) -> str:
+        return f"... {self._lost()}"
+
+    def _lost(self) -> str:
         parts = []
         if self._omitted_chars:
-            parts.append(f"{plural(self._omitted_lines, 'line')} left out here")
+            parts.append(f"{plural(self._omitted_lines, 'line')} left out between its beginning and its end")
         if self._dropped_bytes:
             parts.append(f"{count(self._dropped_bytes)} bytes came faster than they could be sent and are in no view")
-        return "... " + "; ".join(parts)
+        return "; ".join(parts)
 
     def _last_lines(self) -> str:
         text = plain("".join(piece.text for piece in (self._tail or self._head)))

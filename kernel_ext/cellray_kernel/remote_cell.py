@@ -11,12 +11,15 @@ import builtins
 import importlib
 import linecache
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from cellray.exceptions import CellrayError, SerializationError
 
 from cellray_kernel.pickling import why_unpicklable
+
+CELLS_COMPILED_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def run_cell(cell: CellCode, given: dict[str, Any], ref_names: tuple[str, ...], 
     namespace.update(cell.values)
     namespace.update(zip(ref_names, ref_values, strict=True))
     namespace.update(given)
-    body, last = compile_cell(cell)
+    body, last = compile_cell(cell.text, cell.first_line, cell.filename, cell.has_value)
     try:
         exec(body, namespace)
         value = eval(last, namespace) if last is not None else None
@@ -61,17 +64,21 @@ def run_cell(cell: CellCode, given: dict[str, Any], ref_names: tuple[str, ...], 
     return tuple(results) if cell.outputs else results[0]
 
 
-def compile_cell(cell: CellCode) -> tuple[CodeType, CodeType | None]:
-    """The cell's statements, and its last expression when its value is wanted, with the lines the user sees."""
+@lru_cache(maxsize=CELLS_COMPILED_MAX)
+def compile_cell(text: str, first_line: int, filename: str, has_value: bool) -> tuple[CodeType, CodeType | None]:
+    """The cell's statements, and its last expression when its value is wanted, with the lines the user sees.
+
+    The fields are those of `CellCode`. Kept, because a fan-out runs the same cell many times in one worker.
+    """
     # Blank lines stand for the magic line, so that the code keeps its line numbers.
-    lines = ["\n"] * (cell.first_line - 1) + cell.text.splitlines(keepends=True)[cell.first_line - 1 :]
-    tree = ast.parse("".join(lines), cell.filename)
+    lines = ["\n"] * (first_line - 1) + text.splitlines(keepends=True)[first_line - 1 :]
+    tree = ast.parse("".join(lines), filename)
     last: CodeType | None = None
-    if cell.has_value:
+    if has_value:
         statement = tree.body.pop()
         assert isinstance(statement, ast.Expr)
-        last = compile(ast.Expression(statement.value), cell.filename, "eval", dont_inherit=True)
-    return compile(tree, cell.filename, "exec", dont_inherit=True), last
+        last = compile(ast.Expression(statement.value), filename, "eval", dont_inherit=True)
+    return compile(tree, filename, "exec", dont_inherit=True), last
 
 
 def remember_source(cell: CellCode) -> None:

@@ -73,6 +73,7 @@ class CellraySession:
 
     def __init__(self) -> None:
         self._function: Any = None
+        self._prepared: tuple[Any, Any] = (None, None)
 
     def ensure(self) -> None:
         """Start or join a session if there is none."""
@@ -97,6 +98,12 @@ class CellraySession:
         options: RemoteOptions,
     ) -> tuple[Any, ...]:
         """Submit one task that runs the cell."""
+        function = self._function_with(num_returns, name, options)
+        returned = function.remote(cell, given, tuple(refs), *refs.values())
+        return (returned,) if num_returns == 1 else tuple(returned)
+
+    def _function_with(self, num_returns: int, name: str, options: RemoteOptions) -> Any:
+        """The function with its options; the tasks of a fan-out share one, which is exported once."""
         if self._function is None:
             self._function = cellray.remote(run_cell)
         asked = {
@@ -106,9 +113,10 @@ class CellraySession:
             "resources": options.resources or None,
         }
         chosen = {key: value for key, value in asked.items() if value is not None}
-        function = self._function.options(num_returns=num_returns, name=name, **chosen)
-        returned = function.remote(cell, given, tuple(refs), *refs.values())
-        return (returned,) if num_returns == 1 else tuple(returned)
+        wanted = {"num_returns": num_returns, "name": name, **chosen}
+        if self._prepared[0] != wanted:
+            self._prepared = (wanted, self._function.options(**wanted))
+        return self._prepared[1]
 
     def watch(self, ref: Any, callback: DoneCallback) -> None:
         """Call once when the object exists or failed."""

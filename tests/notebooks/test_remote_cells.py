@@ -176,3 +176,14 @@ def test_the_session_is_described(run_notebook: RunNotebook) -> None:
     assert "2 CPU" in after[0].text
     assert "0 cells running" in after[0].text
     assert "%cellray cancel" in wrong[0].text
+
+
+def test_the_graph_and_the_lineage_are_shown(run_notebook: RunNotebook) -> None:
+    _, graph, lineage, wrong, wrong_kind = run_notebook(
+        "%%remote --wait\ny = 1", "%graph", "%lineage y", "%lineage", "%lineage 3"
+    )
+    assert kinds(graph) == ["display_data"]
+    assert "Task graph" in graph[0].text
+    assert kinds(lineage) == ["display_data"]
+    assert "%lineage wants a reference" in wrong[0].text
+    assert "3 is int" in wrong_kind[0].text
