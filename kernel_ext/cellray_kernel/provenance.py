@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cellray.provenance import Cell, set_current_cell
+from cellray.provenance import Cell, cancel_current_cell, set_current_cell
 
+from cellray_kernel.human import plural
 from cellray_kernel.publisher import Publisher
 
 
@@ -66,8 +67,12 @@ class CellTracker:
         set_current_cell(Cell(self._kernel_id, cell_id, count))
         self._on_begin(cell_id)
 
-    def on_post_run_cell(self, _result: Any) -> None:
-        """A cell ended: its display updates must be on their way before its reply is."""
+    def on_post_run_cell(self, result: Any) -> None:
+        """A cell ended: its display updates must be on their way before its reply is. An interrupt takes its tasks along."""
+        if isinstance(getattr(result, "error_in_exec", None), KeyboardInterrupt):
+            number = cancel_current_cell("its cell was interrupted")
+            if number:
+                print(f"{plural(number, 'task')} of this cell cancelled")  # noqa: T201
         self._on_end()
         set_current_cell(None)
 

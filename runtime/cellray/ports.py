@@ -122,6 +122,12 @@ class Engine(Protocol):
     def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
         """Cancel a task."""
 
+    def mark(self) -> int:
+        """A point in the order of this process's own submissions, for `cancel_since`."""
+
+    def cancel_since(self, mark: int, reason: str) -> int:
+        """Cancel what this process submitted after the mark and has not ended; how many tasks."""
+
     def retain(self, obj: ObjectId) -> None:
         """A reference to the object came to be in this process."""
 

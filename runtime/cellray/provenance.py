@@ -13,18 +13,23 @@ from cellray.model.task import Cell
 
 OutputCallback = Callable[[str | None, bytes, str, str, int], None]
 
-__all__ = ["Cell", "current_cell", "epoch", "on_output", "route_output", "set_current_cell"]
+__all__ = ["Cell", "cancel_current_cell", "current_cell", "epoch", "on_output", "route_output", "set_current_cell"]
+
+NO_MARK = -1
 
 _cell: Cell | None = None
 _epoch = 0
+_mark = NO_MARK
 _listeners: list[OutputCallback] = []
 
 
 def set_current_cell(cell: Cell | None) -> None:
     """The cell that runs from now on (None: none). Functions are exported anew in each cell: see RemoteFunction."""
-    global _cell, _epoch
+    global _cell, _epoch, _mark
     _cell = cell
     _epoch += 1
+    engine = current.engine_or_none()
+    _mark = engine.mark() if engine is not None else NO_MARK
 
 
 def current_cell() -> Cell | None:
@@ -36,6 +41,12 @@ def current_cell() -> Cell | None:
 def epoch() -> int:
     """Counts the cells that have run; constant in a script."""
     return _epoch
+
+
+def cancel_current_cell(reason: str) -> int:
+    """Cancel the unfinished tasks that the running cell has submitted, and theirs; how many the cell itself had."""
+    engine = current.engine_or_none()
+    return engine.cancel_since(_mark, reason) if engine is not None else 0
 
 
 def on_output(callback: OutputCallback) -> Callable[[], None]:

@@ -128,6 +128,23 @@ def test_one_failing_element_is_named_and_the_others_go_on(run_notebook: RunNote
     assert rest[0].text == str(sum(range(20)) - 17)
 
 
+def test_interrupting_an_ordinary_cell_cancels_the_tasks_it_submitted(kernel: LiveKernel) -> None:
+    kernel.run("import cellray, time\nslow = cellray.remote(time.sleep)\nearlier = slow.remote(0.2)")
+    request = kernel.execute("refs = [slow.remote(60) for _ in range(3)]\nprint('submitted')\ncellray.get(refs)")
+    kernel.messages(request, until=lambda message: "submitted" in "".join(texts([message], "stream")))
+    kernel.interrupt()
+    shown = kernel.finish(request)
+    assert any("3 tasks of this cell cancelled" in text for text in texts(shown, "stream"))
+    after = kernel.run(
+        "kinds = []\n"
+        "for ref in refs:\n"
+        "    try: cellray.get(ref, timeout=20)\n"
+        "    except cellray.exceptions.TaskCancelledError: kinds.append('cancelled')\n"
+        "kinds, cellray.get(earlier)"
+    )
+    assert texts(after, "execute_result") == ["(['cancelled', 'cancelled', 'cancelled'], None)"]
+
+
 def test_interrupting_a_fan_out_cancels_it_and_the_session_goes_on(kernel: LiveKernel) -> None:
     request = kernel.execute(
         "%%remote --for i in range(8)\nimport time\nprint('on')\nfor _ in range(600): time.sleep(0.1)"

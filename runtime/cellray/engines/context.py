@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from cellray.ids import ObjectId, TaskId, child_task_id, children_prefix, put_object_id
+from cellray.ids import PREFIX_BYTES, ObjectId, TaskId, child_task_id, children_prefix, put_object_id
 from cellray.model.task import Cell
 
 
@@ -34,3 +34,7 @@ class SubmitContext:
     def take_put(self) -> ObjectId:
         """The next `put` object's id."""
         return put_object_id(self.task_id, next(self._puts))
+
+    def index_of(self, task: TaskId) -> int:
+        """The index of a child; -1 for any other task."""
+        return int.from_bytes(task[PREFIX_BYTES:], "big") if self._prefix and task.startswith(self._prefix) else -1

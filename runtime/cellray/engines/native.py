@@ -22,6 +22,8 @@ from cellray.ids import (
     TaskId,
     TemplateId,
     function_hash,
+    is_put,
+    producer_of,
     return_object_id,
 )
 from cellray.model.command import Exit, ObjectsReady, OutputForwarded, SpaceGranted, Warn
@@ -255,6 +257,21 @@ class NativeEngine:
         self._require_open()
         self.channel.add(CancelRequested([task], self._clock.now(), force, recursive, "cellray.cancel()"))
         self.channel.flush()
+
+    def mark(self) -> int:
+        """A point in the order of submissions: an index that no task will have."""
+        return self.context.take_child()[0]
+
+    def cancel_since(self, mark: int, reason: str) -> int:
+        """Cancel unfinished tasks of the running parent with an index above the mark."""
+        self._require_open()
+        known = self._known
+        tasks = {producer_of(obj) for obj in tuple(self._expected) if obj not in known and not is_put(obj)}
+        unfinished = [task for task in tasks if self.context.index_of(task) > mark]
+        if unfinished:
+            self.channel.add(CancelRequested(unfinished, self._clock.now(), False, True, reason))
+            self.channel.flush()
+        return len(unfinished)
 
     # -- what a worker needs
 
