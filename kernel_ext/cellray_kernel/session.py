@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol, cast
 
 import cellray
+from cellray.observe.visual.format import count
 from cellray.provenance import OutputCallback
 
 from cellray_kernel.options import RemoteOptions
@@ -165,4 +166,15 @@ class CellraySession:
         if session is None:
             return [("session", "none yet: the first %%remote, or cellray.init(), starts one")]
         resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(cellray.cluster_resources().items()))
-        return [("session", session.session_id), ("node", session.node_id), ("resources", resources)]
+        return [("session", session.session_id), ("resources", resources), *_activity(session.session_id)]
+
+
+def _activity(session_id: str) -> list[tuple[str, str]]:
+    """What the node says that it does; nothing when it does not answer."""
+    from cellray import observe
+
+    status = observe.session_status()
+    if status is None or status["session_id"] != session_id:
+        return []
+    tasks = ", ".join(f"{count(many)} {state}" for state, many in status["tasks"].items() if many)
+    return [("workers", str(status["workers"])), ("tasks", tasks or "none yet"), ("gcs", status["gcs"])]

@@ -27,6 +27,11 @@ CODE_CELLS = r"""
             .find(output => output.output_type === 'error')?.traceback.join('\n') ?? null
     }))
 """
+KERNEL_ANSWERED = r"""
+() => [...window.jupyterapp.shell.widgets('main')]
+    .find(widget => widget.isVisible && widget.content?.model?.cells)
+    .sessionContext.session.kernel.info.then(() => true)
+"""
 # A cell is done when its prompt shows a number above those of earlier runs. A failing cell ends the run.
 RUN_ENDED = f"""
 (before) => {{
@@ -72,7 +77,8 @@ class Lab:
         """Show a notebook of the server, as it was saved."""
         self._go("")
         arguments = {"path": notebook.name, "kernelPreference": {"shouldStart": False}}
-        self.page.evaluate("args => window.jupyterapp.commands.execute('docmanager:open', args)", arguments)
+        self.page.evaluate("() => window.jupyterapp.restored.then(() => true)")
+        self.page.evaluate("args => void window.jupyterapp.commands.execute('docmanager:open', args)", arguments)
         self.cell(0).wait_for()
 
     def _go(self, path: str) -> None:
@@ -84,6 +90,8 @@ class Lab:
         expect(self.page.locator("#jp-main-statusbar")).to_contain_text(
             re.compile(r"\| Idle"), timeout=timeout_s * 1000
         )
+        # It says so too before the first answer has come through; a cell that is run then may stay busy for ever.
+        self.page.evaluate(KERNEL_ANSWERED)
 
     def run_all_cells(self, timeout_s: float = STEP_S_MAX) -> None:
         """Run the notebook from the menu, as people do; raise with the cell's error when one fails."""

@@ -34,8 +34,8 @@ def test_the_quickstart_shows_what_it_promises(lab: Lab) -> None:
     graph = lab.graph(GRAPH)
     eventually(lambda: lab.graph_number(GRAPH, "finished") >= TASKS_MIN, "the graph has every task")
     assert lab.graph_number(GRAPH, "failed") == 0
-    expect(graph).to_contain_text("In [4]")  # the legend names cells, not what runs them
-    expect(graph).not_to_contain_text("run_cell")
+    expect(graph).to_contain_text("play")
+    expect(graph).not_to_contain_text("run_cell")  # ours, not the reader's
     expect(lab.status_item).to_contain_text(f"{lab.graph_number(GRAPH, 'finished')} done")
     assert complaints == []
     graph.scroll_into_view_if_needed()
