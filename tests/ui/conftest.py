@@ -52,12 +52,17 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]
 def browser() -> Iterator[Browser]:
     # Not for the whole session: while it lives, an event loop runs on this thread, and other tests may need
     # their own.
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    assert found, f"The UI tests need one of {', '.join(BROWSERS)} on PATH; `make test` installs it where it can"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         yield browser
         browser.close()
+
+
+def find_browser() -> str:
+    """Return the path of the browser."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert found, f"The UI tests need one of {', '.join(BROWSERS)} on PATH; `make test` installs it where it can"
+    return found
 
 
 @pytest.fixture

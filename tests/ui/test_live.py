@@ -78,7 +78,7 @@ def test_output_and_value_come_to_their_cell_while_another_runs(lab: Lab) -> Non
     assert lab.prompt(3) == "*"
     expect(lab.cell(2).locator("table.dataframe")).to_contain_text("square")
     lab.wait_cell_done(3)
-    assert lab.cell_output_text(3) == "not remote"
+    assert lab.cell_output_text(3).strip() == "not remote"
     assert "step 2" in lab.cell_output_text(2)
     lab.screenshot("live-elsewhere")
 
