@@ -2,8 +2,8 @@
 
     python notebooks/run_demo.py [--output FOLDER] [--in-place]
 
-Writes the executed notebook and the pictures of its graph and lineage to FOLDER (notebooks/output). `--in-place` saves the
-outputs in the notebook itself, as it is shown in the repository.
+Writes the executed notebook and the pictures of its graph and lineage to FOLDER (notebooks/output). `--in-place` saves
+the outputs in the notebook itself, as it is shown in the repository.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def _save_pictures(notebook: Any, folder: Path) -> dict[str, Path]:
 
 def _text(notebook: Any, source_begins: str) -> str:
     """All text that cells which begin so show."""
-    texts = []
-    for output in _outputs(notebook, source_begins):
-        texts.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
-    return "\n".join(texts)
+    return "\n".join(
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for output in _outputs(notebook, source_begins)
+    )
 
 
 def _report(notebook: Any, wall_s: float, executed: Path, pictures: dict[str, Path]) -> None:

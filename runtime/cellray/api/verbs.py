@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cellray.api import current
-from cellray.api.object_ref import ObjectRef, adopt_ref
+from cellray.api.object_ref import ObjectRef
 from cellray.ids import ObjectId, TaskId, is_put
 from cellray.ports import Engine
 
@@ -49,7 +49,7 @@ def put(value: Any) -> ObjectRef:
             "as a reference, put it into a list."
         )
     engine = current.require_engine()
-    return adopt_ref(engine.put(value), engine)
+    return ObjectRef(engine.put(value), engine)
 
 
 def wait(

@@ -68,7 +68,8 @@ class Channel:
         self._reading = threading.Lock()
         self._changed = threading.Condition()
         self._waiters = 0
-        self._cold = False
+        self.is_cold = False
+        """Whether the background thread sleeps until it is nudged."""
         self._shields = Shields()
         self.closed_reason: str | None = None
         self._poll = select.poll()
@@ -100,13 +101,13 @@ class Channel:
             full = len(tasks) >= self._batch_max
         if full:
             self.flush()
-        else:
+        elif self.is_cold:
             self.nudge()
 
     def nudge(self) -> None:
         """There is something to flush: see that the background thread looks. Never blocks; safe in `__del__`."""
-        if self._cold:
-            self._cold = False
+        if self.is_cold:
+            self.is_cold = False
             with contextlib.suppress(BlockingIOError, OSError):
                 os.write(self._wake_write, b"\0")
 
@@ -222,9 +223,9 @@ class Channel:
         while self.closed_reason is None:
             hot = time.monotonic() < hot_until
             if not hot:
-                self._cold = True
+                self.is_cold = True
                 if self._facts or self._has_more():
-                    self._cold = False
+                    self.is_cold = False
                     hot = True
             events = poll.poll(self._flush_s * 1000 if hot else None)
             if self._facts or self._has_more():
@@ -232,7 +233,7 @@ class Channel:
                 hot_until = time.monotonic() + HOT_S
             for descriptor, _ in events:
                 hot_until = time.monotonic() + HOT_S
-                self._cold = False
+                self.is_cold = False
                 if descriptor == wake_read:
                     os.read(wake_read, 4096)
                 elif self._reading.acquire(blocking=False):

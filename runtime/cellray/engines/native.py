@@ -24,7 +24,7 @@ from cellray.ids import (
     function_hash,
     is_put,
     producer_of,
-    return_object_id,
+    return_object_ids,
 )
 from cellray.model.command import Exit, ObjectsReady, OutputForwarded, SpaceGranted, Warn
 from cellray.model.fact import (
@@ -145,21 +145,15 @@ class NativeEngine:
 
     def submit(self, prepared: Prepared, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
         """Submit one task. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
-        self._require_open()
-        if args or kwargs:
-            data, dependencies, contained = self._pack_arguments(prepared.function, args, kwargs)
-        else:
-            data, dependencies, contained = b"", (), ()
-        context = self.context
+        channel, context = self.channel, self.context
+        if channel.closed_reason is not None:
+            self._require_open()
+        packed = self._pack_arguments(prepared.function, args, kwargs) if args or kwargs else ()
         index, task = context.take_child()
-        returns = [return_object_id(task, i) for i in range(prepared.num_returns)]
-        for obj in returns:
-            self.references.adopt(obj)
-            self._expected.add(obj)
-        self.channel.add_task(
-            context.task_id,
-            TaskSpec(index, prepared.template_id, data, dependencies, contained),
-        )
+        returns = return_object_ids(task, prepared.num_returns)
+        self.references.adopt(returns)
+        self._expected.update(returns)
+        channel.add_task(context.task_id, TaskSpec(index, prepared.template_id, *packed))
         return returns
 
     def _pack_arguments(
@@ -186,7 +180,7 @@ class NativeEngine:
     def _put_serialized(self, serialized: Serialized) -> ObjectId:
         obj = self.context.take_put()
         sealed = self.values.seal(obj, serialized)
-        self.references.adopt(obj)
+        self.references.adopt((obj,))
         self._known[obj] = sealed
         self.channel.add(ObjectSealed(obj, self._clock.now(), sealed))
         return obj
@@ -300,8 +294,7 @@ class NativeEngine:
 
     def release(self, obj: ObjectId) -> None:
         """One reference less; safe inside a garbage collection."""
-        if not self._closed:
-            self.references.release(obj)
+        self.references.release(obj)
 
     def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
         """Call once the object is known, at once if it is."""
@@ -316,7 +309,7 @@ class NativeEngine:
             self.channel.nudge()
 
     def _nudge(self) -> None:
-        if not self._closed:
+        if self.channel.is_cold and not self._closed:
             self.channel.nudge()
 
     def report_references(self) -> None:
