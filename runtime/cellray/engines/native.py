@@ -77,6 +77,7 @@ class NativeEngine:
         self.config = config
         self.is_worker = role == "worker"
         self.context = SubmitContext(connected.welcome.root_task_id, None)
+        self.last_submitted: TaskId | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
         self.references = References(self._nudge)
@@ -154,6 +155,7 @@ class NativeEngine:
         self.references.adopt(returns)
         self._expected.update(returns)
         channel.add_task(context.task_id, TaskSpec(index, prepared.template_id, *packed))
+        self.last_submitted = task
         return returns
 
     def _pack_arguments(

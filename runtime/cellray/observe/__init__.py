@@ -8,7 +8,15 @@ from cellray.observe.lineage import FunctionTotals, Lineage
 from cellray.observe.messages import GraphDelta
 from cellray.observe.progress import CellProgress, ProgressReading, render_progress
 from cellray.observe.scope import GraphFilter
-from cellray.observe.session import close_follower, follower, graph_source, lineage, lineage_source, session_status
+from cellray.observe.session import (
+    close_follower,
+    follower,
+    graph_source,
+    lineage,
+    lineage_source,
+    session_status,
+    wait_at_rest,
+)
 from cellray.observe.view import GraphSource, GraphView
 
 __all__ = [
@@ -31,4 +39,5 @@ __all__ = [
     "lineage_source",
     "render_progress",
     "session_status",
+    "wait_at_rest",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from cellray.api import current
 from cellray.api import session as api_session
 from cellray.errors import SessionError
 from cellray.gcs.address import parse_address
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 READ_TIMEOUT_S = 5.0
 STATUS_TIMEOUT_S = 2.0
+LIVE = frozenset({"waiting", "ready", "fetching", "running"})
 
 _lock = threading.Lock()
 _follower: LogFollower | None = None
@@ -77,6 +79,15 @@ def lineage(ref: ObjectRef, timeout_s: float = READ_TIMEOUT_S) -> Lineage:
     followed = follower()
     with followed.lock:
         return Lineage(followed.fold)
+
+
+def wait_at_rest(timeout_s: float) -> bool:
+    """Wait until the views know of everything that this process submitted, and all of it has ended."""
+    engine, followed = current.engine_or_none(), follower()
+    last = engine.last_submitted if engine is not None else None
+    return followed.wait_for(
+        lambda fold: (last is None or last in fold.tasks) and LIVE.isdisjoint(fold.totals()), timeout_s
+    )
 
 
 def _wait_until_logged(ref: ObjectRef, timeout_s: float) -> None:
