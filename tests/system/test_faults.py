@@ -385,6 +385,24 @@ def test_a_task_that_starts_processes_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("session")
+def test_a_worker_that_dies_while_a_process_forked_by_its_task_lives(tmp_path: Path) -> None:
+    @cellray.remote(max_retries=1)
+    def fork_and_die(gate: Gate) -> None:
+        if os.fork() == 0:
+            gate.arrive()
+            gate.pass_through()
+        gate.wait_arrived(1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    gate = Gate(tmp_path)
+    with pytest.raises(WorkerCrashedError, match="attempt 2 and the last"):
+        cellray.get(fork_and_die.remote(gate), timeout=60)
+    for child in gate.pids:
+        eventually(lambda child=child: not psutil.pid_exists(child), "what the task forked is gone")  # type: ignore[misc]
+    assert_works()
+
+
+@pytest.mark.usefixtures("session")
 def test_errors_of_tasks_whose_module_the_driver_lacks() -> None:
     @cellray.remote
     def raise_foreign() -> None:

@@ -157,15 +157,21 @@ class Channel:
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
                 return False
-            if self._reading.acquire(blocking=False):
-                try:
-                    with self._shields.here() as shield:
-                        self._read_until(done, deadline, shield)
-                finally:
-                    self._reading.release()
-                    self._notify()
-            else:
+            if not self._read_unless_another_does(done, deadline):
                 self._wait_for_reader(done, remaining)
+        return True
+
+    def _read_unless_another_does(self, done: Callable[[], bool], deadline: float | None) -> bool:
+        # The shield is outside: an interrupt between taking the lock and `try` would leave it locked for ever.
+        with self._shields.here() as shield:
+            if not self._reading.acquire(blocking=False):
+                return False
+            try:
+                self._read_until(done, deadline, shield)
+            finally:
+                shield.shut()
+                self._reading.release()
+                self._notify()
         return True
 
     def _read_until(self, done: Callable[[], bool], deadline: float | None, shield: Shield) -> None:
@@ -215,6 +221,17 @@ class Channel:
     # -- background
 
     def _background(self) -> None:
+        try:
+            self._serve()
+        except BaseException as error:
+            # Without this thread the process would be deaf; better that both sides know.
+            self._close(f"this process could not handle what the node sent ({type(error).__name__}: {error})")
+            raise
+        finally:
+            self._notify()
+            os.close(self._wake_read)
+
+    def _serve(self) -> None:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
@@ -246,8 +263,6 @@ class Channel:
                     # A waiting thread reads. Stay out of its way: level-triggered polls would wake us for each
                     # of its frames.
                     time.sleep(PARK_S)
-        self._notify()
-        os.close(self._wake_read)
 
     # -- end
 

@@ -91,7 +91,7 @@ class NativeEngine:
         self._reporting = threading.Lock()
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
-        self._blocked = 0
+        self._lending: set[_Lending] = set()
         self._closed = False
         self._handlers: dict[type, Callable[[Any], None]] = {
             ObjectsReady: self._on_objects_ready,
@@ -280,6 +280,17 @@ class NativeEngine:
         """Tasks submitted and objects put from now on are this task's."""
         self.context = SubmitContext(task_id, cell)
 
+    def end_task(self) -> None:
+        """Say what the node must know before it gets the task's result.
+
+        With the result it lets go of the arguments: of what the task has kept of them it learns before. And an
+        interrupt may have hit between lending the resources out and the wait.
+        """
+        if self._lending:
+            self._lending.clear()
+            self.channel.add(WorkerUnblocked(self.welcome.client_id, self._clock.now()))
+        self.report_references()
+
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """Values that came with a task."""
         return [self.values.load(obj, value) for obj, value in objects]
@@ -316,7 +327,7 @@ class NativeEngine:
 
     def report_references(self) -> None:
         """Put what changed in this process's references into the buffer, before whatever is added next."""
-        if not self.references.has_events:
+        if not self.references.has_events and not self._reporting.locked():
             return
         # One thread at a time: else another one could add its fact between our drain and our facts.
         with self._reporting:
@@ -397,16 +408,17 @@ class _Lending:
     def __enter__(self) -> None:
         engine = self._engine
         if engine.is_worker:
-            engine._blocked += 1
-            if engine._blocked == 1:
+            is_first = not engine._lending
+            engine._lending.add(self)
+            if is_first:
                 engine.channel.add(WorkerBlocked(engine.welcome.client_id, engine._clock.now()))
                 engine.channel.flush()
 
     def __exit__(self, *_: object) -> None:
         engine = self._engine
-        if engine.is_worker:
-            engine._blocked -= 1
-            if engine._blocked == 0:
+        if self in engine._lending:
+            engine._lending.discard(self)
+            if not engine._lending:
                 engine.channel.add(WorkerUnblocked(engine.welcome.client_id, engine._clock.now()))
 
 
