@@ -34,7 +34,7 @@ class CellOutput:
         self._display_id = f"cellray-{uuid.uuid4().hex}"
         self._lock = threading.Lock()
         self._text = CapturedText()
-        self._partial: dict[bytes, str] = {}
+        self._partial: dict[tuple[bytes, str, str], str] = {}
         self._is_created = False
         self._is_changed = True
         self._shown_second = -1
@@ -53,9 +53,10 @@ class CellOutput:
         """What a task printed; lines of a fan-out are marked with their element. Any thread."""
         with self._lock:
             if element:
-                whole, newline, rest = (self._partial.pop(task_id, "") + text).rpartition("\n")
+                key = (task_id, stream, element)
+                whole, newline, rest = (self._partial.pop(key, "") + text).rpartition("\n")
                 if rest:
-                    self._partial[task_id] = rest
+                    self._partial[key] = rest
                 text = "".join(f"{element} | {line}\n" for line in whole.split("\n")) if newline else ""
             self._text.add(stream, text, dropped_bytes)
             self._is_changed = True
@@ -91,8 +92,8 @@ class CellOutput:
         if run is None and not self._text:
             return None
         if is_final:
-            for element_text in self._partial.values():
-                self._text.add("stdout", f"{element_text}\n")
+            for (_, stream, element), rest in self._partial.items():
+                self._text.add(stream, f"{element} | {rest}\n")
             self._partial.clear()
         texts, htmls = [], []
         if run is not None:
@@ -110,17 +111,30 @@ class CellOutput:
 
 
 class ValueDisplay:
-    """The place of a last expression's value: empty until the run has ended well."""
+    """The place of a last expression's value, filled when the run has ended well.
+
+    A cell that does not wait reserves the place while it runs: a headless run records no display that comes later.
+    """
 
     def __init__(
-        self, publisher: Publisher, parent: Any, run: CellRun, fetch: Callable[[], Any], format_value: FormatValue
+        self,
+        publisher: Publisher,
+        parent: Any,
+        run: CellRun,
+        fetch: Callable[[], Any],
+        format_value: FormatValue,
+        *,
+        reserve: bool,
     ) -> None:
         self._publisher = publisher
+        self._parent = parent
         self._run = run
         self._fetch = fetch
         self._format_value = format_value
         self._display_id = f"cellray-value-{uuid.uuid4().hex}"
-        publisher.create(self._display_id, EMPTY, parent)
+        self._is_reserved = reserve
+        if reserve:
+            publisher.create(self._display_id, EMPTY, parent)
 
     def refresh(self) -> bool:
         """Show the value as soon as there is one."""
@@ -129,5 +143,10 @@ class ValueDisplay:
         if self._run.progress().phase == "done":
             value = self._fetch()
             if value is not None:
-                self._publisher.update(self._display_id, self._format_value(value), is_final=True)
+                self._show(self._format_value(value))
         return False
+
+    def _show(self, bundle: Bundle) -> None:
+        if not self._is_reserved:
+            self._publisher.create(self._display_id, bundle, self._parent)
+        self._publisher.update(self._display_id, bundle, is_final=True)

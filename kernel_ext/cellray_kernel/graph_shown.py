@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cellray_kernel.widgets.graph import GraphWidget
 
 REST_S = 0.8
-"""Nothing has changed for so long: the picture is worth saving. Each refresh renders the output again, so not before."""
+"""Nothing has changed for so long: the picture is worth saving. Each refresh renders the output again."""
 
 
 class ShownGraph:

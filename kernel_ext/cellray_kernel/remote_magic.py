@@ -197,7 +197,12 @@ class RemoteMagic:
         if code.has_value and last:
             formatter = self._shell.display_formatter
             display = ValueDisplay(
-                self._displays.publisher, cell.parent, run, shown, lambda value: format_value(value, formatter)
+                self._displays.publisher,
+                cell.parent,
+                run,
+                shown,
+                lambda value: format_value(value, formatter),
+                reserve=not options.waits,
             )
             self._displays.ticker.add(display)
         return fetch

@@ -20,7 +20,10 @@ Fields hold facts; `str()` renders them and ends with what the user can do.
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
+
+from cellray.ids import TaskId, short_task_id
 
 
 class CellrayError(Exception):
@@ -35,26 +38,39 @@ class TaskError(CellrayError):
     """
 
     def __init__(self, function_name: str, task_id: str, traceback_text: str, cause: BaseException) -> None:
-        super().__init__(function_name, task_id, traceback_text, cause)
+        # Not super(): in a class that is `cause`'s class too, that would be a constructor of the user's.
+        Exception.__init__(self, function_name, task_id, traceback_text, cause)
         self.function_name = function_name
         self.task_id = task_id
         self.traceback_text = traceback_text
         self.cause = cause
 
     def __str__(self) -> str:
-        return f"{self.function_name} (task {self.task_id[:12]}) raised remotely:\n{self.traceback_text.rstrip()}"
+        task = short_task_id(TaskId(bytes.fromhex(self.task_id)))
+        return f"{self.function_name} (task {task}) raised remotely:\n{self.traceback_text.rstrip()}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TaskError, (self.function_name, self.task_id, self.traceback_text, self.cause)
+        story = (self.function_name, self.task_id, self.traceback_text)
+        try:
+            pickle.loads(pickle.dumps(self.cause))
+        except Exception:
+            # Made by its class without the constructor, which wants other arguments than the exception's `args`.
+            return _rebuild, (*story, type(self.cause), self.cause.args, vars(self.cause))
+        return TaskError, (*story, self.cause)
 
     def as_instanceof_cause(self) -> TaskError:
         """This error as an instance of its cause's class too, so that `except ValueError` catches it."""
         cause_class = type(self.cause)
         if isinstance(self, cause_class) or issubclass(cause_class, CellrayError):
             return self
+        if not issubclass(cause_class, Exception):
+            return self  # as SystemExit it would end the driver, silently
         try:
             dual_class = _dual_class(cause_class)
             dual = dual_class.__new__(dual_class, *self.cause.args)
+            # What the builtin classes keep outside of `__dict__`, such as `UnicodeDecodeError.start`.
+            builtin: Any = next(base for base in cause_class.__mro__ if base.__module__ == "builtins")
+            builtin.__init__(dual, *self.cause.args)
             TaskError.__init__(dual, self.function_name, self.task_id, self.traceback_text, self.cause)
             dual.args = self.cause.args
             dual.__dict__.update(
@@ -79,6 +95,20 @@ def _dual_class(cause_class: type[BaseException]) -> type[TaskError]:
         known.__module__ = TaskError.__module__
         _dual_classes[cause_class] = known
     return known
+
+
+def _rebuild(
+    function_name: str,
+    task_id: str,
+    traceback_text: str,
+    cause_class: type[BaseException],
+    cause_args: tuple[Any, ...],
+    cause_state: dict[str, Any],
+) -> TaskError:
+    cause = cause_class.__new__(cause_class, *cause_args)
+    cause.args = cause_args
+    cause.__dict__.update(cause_state)
+    return TaskError(function_name, task_id, traceback_text, cause)
 
 
 _dual_classes: dict[type[BaseException], type[TaskError]] = {}

@@ -131,5 +131,9 @@ class Engine(Protocol):
     def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
         """Call once when the object exists or failed, on any thread, at once if it does already."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the session has ended without us: nothing can be done with this engine any more."""
+
     def close(self) -> None:
         """Disconnect."""

@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from cellray.api import current
 from cellray.model.command import OutputForwarded
-from cellray.model.task import Cell as Cell
+from cellray.model.task import Cell
 
 OutputCallback = Callable[[str | None, bytes, str, str, int], None]
+
+__all__ = ["Cell", "current_cell", "epoch", "on_output", "route_output", "set_current_cell"]
 
 _cell: Cell | None = None
 _epoch = 0

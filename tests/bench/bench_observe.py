@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 
 import msgspec
-
 from cellray.config import Config
 from cellray.gcs.memory import MemoryLog, MemoryLogReader
 from cellray.ids import ClientId, FunctionHash, JobId, TaskId, child_task_id, children_prefix, root_task_id

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cellray.ids import FunctionHash, TaskId
 from cellray.model.task import TaskTemplate, make_resources, make_template
 
-NODE_RESOURCES = {"CPU": 4, "GPU": 1}
+NODE_RESOURCES: dict[str, float] = {"CPU": 4, "GPU": 1}
 FUNCTION = FunctionHash(b"simulated-work--")
 DEPTH_MAX = 4
 

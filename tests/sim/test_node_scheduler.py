@@ -13,7 +13,7 @@ import pytest
 from tests.sim.world import World
 
 SEEDS = [int(os.environ["SIM_SEED"])] if "SIM_SEED" in os.environ else [1, 2, 3]
-FACTS = int(os.environ.get("SIM_FACTS", "100000"))
+FACTS = int(os.environ.get("SIM_FACTS", "80000"))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

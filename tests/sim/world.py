@@ -48,7 +48,7 @@ class World:
         self.drivers: dict[ClientId, VirtualDriver] = {}
         self.workers: dict[ClientId, VirtualWorker] = {}
         self.doomed: list[ClientId] = []
-        self.starting = NODE_RESOURCES["CPU"]
+        self.starting = int(NODE_RESOURCES["CPU"])
         self.tasks: dict[TaskId, TaskInfo] = {}
         self.recent: deque[TaskId] = deque(maxlen=50)
         self.submissions: Counter[TaskId] = Counter()

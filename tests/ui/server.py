@@ -21,7 +21,7 @@ import psutil
 START_S_MAX = 90
 STOP_S_MAX = 20
 # Every process that comes from the server carries this variable, daemons that left its session as well.
-MARK = "CELLRAY_UI_TEST"
+MARK = "TESTS_UI_MARK"
 
 SETTINGS = {
     # A command-line option does not stop the news toast; this does.
@@ -96,6 +96,8 @@ class JupyterServer:
             "JUPYTERLAB_SETTINGS_DIR": "settings",
             "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "IPYTHONDIR": "ipython",
+            # Sessions of the tests must neither find others nor be found.
+            "CELLRAY_HOME": "s",
         }
         folders = {name: str(self._folder / folder) for name, folder in own.items()}
         return {**os.environ, **folders, "JUPYTER_PREFER_ENV_PATH": "1", MARK: self.mark}

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from cellray.api import current
+from cellray.errors import SessionLostError
 from cellray.ids import ObjectId, producer_of
 from cellray.serialization import reference_seam
 
@@ -50,9 +51,18 @@ class ObjectRef:
         """Whether the object is one of this engine's session."""
         return self._engine is engine
 
+    def lost(self) -> SessionLostError:
+        """The error for using it in another session than its own."""
+        return SessionLostError(
+            f"{self!r} belongs to a session that has ended: its value is gone. Run the cell again that made it."
+        )
+
     def future(self) -> concurrent.futures.Future[Any]:
         """A `concurrent.futures.Future` of the value; it fails with what `get` would raise."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        if not self.belongs_to(current.engine_or_none()):
+            future.set_exception(self.lost())
+            return future
         reference = self  # the future keeps the object alive until it is resolved
 
         def resolve(_value: object) -> None:
@@ -89,4 +99,10 @@ def _rebuild(object_id: ObjectId) -> ObjectRef:
     return ObjectRef(object_id, engine)
 
 
-reference_seam.register(ObjectRef, ObjectRef.binary, _rebuild)  # type: ignore[arg-type]
+def _id_to_send(ref: ObjectRef) -> ObjectId:
+    if not ref.belongs_to(current.engine_or_none()):
+        raise ref.lost()
+    return ObjectId(ref.binary())
+
+
+reference_seam.register(ObjectRef, _id_to_send, _rebuild)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,7 +42,7 @@ def _listed() -> str:
 
 def _check_one(name: str, value: Any) -> None:
     if name in ("num_cpus", "num_gpus", "memory"):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
+        if value is not None and not is_amount(value):
             raise ValueError(f"{name}={value!r}: give a number of at least 0")
     elif name == "num_returns":
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -59,6 +60,11 @@ def _check_one(name: str, value: Any) -> None:
         check_resources(value)
 
 
+def is_amount(value: Any) -> bool:
+    """Whether the value is a finite number of at least 0."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
 def check_resources(resources: Any) -> None:
     """Custom resources: a dict of names and amounts."""
     if not isinstance(resources, dict) or not all(isinstance(key, str) for key in resources):
@@ -66,7 +72,7 @@ def check_resources(resources: Any) -> None:
     for key, amount in resources.items():
         if key in RESERVED_RESOURCES:
             raise ValueError(f"use the option {RESERVED_RESOURCES[key]!r} instead of {key!r} in resources")
-        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or amount < 0:
+        if not is_amount(amount):
             raise ValueError(f"resources[{key!r}]={amount!r}: give a number of at least 0")
 
 

@@ -101,4 +101,6 @@ def _make_remote(target: Any, options: Mapping[str, Any]) -> RemoteFunction:
             f"'async def' cannot be used for remote functions ({target.__name__}); use asyncio.run() inside an "
             "ordinary function"
         )
+    if not callable(target):
+        raise TypeError(f"@remote makes a function remote, not {target!r:.60}")
     return RemoteFunction(target, options)

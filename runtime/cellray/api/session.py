@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import shutil
 import sys
 import threading
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from cellray.api import current
-from cellray.api.options import check_resources
+from cellray.api.options import check_resources, is_amount
 from cellray.client.connect import connect
 from cellray.config import Config, load_config
 from cellray.engines.native import NativeEngine
@@ -78,13 +79,17 @@ def init(
     `num_gpus` and `resources` are what tasks may ask for; `object_store_memory` is in bytes (default: 30% of the
     free memory). `log_to_driver` prints what tasks print.
 
-    Raises RuntimeError when there is a session already (unless `ignore_reinit_error`), SessionLostError when there is
+    A session that was lost is forgotten. Raises RuntimeError when there is one already (unless
+    `ignore_reinit_error`), SessionLostError when there is
     none to join, GcsUnavailableError when the Redis server does not answer, ObjectStoreFullError when there is not as
     much memory, SessionStartError with the failing step otherwise.
     """
     global _session
     with _lock:
-        if current.engine_or_none() is not None:
+        engine = current.engine_or_none()
+        if engine is not None and engine.is_lost:
+            shutdown()
+        elif engine is not None:
             if ignore_reinit_error:
                 assert _session is not None
                 return _session
@@ -92,6 +97,8 @@ def init(
                 "Maybe you called cellray.init twice by accident? This session is running already. Pass "
                 "ignore_reinit_error=True to keep it, or call cellray.shutdown() before cellray.init() for a new one."
             )
+        if address is not None and not isinstance(address, str):
+            raise TypeError(f"address={address!r}: give 'local', 'auto', a session's folder or a Redis URL")
         config = load_config(os.environ)
         gcs_url = address if address is not None and address.startswith(GCS_SCHEMES) else ""
         join = address is None and os.environ.get("CELLRAY_ADDRESS")
@@ -117,7 +124,9 @@ def _start(
     """Check everything that can be checked before any process is started, then start the node."""
     check_resources(resources or {})
     cpus = _number_of_cpus(num_cpus)
-    amounts = {**(resources or {}), "CPU": cpus, "GPU": num_gpus or 0}
+    if num_gpus is not None and not is_amount(num_gpus):
+        raise ValueError(f"num_gpus={num_gpus!r}: give a number of at least 0")
+    amounts = make_resources({**(resources or {}), "CPU": cpus, "GPU": num_gpus or 0})
     if object_store_memory is not None and (not isinstance(object_store_memory, int) or object_store_memory <= 0):
         raise ValueError(f"object_store_memory={object_store_memory!r}: give a number of bytes, such as 500_000_000")
     arena_bytes = object_store_memory or default_arena_bytes()
@@ -135,7 +144,7 @@ def _start(
             node_id=NodeId(f"node-{session_id}"),
             started_at=time.time(),
             owner_pid=os.getpid(),
-            resources=make_resources(amounts),
+            resources=amounts,
             arena_bytes=arena_bytes,
             workers=max(1, int(cpus)),
             config=config,
@@ -149,6 +158,8 @@ def _start(
 def _number_of_cpus(num_cpus: int | None) -> int:
     if num_cpus is None:
         text = os.environ.get("CELLRAY_NUM_CPUS")
+        if text and not text.isdecimal():
+            raise ValueError(f"CELLRAY_NUM_CPUS={text!r}: give a whole number of at least 0")
         num_cpus = int(text) if text else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     if num_cpus is None:
         num_cpus = os.cpu_count() or 1
@@ -206,10 +217,12 @@ def shutdown() -> None:
         session, _session = _session, None
         current.set_engine(None)
         engine.close()
-        if session is not None and session.owner and not wait_nodes_ended(END_TIMEOUT_S):
-            raise SessionStartError(
-                f"the session's node did not end within {END_TIMEOUT_S:g} s; its folder is {session.address}"
-            )
+        if session is not None and session.owner:
+            if not wait_nodes_ended(END_TIMEOUT_S):
+                raise SessionStartError(
+                    f"the session's node did not end within {END_TIMEOUT_S:g} s; its folder is {session.address}"
+                )
+            shutil.rmtree(session.address, ignore_errors=True)  # a node that was killed could not
 
 
 def is_initialized() -> bool:

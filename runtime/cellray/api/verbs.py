@@ -7,7 +7,6 @@ from typing import Any
 
 from cellray.api import current
 from cellray.api.object_ref import ObjectRef
-from cellray.errors import SessionLostError
 from cellray.ids import ObjectId, TaskId, is_put
 from cellray.ports import Engine
 
@@ -109,9 +108,7 @@ def _engine_of(refs: Sequence[ObjectRef]) -> Engine:
     engine = current.require_engine()
     for ref in refs:
         if not ref.belongs_to(engine):
-            raise SessionLostError(
-                f"{ref!r} belongs to a session that has ended: its value is gone. Run the cell again that made it."
-            )
+            raise ref.lost()
     return engine
 
 

@@ -153,7 +153,7 @@ class Channel:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not done():
             if self.closed_reason is not None:
-                raise SessionLostError(self.closed_reason)
+                raise self.lost()
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
                 return False
@@ -250,6 +250,13 @@ class Channel:
         os.close(self._wake_read)
 
     # -- end
+
+    def lost(self) -> SessionLostError:
+        """The error for whoever uses a closed connection."""
+        return SessionLostError(
+            f"{self.closed_reason}. Start a new session with cellray.init(); references of the old one have no values "
+            "any more."
+        )
 
     def end(self, reason: str) -> None:
         """The peer said goodbye: like a broken connection, with a better reason."""

@@ -102,7 +102,7 @@ def _check_tasks(core: NodeScheduler) -> None:
                 assert core._objects.entries.get(entry.object_id) is entry, f"a return is unknown. {story(task)}"
         else:
             assert task.children, f"a final task without descendants is still known. {story(task)}"
-            assert not (task.pinned or task.orphans or task.returns), story(task)
+            assert (task.pinned, task.orphans, task.returns) == ((), (), ()), story(task)
     assert waiting == core._tasks.waiting, f"{waiting} tasks wait, {core._tasks.waiting} counted"
     jobs = Counter(id(task.job) for task in core._tasks.tasks.values() if task.state < FINISHED)
     for job in core._tasks.jobs.values():

@@ -82,8 +82,9 @@ class ObjectTable:
         entry.value = value
         if value.contained:
             entry.contains = self.pin(tuple(other for other in value.contained if other != entry.object_id))
-        if entry.owner is not None:
-            self._outbox.deliver(entry.owner, entry.object_id, value)
+        owner = entry.owner
+        if owner is not None:
+            self._outbox.deliver(owner, entry.object_id, value)
         if entry.requesters is not None:
             for client in entry.requesters:
                 self._outbox.deliver(client, entry.object_id, value)

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from cellray.core.clients import Client
 from cellray.ids import ClientId, ObjectId
-from cellray.model.command import AppendFacts, ClientCommand, Command, KillWorker, ObjectsReady, Send, StartWorkers
+from cellray.model.command import (
+    AppendFacts,
+    ClientCommand,
+    Command,
+    KillWorker,
+    ObjectsReady,
+    RegisterFunctions,
+    Send,
+    StartWorkers,
+)
 from cellray.model.fact import LoggedFact, ObjectsFreed
 from cellray.model.object import ObjectValue
+from cellray.model.task import Function
 
 
 class Outbox:
@@ -15,6 +25,7 @@ class Outbox:
     def __init__(self) -> None:
         self.facts: list[LoggedFact] = []
         self.freed: list[ObjectId] = []
+        self.functions: list[Function] = []
         self._receivers: list[Client] = []
         self._sends: list[tuple[Client, ClientCommand]] = []
         self._kills: list[KillWorker] = []
@@ -47,6 +58,9 @@ class Outbox:
         if self.facts:
             commands.append(AppendFacts(self.facts))
             self.facts = []
+        if self.functions:
+            commands.append(RegisterFunctions(self.functions))
+            self.functions = []
         if self._receivers:
             for client in self._receivers:
                 if client.alive:

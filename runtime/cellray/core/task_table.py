@@ -43,13 +43,18 @@ class TaskTable:
         self.waiting = 0
         self.ended = [0] * (CANCELLED + 1)
         self._order = 0
+        # Batches of one parent mostly follow each other; the hash costs more than a whole task.
+        self._prefix_of, self._prefix = TaskId(b""), b""
         self._objects = objects
         self._pool = pool
         self._outbox = outbox
 
-    def register_function(self, function: Function) -> None:
-        """Add to the function table; content-addressed, so that the same again changes nothing."""
-        self.functions.setdefault(function.function_hash, function)
+    def register_function(self, function: Function) -> bool:
+        """Add to the function table, which is content-addressed; whether it was not there yet."""
+        if function.function_hash in self.functions:
+            return False
+        self.functions[function.function_hash] = function
+        return True
 
     def register_template(self, spec: TaskTemplate) -> None:
         """Add a template; content-addressed, so that the same again changes nothing."""
@@ -74,7 +79,9 @@ class TaskTable:
         last_template_id = -1
         owner_id = client.client_id
         alive = client.alive
-        task_ids = child_task_ids(children_prefix(fact.parent_id), [spec.index for spec in specs])
+        if fact.parent_id != self._prefix_of:
+            self._prefix_of, self._prefix = fact.parent_id, children_prefix(fact.parent_id)
+        task_ids = child_task_ids(self._prefix, [spec.index for spec in specs])
         for spec, task_id in zip(specs, task_ids, strict=True):
             if spec.template_id != last_template_id:
                 template = self._template(spec)
@@ -94,7 +101,12 @@ class TaskTable:
                 returns = self._declare(task_id, template.num_returns, client)
             self._order += 1
             task = Task(task_id, spec, template, owner_id, job, parent, self._order, at, returns)
-            self._add(task, task_id)
+            if parent is None and task_id not in tasks:
+                tasks[task_id] = task
+                self.live += 1
+                job.live += 1
+            else:
+                self._add(task)
             if refusal:
                 self.cancel(task, refusal, at)
             elif template.refusal is not None:
@@ -127,19 +139,26 @@ class TaskTable:
         task.template.observe(fact.finished_at - fact.started_at)
         move(task, FINISHED)
         objects = self._objects
-        for entry, value in zip(returns, values, strict=True):
-            claimed = value.kind != SHARED or objects.claim(entry.object_id, value.offset, worker)
-            if entry.value is not None:
-                if claimed:
-                    objects.discard(value)
-            elif claimed:
+        for entry, value in zip(returns, values):  # noqa: B905 - checked above, and strict costs more than this
+            if entry.value is None and value.kind != SHARED:
                 objects.seal(entry, value)
             else:
-                text = f"The worker wrote {entry.object_id.hex()} where it was granted no space."
-                objects.seal(entry, failures.internal(text))
+                self._finish_return(entry, value, worker)
         if worker.granted:
             self._drop_grants(task, worker)
         self._conclude(task)
+
+    def _finish_return(self, entry: ObjectEntry, value: ObjectValue, worker: Worker) -> None:
+        """One value that lies in the arena, or that a task made which ran before: the older one stays."""
+        claimed = value.kind != SHARED or self._objects.claim(entry.object_id, value.offset, worker)
+        if entry.value is not None:
+            if claimed:
+                self._objects.discard(value)
+        elif claimed:
+            self._objects.seal(entry, value)
+        else:
+            text = f"The worker wrote {entry.object_id.hex()} where it was granted no space."
+            self._objects.seal(entry, failures.internal(text))
 
     def fail(self, task: Task, error: ObjectValue, summary: str, at: float) -> None:
         """The task ends with an error that the core decided; the log is told."""
@@ -205,7 +224,8 @@ class TaskTable:
     def _declare(self, task_id: TaskId, num_returns: int, client: Client) -> tuple[ObjectEntry, ...]:
         return tuple([self._objects.declare(return_object_id(task_id, i), client) for i in range(num_returns)])
 
-    def _add(self, task: Task, task_id: TaskId) -> None:
+    def _add(self, task: Task) -> None:
+        task_id = task.task_id
         known = self.tasks.get(task_id)
         if known is not None:
             self._supersede(known, task)

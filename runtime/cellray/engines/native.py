@@ -14,7 +14,7 @@ from cellray.config import Config
 from cellray.engines.context import SubmitContext
 from cellray.engines.references import References
 from cellray.engines.values import Values
-from cellray.errors import GetTimeoutError, SessionLostError
+from cellray.errors import GetTimeoutError
 from cellray.ids import (
     ClientId,
     FunctionHash,
@@ -85,6 +85,7 @@ class NativeEngine:
         self._expected: set[ObjectId] = set()
         self._callbacks: dict[ObjectId, list[Callable[[ObjectValue], None]]] = {}
         self._callback_lock = threading.Lock()
+        self._reporting = threading.Lock()
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
         self._blocked = 0
@@ -101,7 +102,7 @@ class NativeEngine:
             connected.connection,
             on_commands=self._on_commands,
             on_closed=self._on_closed,
-            before_flush=self._before_flush,
+            before_flush=self.report_references,
             has_more=lambda: self.references.has_events,
             flush_ms=config.submit_flush_ms,
             batch_max=config.submit_batch_max,
@@ -294,17 +295,20 @@ class NativeEngine:
         if self.channel.is_cold and not self._closed:
             self.channel.nudge()
 
-    def _before_flush(self) -> None:
+    def report_references(self) -> None:
+        """Put what changed in this process's references into the buffer, before whatever is added next."""
         if not self.references.has_events:
             return
-        held, released = self.references.drain()
-        if held:
-            self.channel.add(ObjectsHeld(held))
-        if released:
-            for obj in released:
-                self._known.pop(obj, None)
-                self._expected.discard(obj)
-            self.channel.add(ObjectsReleased(released))
+        # One thread at a time: else another one could add its fact between our drain and our facts.
+        with self._reporting:
+            held, released = self.references.drain()
+            if held:
+                self.channel.add(ObjectsHeld(held))
+            if released:
+                for obj in released:
+                    self._known.pop(obj, None)
+                    self._expected.discard(obj)
+                self.channel.add(ObjectsReleased(released))
 
     # -- what the node says
 
@@ -314,7 +318,10 @@ class NativeEngine:
             handlers[type(command)](command)
 
     def _on_objects_ready(self, command: ObjectsReady) -> None:
-        self._known.update(command.objects)
+        known, expected = self._known, self._expected
+        for obj, value in command.objects:
+            if obj in expected:  # else its last reference went while the value was on its way
+                known[obj] = value
         if self._callbacks:
             self._run_callbacks(command)
 
@@ -346,10 +353,12 @@ class NativeEngine:
 
     def _require_open(self) -> None:
         if self.channel.closed_reason is not None:
-            raise SessionLostError(
-                f"{self.channel.closed_reason}. Call cellray.shutdown() and then cellray.init() for a new session; "
-                "references of the old one have no values any more."
-            )
+            raise self.channel.lost()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the session has ended without us."""
+        return self.channel.closed_reason is not None
 
     def close(self) -> None:
         """Disconnect; references of this engine are names of nothing from now on."""

@@ -90,6 +90,12 @@ class AppendFacts(msgspec.Struct, frozen=True, gc=False):
     facts: list[LoggedFact]
 
 
+class RegisterFunctions(msgspec.Struct, frozen=True, gc=False):
+    """Enter functions that are new here into the GCS's function table."""
+
+    functions: list[Function]
+
+
 class StartWorkers(msgspec.Struct, frozen=True, gc=False):
     """Fork this many workers more."""
 
@@ -103,7 +109,7 @@ class KillWorker(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-Command = Send | AppendFacts | StartWorkers | KillWorker
+Command = Send | AppendFacts | RegisterFunctions | StartWorkers | KillWorker
 
 command_encoder = msgspec.msgpack.Encoder()
 command_decoder = msgspec.msgpack.Decoder(list[ClientCommand])

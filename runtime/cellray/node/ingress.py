@@ -86,6 +86,16 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._early.append(frame)
 
+    def pause(self) -> None:
+        """Read nothing more from this client until `resume`; its own sends block once the socket is full."""
+        if self._transport is not None:
+            cast(asyncio.ReadTransport, self._transport).pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None:
+            cast(asyncio.ReadTransport, self._transport).resume_reading()
+
     def close(self) -> None:
         """Disconnect after what was written has left."""
         if self._transport is not None:

@@ -33,6 +33,7 @@ from cellray.model.object import ObjectValue, ValueKind
 from cellray.node.ingress import ClientConnection
 from cellray.node.perform import Performer
 from cellray.node.pool import TemplatePool
+from cellray.node.register import GcsRegister
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.ports import Clock
 from cellray.wire import FrameKind, Hello, Welcome
@@ -40,6 +41,7 @@ from cellray.wire import FrameKind, Hello, Welcome
 log = logging.getLogger(__name__)
 NODE_SOURCE = ClientId(0)
 OUTPUT_TAIL_BYTES = 2000
+OVERFULL_PAUSE_S = 0.02
 LOG_AS_IT_CAME_BYTES = 64 * 1024
 
 
@@ -53,6 +55,7 @@ class NodeLoop:
         core: NodeScheduler,
         pool: TemplatePool,
         event_log: LogBuffer,
+        register: GcsRegister,
         gcs_url: str,
         clock: Clock,
     ) -> None:
@@ -67,8 +70,9 @@ class NodeLoop:
         # A worker's end has two halves, its connection's and its process's, which come in either order.
         self._disconnected: dict[int, ClientId] = {}
         self._exit_statuses: dict[int, int] = {}
-        self._performer = Performer(self.clients, pool, self._append_derived)
+        self._performer = Performer(self.clients, pool, self._append_derived, register.put_functions)
         self._tick: asyncio.TimerHandle | None = None
+        self._held_back: list[ClientConnection] = []
         self._config_bytes = msgspec.msgpack.encode(settings.config)
         self.on_owner_left: list[asyncio.Future[str]] = []
         pool.on_exited = self._on_worker_ended
@@ -99,14 +103,14 @@ class NodeLoop:
         """A client proved the token: tell the core, and the client what it must know."""
         now = self._clock.now()
         job_id = JobId(os.urandom(4))
+        if hello.role not in ("driver", "worker"):
+            raise SessionError(f"unknown role {hello.role!r}; a client is a driver or a worker")
         self.clients[client.client_id] = client
         if hello.role == "driver":
             self._jobs[client.client_id] = job_id
             self.record([JobStarted(client.client_id, job_id, root_task_id(job_id), now, hello.pid, hello.entrypoint)])
-        elif hello.role == "worker":
-            self.record([WorkerStarted(client.client_id, now, hello.pid)])
         else:
-            raise SessionError(f"unknown role {hello.role!r}; a client is a driver or a worker")
+            self.record([WorkerStarted(client.client_id, now, hello.pid)])
         return Welcome(
             client_id=client.client_id,
             session_id=self._settings.session_id,
@@ -128,6 +132,24 @@ class NodeLoop:
         elif kind != FrameKind.REQUESTS:
             raise SessionError(f"a client sends facts or requests, not frames of kind {kind}")
         self._feed(facts, client.client_id)
+        if self._event_log.is_overfull:
+            self._hold_back(client)
+
+    def _hold_back(self, client: ClientConnection) -> None:
+        """The GCS does not keep up and the log's buffer is full: this client must wait with what it has to say."""
+        client.pause()
+        if not self._held_back:
+            log.warning("the log's buffer is full (%d bytes); clients wait for the GCS", self._event_log.backlog_bytes)
+            asyncio.get_running_loop().call_later(OVERFULL_PAUSE_S, self._let_on)
+        self._held_back.append(client)
+
+    def _let_on(self) -> None:
+        if self._event_log.is_overfull:
+            asyncio.get_running_loop().call_later(OVERFULL_PAUSE_S, self._let_on)
+            return
+        clients, self._held_back = self._held_back, []
+        for client in clients:
+            client.resume()
 
     def _without_large_values(self, facts: Sequence[object]) -> bytes:
         """The log keeps everything that is needed to run tasks again, but of large results only the size."""
@@ -144,8 +166,9 @@ class NodeLoop:
         """A connection ended: a driver's job with it; a worker is buried when its exit status is known."""
         self.clients.pop(client.client_id, None)
         if client.hello.role == "driver":
-            job_id = self._jobs.pop(client.client_id)
-            self.record([JobEnded(client.client_id, job_id, self._clock.now(), "the driver disconnected")])
+            job_id = self._jobs.pop(client.client_id, None)
+            if job_id is not None:  # else `say_goodbye` has told it already
+                self.record([JobEnded(client.client_id, job_id, self._clock.now(), "the driver disconnected")])
             if client.hello.owner:
                 for future in self.on_owner_left:
                     if not future.done():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import os
 import shutil
@@ -89,6 +90,7 @@ class Node:
         from cellray.node.control import ControlServer
         from cellray.node.ingress import Ingress
         from cellray.node.loop import NodeLoop
+        from cellray.node.register import GcsRegister
         from cellray.store import create_arena
 
         settings, config = self._settings, self._settings.config
@@ -107,9 +109,11 @@ class Node:
             on_available=lambda away_s: log.info("the event log is written again after %.3f s", away_s),
             on_failed=lambda error: self._request_stop(str(error)),
         )
-        self._event_log.start()
+        self._register = GcsRegister(parse_address(gcs_url), settings, self._folder)
         core = NodeScheduler(settings.node_id, settings.resources, settings.arena_bytes, config)
-        self._loop = NodeLoop(settings, self._folder, core, self._pool, self._event_log, gcs_url, SystemClock())
+        self._loop = NodeLoop(
+            settings, self._folder, core, self._pool, self._event_log, self._register, gcs_url, SystemClock()
+        )
         self._ingress = Ingress(self._loop, self._token, arena_fd, config.frame_bytes_max)
         now = time.time()
         self._loop.record(
@@ -128,7 +132,14 @@ class Node:
         self._control = ControlServer(
             self._token, {"Status": self._on_status, "Cancel": self._on_cancel, "Stop": self._on_stop}
         )
+        self._writing_start = asyncio.ensure_future(self._start_writing(now))
         self._control_start = asyncio.ensure_future(self._control.start(self._folder.control_socket))
+
+    async def _start_writing(self, joined_at: float) -> None:
+        """Begin to write to the GCS. redis-py takes 60 ms to import: off the loop, while first tasks run already."""
+        await asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "redis.asyncio")
+        self._event_log.start()
+        self._register.start(joined_at)
 
     def _wait_for_gcs(self, loop: asyncio.AbstractEventLoop) -> str:
         assert self._gcs_keeper is not None
@@ -227,7 +238,10 @@ class Node:
         self._loop.record([SessionEnded(time.time(), reason)])
         self._ingress.close()
         self._pool.close()
+        await self._writing_start
         await self._event_log.drain(DRAIN_S)
+        self._register.put_end(time.time())
+        await self._register.close(DRAIN_S)
         await self._log_writer.close()
         self._control_start.cancel()
         await self._control.close()

@@ -11,11 +11,13 @@ from cellray.model.command import (
     ClientCommand,
     Command,
     KillWorker,
+    RegisterFunctions,
     Send,
     StartWorkers,
     command_encoder,
 )
 from cellray.model.fact import LoggedFact
+from cellray.model.task import Function
 from cellray.node.ingress import ClientConnection
 from cellray.ports import WorkerPool
 from cellray.wire import FrameKind, pack_frame
@@ -31,10 +33,12 @@ class Performer:
         clients: Mapping[ClientId, ClientConnection],
         pool: WorkerPool,
         append: Callable[[Sequence[LoggedFact]], None],
+        register: Callable[[Sequence[Function]], None],
     ) -> None:
         self._clients = clients
         self._pool = pool
         self._append = append
+        self._register = register
 
     def perform(self, commands: Sequence[Command]) -> None:
         """Facts first into the log's buffer, as `model.command` demands, then what leaves this process."""
@@ -45,6 +49,8 @@ class Performer:
                 frames.setdefault(command.client_id, []).append(command.command)  # type: ignore[union-attr]
             elif kind is AppendFacts:
                 self._append(command.facts)  # type: ignore[union-attr]
+            elif kind is RegisterFunctions:
+                self._register(command.functions)  # type: ignore[union-attr]
             elif kind is StartWorkers:
                 self._pool.start(command.count)  # type: ignore[union-attr]
             elif kind is KillWorker:

@@ -17,6 +17,7 @@ from cellray.worker.settings import WorkerSettings
 
 TEMPLATE_MODULE = "cellray.engines.template"
 END_GRACE_S = 2.0
+LOG_TAIL_BYTES = 2000
 
 
 class TemplatePool:
@@ -74,7 +75,7 @@ class TemplatePool:
         if not data:
             loop.remove_reader(self._control)
             if not self._closing:
-                self.on_template_lost(f"the workers' template process ended; its log is {self._log_path}")
+                self.on_template_lost(self._how_template_ended())
             return
         *lines, self._lines = (self._lines + data).split(b"\n")
         for line in lines:
@@ -85,6 +86,15 @@ class TemplatePool:
             else:
                 self._pids.discard(pid)
                 self.on_exited(pid, int(numbers[1]))
+
+    def _how_template_ended(self) -> str:
+        # With its end, because the session's folder will be gone when somebody reads this.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_GRACE_S)
+        with open(self._log_path, "rb") as log_file:
+            tail = log_file.read()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        text = f"the workers' template process ended with status {self._process.returncode}"
+        return f"{text}; the end of its log:\n{tail}\n" if tail else text
 
     def close(self) -> None:
         """Kill all workers and the template. Blocking, short."""

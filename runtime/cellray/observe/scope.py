@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from cellray.ids import TASK_ID_BYTES, JobId, ObjectId, TaskId, producer_of
+from cellray.ids import TASK_ID_BYTES, JobId, ObjectId, TaskId, child_task_id, producer_of
 from cellray.observe.fold import LogFold
 from cellray.observe.groups import GroupRecord, add_counts
 from cellray.observe.records import TaskRecord
@@ -40,6 +40,7 @@ class Scope:
         self._inside: set[int] = set()
         self._seen = 0
         self._ancestors: dict[TaskId, None] | None = None
+        self._complete = False
         self._beyond = 0
         self.refresh()
 
@@ -120,26 +121,38 @@ class Scope:
         return wanted.execution_count is None or cell.execution_count == wanted.execution_count
 
     def _find_ancestors(self, start: TaskId | ObjectId) -> bool:
-        # What a task was made from is in its submission: once found, it is found for good.
-        if self._ancestors:
-            return False
+        """Producers of arguments, parents, and what producers had their children make for them.
+
+        A child's result reaches its parent through `get`, which the log has no edge for: all children of a producer
+        count. Those of a parent do not, unless it is a producer itself. While the first task runs it may still get
+        children; once it ended the answer is final.
+        """
         tasks = self._fold.tasks
         first = TaskId(start) if len(start) == TASK_ID_BYTES else producer_of(ObjectId(start))
+        if self._ancestors and self._complete:
+            return False
+        known = self._ancestors or {}
         found: dict[TaskId, None] = {}
-        queue = deque([first])
         self._beyond = 0
+        self._complete = first in tasks and tasks[first].ended
+        queue = deque([(first, True)])
         seen = {first}
         while queue:
-            record = tasks.get(queue.popleft())
+            task_id, is_producer = queue.popleft()
+            record = tasks.get(task_id)
             if record is None:
                 continue
             if len(found) < self._tasks_max:
                 found[record.task_id] = None
             else:
                 self._beyond += 1
-            for near in (*map(producer_of, record.dependencies), record.parent_id):
-                if near not in seen:
-                    seen.add(near)
-                    queue.append(near)
+            near = [(producer_of(obj), True) for obj in record.dependencies]
+            if is_producer:
+                near += [(child_task_id(record.prefix, index), True) for index in range(record.index_max + 1)]
+            near.append((record.parent_id, False))
+            for each in near:
+                if each[0] not in seen:
+                    seen.add(each[0])
+                    queue.append(each)
         self._ancestors = found
-        return bool(found)
+        return len(found) > len(known)

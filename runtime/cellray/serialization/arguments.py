@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from cellray.errors import InternalError
+from cellray.errors import InternalError, SessionLostError
 from cellray.ids import ObjectId
 from cellray.serialization.references import reference_seam
 from cellray.serialization.value import ATOMS, Serialized, deserialize, is_plain, pickle_parts
@@ -98,6 +98,8 @@ def raise_culprit(
     args: tuple[Any, ...], kwargs: dict[str, Any], function: Callable[..., Any] | None, error: Exception
 ) -> NoReturn:
     """SerializationError for the argument because of which pickling raised `error`."""
+    if isinstance(error, SessionLostError):
+        raise error  # a reference of an ended session, which says so itself
     from cellray.serialization.culprit import find_argument_culprit
 
     raise find_argument_culprit(args, kwargs, function, error) from error

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import cloudpickle  # type: ignore[import-untyped]
 import msgspec
 
-from cellray.errors import InternalError
+from cellray.errors import InternalError, SessionLostError
 from cellray.ids import ObjectId
 from cellray.serialization.arrays import ArrayReducer, rebuild_array
 from cellray.serialization.references import rebuild_reference, reference_seam
@@ -216,6 +216,8 @@ class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 def raise_culprit(value: Any, name: str, error: Exception) -> NoReturn:
     """SerializationError for the part of `value` because of which pickling raised `error`."""
+    if isinstance(error, SessionLostError):
+        raise error  # a reference of an ended session, which says so itself
     from cellray.serialization.culprit import find_culprit
 
     raise find_culprit(value, name, error) from error

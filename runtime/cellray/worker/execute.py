@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import linecache
+import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from cellray.errors import CellrayError, TaskError
+from cellray.errors import InternalError, TaskError
 from cellray.ids import FunctionHash, ObjectId, TaskId, return_object_id
-from cellray.model.fact import TaskFailed, TaskFinished
+from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.model.task import Function, TaskAssignment, TaskTemplate
 from cellray.serialization import (
@@ -22,6 +22,8 @@ from cellray.serialization import (
     serialize_exception,
 )
 
+OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
+
 
 class ExecutionEngine(Protocol):
     """How values come in and go out."""
@@ -31,6 +33,14 @@ class ExecutionEngine(Protocol):
 
     def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
         """A serialised value as it travels, written to the store when large."""
+
+
+class Outcome(NamedTuple):
+    """What became of a task. `result` is to be held until the fact is on its way: references in it would otherwise be
+    released before the node knows that the returned value contains them."""
+
+    fact: TaskFinished | TaskFailed | TaskCancelled
+    result: Any = None
 
 
 class TaskRunner:
@@ -47,7 +57,7 @@ class TaskRunner:
 
     def run(
         self, task: TaskAssignment, template: TaskTemplate, function: Function, end_output: Callable[[TaskId], None]
-    ) -> TaskFinished | TaskFailed:
+    ) -> Outcome:
         """Run the task. What user code raises becomes the fact; only an interrupt passes through."""
         task_id = TaskId(task.task_id)
         started_at = time.time()
@@ -62,14 +72,15 @@ class TaskRunner:
             else:
                 result = target()
             sealed = self._seal(task_id, template, result)
-            del result
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             end_output(task_id)
-            return self._failed(task_id, template, started_at, error)
+            return Outcome(self._failed(task_id, template, started_at, error))
         end_output(task_id)
         finished_at = time.time()
         self._seconds[task.template_id] = finished_at - started_at
-        return TaskFinished(task_id, started_at, finished_at, sealed)
+        return Outcome(TaskFinished(task_id, started_at, finished_at, sealed), result)
 
     def _callable(self, function: Function) -> Callable[..., Any]:
         known = self._callables.get(function.function_hash)
@@ -118,20 +129,22 @@ NONE_VALUE = ObjectValue(ValueKind.INLINE, serialize(None).to_bytes())
 
 
 def remote_traceback(error: BaseException) -> str:
-    """The traceback as text, from the user's first frame on: the runtime's own frames above it say nothing."""
-    frames = error.__traceback__
-    while frames is not None and _is_ours(frames):
-        frames = frames.tb_next
-    if frames is None and isinstance(error, CellrayError):
-        return f"{type(error).__name__}: {error}\n"
-    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    """The traceback as text, with the user's frames only: the runtime's own say nothing, except about our own bugs."""
+    story = traceback.TracebackException.from_exception(error)
+    if not isinstance(error, InternalError):
+        _leave_out_our_frames(story)
+    if story.stack:
+        return "".join(story.format())
+    return "".join(story.format_exception_only())
 
 
-def _is_ours(frame: TracebackType) -> bool:
-    module = frame.tb_frame.f_globals.get("__name__", "")
-    return isinstance(module, str) and module.startswith(
-        ("cellray.worker.", "cellray.serialization", "cellray.engines")
-    )
+def _leave_out_our_frames(story: traceback.TracebackException) -> None:
+    told: list[traceback.TracebackException | None] = [story]
+    for each in told:
+        if each is not None:
+            users = [frame for frame in each.stack if not frame.filename.startswith(OUR_FOLDER)]
+            each.stack = traceback.StackSummary.from_list(users)
+            told += [each.__cause__, each.__context__, *(each.exceptions or ())]
 
 
 def _remember_source(function: Callable[..., Any], source: str) -> None:

@@ -16,9 +16,9 @@ from cellray.client.channel import Channel
 from cellray.errors import SessionLostError
 from cellray.ids import ClientId, FunctionHash, TaskId, TemplateId
 from cellray.model.command import InterruptTask, ReturnTasks, TasksAssigned
-from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TasksReturned
+from cellray.model.fact import TaskCancelled, TasksReturned
 from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
-from cellray.worker.execute import ExecutionEngine, TaskRunner
+from cellray.worker.execute import ExecutionEngine, Outcome, TaskRunner
 from cellray.worker.output import OutputBudget, TaskStream
 
 SLOW_S = 0.0005
@@ -34,6 +34,9 @@ class WorkerEngine(ExecutionEngine, Protocol):
 
     def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
         """Tasks submitted from now on are children of this one."""
+
+    def report_references(self) -> None:
+        """Tell the node, before all that is told from now on, which objects this process refers to."""
 
     @property
     def client_id(self) -> ClientId:
@@ -89,21 +92,23 @@ class Worker:
             self._engine.channel.flush()  # results must not wait behind a long task
         task_id = TaskId(task.task_id)
         self._engine.begin_task(task_id, template.cell)
-        fact: TaskFinished | TaskFailed | TaskCancelled | None = None
+        outcome: Outcome | None = None
         self._running = task_id
         # An interrupt may hit at any bytecode until `_running` is unset, the inner `finally` included.
         try:
             try:
-                fact = self._runner.run(task, template, function, self._end_output)
+                outcome = self._runner.run(task, template, function, self._end_output)
             finally:
                 self._running = None
         except KeyboardInterrupt:
             self._running = None
         self._interrupt = None
-        if fact is None:
+        if outcome is None:
             self._end_output(task_id)
-            fact = TaskCancelled(task_id, time.time(), "interrupted while it ran")
-        self._engine.channel.add(fact)
+            outcome = Outcome(TaskCancelled(task_id, time.time(), "interrupted while it ran"))
+        # With this fact the node lets go of the arguments: what the task has kept of them must be known before.
+        self._engine.report_references()
+        self._engine.channel.add(outcome.fact)
 
     # -- what the node says, on whichever thread reads
 

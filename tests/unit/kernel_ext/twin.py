@@ -40,7 +40,7 @@ class TwinTask:
 
 
 class TwinSession:
-    """`CellSession` with threads. `hold()` keeps tasks from beginning, `release()` lets them."""
+    """`CellSession` with threads. Tasks begin only while `gate` is set."""
 
     def __init__(self) -> None:
         self.cancelled: list[TwinRef] = []
@@ -50,6 +50,14 @@ class TwinSession:
         self.listeners: list[OutputCallback] = []
         self._numbers = itertools.count(1)
         self._pool = ThreadPoolExecutor(8)
+
+    def __enter__(self) -> TwinSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let held tasks go: their threads would outlive the test."""
+        self.gate.set()
+        self._pool.shutdown()
 
     def ensure(self) -> None:
         """There always is one."""
