@@ -252,7 +252,7 @@ class World:
                     self.ends[fact.task_id] += 1
         elif isinstance(command, c.StartWorkers):
             self.starting += command.count
-        else:
+        elif isinstance(command, c.KillWorker):
             self.doomed.append(command.worker_id)
 
     def _drain(self) -> None:
