@@ -33,9 +33,10 @@ def engine_or_none() -> Engine | None:
 
 
 def require_engine() -> Engine:
-    """The engine; starts a session when there is none.
+    """The engine.
 
-    Raises SessionError in a process that was forked from a driver: the connection belongs to the parent.
+    Raises SessionError when there is none; the reason is another in a process that was forked from a driver: the
+    connection belongs to the parent.
     """
     if _engine is not None:
         return _engine
@@ -44,8 +45,9 @@ def require_engine() -> Engine:
             "this process was forked from one that had a Cellray session, and a session cannot be shared by forking. "
             "Call cellray.init(address='auto') in the child, or start it with the 'spawn' method."
         )
-    # Ray starts one too. Imported here because `session` stands on this file.
-    from cellray.api.session import init
+    raise SessionError("no Cellray session: call cellray.init() first")
 
-    init()
-    return require_engine()
+
+def has_no_session() -> bool:
+    """Whether this process has none and inherited none: the API may start one."""
+    return _engine is None and _inherited is None

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from cellray import provenance
-from cellray.api import current
 from cellray.api.object_ref import ObjectRef
 from cellray.api.options import check_options, resolve_options
+from cellray.api.session import started_engine
 
 
 class RemoteFunction:
@@ -46,7 +46,7 @@ class RemoteFunction:
         Top-level ObjectRefs among the arguments arrive as their values. Raises SerializationError, naming the
         argument, when one cannot be pickled.
         """
-        engine = current.require_engine()
+        engine = started_engine()
         epoch = provenance.epoch()
         if self._prepared_engine is not engine or self._prepared_epoch != epoch:
             cell = provenance.current_cell()
