@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from cellray.errors import SessionError
 from cellray.ports import Engine
@@ -11,7 +10,6 @@ from cellray.ports import Engine
 _engine: Engine | None = None
 _inherited: Engine | None = None
 """In a forked process the parent's, which is of no use here: the connection is the parent's."""
-_starter: Callable[[], None] | None = None
 
 
 def set_engine(engine: Engine | None) -> None:
@@ -27,12 +25,6 @@ def _disown() -> None:
 
 # Asked at each call of a remote function: a hook costs that call nothing, where comparing process ids is a system call.
 os.register_at_fork(after_in_child=_disown)
-
-
-def set_starter(starter: Callable[[], None]) -> None:
-    """What starts a session when the API is used before `init` (Ray does the same)."""
-    global _starter
-    _starter = starter
 
 
 def engine_or_none() -> Engine | None:
@@ -52,8 +44,8 @@ def require_engine() -> Engine:
             "this process was forked from one that had a Cellray session, and a session cannot be shared by forking. "
             "Call cellray.init(address='auto') in the child, or start it with the 'spawn' method."
         )
-    if _starter is None:
-        raise SessionError("no Cellray session: call cellray.init() first")
-    _starter()
-    assert _engine is not None
-    return _engine
+    # Ray starts one too. Imported here because `session` stands on this file.
+    from cellray.api.session import init
+
+    init()
+    return require_engine()

@@ -245,6 +245,3 @@ def cluster_resources() -> dict[str, float]:
 def _shutdown_at_exit() -> None:
     with contextlib.suppress(Exception):
         shutdown()
-
-
-current.set_starter(lambda: (init(), None)[1])
