@@ -263,7 +263,7 @@ def test_a_second_driver_is_told_when_the_owner_ends() -> None:
         assert_works()
         ref = cellray.remote(lambda: __import__("time").sleep(600)).remote()
         script.signal(signal.SIGKILL)
-        with pytest.raises(SessionLostError, match="ended"):
+        with pytest.raises(SessionLostError, match="the session has ended: its driver"):
             cellray.get(ref, timeout=60)
         eventually(lambda: not os.path.exists(address), "the session is gone")
 

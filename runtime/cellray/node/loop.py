@@ -211,7 +211,8 @@ class NodeLoop:
         if self._tick is not None:
             self._tick.cancel()
         now = self._clock.now()
-        self._performer.perform([Send(client_id, Exit(reason)) for client_id in self.clients])
+        goodbye = Exit(f"the session has ended: {reason}")
+        self._performer.perform([Send(client_id, goodbye) for client_id in self.clients])
         for client_id, job_id in list(self._jobs.items()):
             self.record([JobEnded(client_id, job_id, now, reason)])
         self._jobs.clear()
