@@ -21,7 +21,8 @@ LIVE_LINES_MAX = 12
 OVERWRITTEN = re.compile(r"[^\n]*\r(?=[^\r\n])")
 
 PRE_STYLE = (
-    "margin:0;padding:2px 0;max-height:24em;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;"
+    "margin:0;padding:2px var(--jp-code-padding,5px);max-height:24em;overflow:auto;"
+    "white-space:pre-wrap;overflow-wrap:anywhere;"
     "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
     "color:var(--jp-content-font-color1,inherit)"
 )

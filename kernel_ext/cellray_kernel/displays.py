@@ -10,6 +10,7 @@ from cellray_kernel.cell_output import CellOutput
 from cellray_kernel.cell_run import CellRun, CellRuns
 from cellray_kernel.provenance import CellTracker, RunningCell
 from cellray_kernel.publisher import Publisher
+from cellray_kernel.task_names import TaskNames
 from cellray_kernel.ticker import Ticker
 
 KERNEL_ENDED = "the kernel ended while this ran"
@@ -22,6 +23,7 @@ class Displays:
         self.publisher = publisher
         self.ticker = Ticker()
         self.runs = CellRuns()
+        self.task_names = TaskNames()
         self.at_cell_end: dict[str, Callable[[], None]] = {}
         self.tracker = CellTracker(shell, publisher, self._on_cell_begins, self._on_cell_ends)
         self._lock = threading.Lock()
@@ -36,6 +38,7 @@ class Displays:
             self._outputs[cell.cell_id] = output
             self._run_of[cell.cell_id] = run
         self.runs.begin(cell.cell_id, run)
+        self.task_names.add(run.elements)
         output.refresh()
         self.ticker.add(output)
         return output

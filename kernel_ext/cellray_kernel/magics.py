@@ -79,10 +79,12 @@ class CellrayMagics(Magics):
 
     def _show(self, source: GraphSource, title: str | None) -> None:
         from cellray_kernel.graph_shown import ShownGraph
+        from cellray_kernel.task_names import NamedGraph
         from cellray_kernel.widgets.graph import GraphWidget
 
         assert self.shell is not None
-        ShownGraph(GraphWidget(source, title=title), source, self._displays, self.shell.display_formatter)
+        named = NamedGraph(source, self._displays.task_names)
+        ShownGraph(GraphWidget(named, title=title), named, self._displays, self.shell.display_formatter)
 
 
 CellrayMagics.remote.__doc__ = USAGE

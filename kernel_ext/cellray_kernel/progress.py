@@ -32,7 +32,8 @@ SEGMENTS: tuple[tuple[TaskStateName, str], ...] = (
 )
 
 LINE_STYLE = (
-    "display:flex;align-items:center;gap:8px;height:20px;line-height:20px;overflow:hidden;white-space:nowrap;"
+    "display:flex;align-items:center;gap:8px;height:20px;padding:0 var(--jp-code-padding,5px);line-height:20px;"
+    "overflow:hidden;white-space:nowrap;"
     "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
     "color:var(--jp-ui-font-color1,inherit)"
 )

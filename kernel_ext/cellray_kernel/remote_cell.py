@@ -64,6 +64,10 @@ def run_cell(cell: CellCode, given: dict[str, Any], ref_names: tuple[str, ...], 
     return tuple(results) if cell.outputs else results[0]
 
 
+# To people it is the cell: its tasks, and the function that they are grouped by, go by the cell's name.
+run_cell.__cellray_anonymous__ = True  # type: ignore[attr-defined]
+
+
 @lru_cache(maxsize=CELLS_COMPILED_MAX)
 def compile_cell(text: str, first_line: int, filename: str, has_value: bool) -> tuple[CodeType, CodeType | None]:
     """The cell's statements, and its last expression when its value is wanted, with the lines the user sees.

@@ -10,9 +10,11 @@ from cellray.observe.visual.format import count
 from cellray_kernel.human import abbreviate
 from cellray_kernel.publisher import Bundle
 
-HEAD_VALUES = 8
+HEAD_VALUES = 6
 TAIL_VALUES = 3
 VALUE_CHARS_MAX = 60
+FLOAT_DIGITS = 6
+"""Enough to compare by; the values themselves keep all of theirs."""
 
 
 class Gathered:
@@ -31,7 +33,16 @@ class Gathered:
 
 
 def _short(value: Any) -> str:
+    value = _plain_number(value)
+    if isinstance(value, float):
+        return repr(float(f"{value:.{FLOAT_DIGITS}g}"))
     return abbreviate(repr(value), VALUE_CHARS_MAX)
+
+
+def _plain_number(value: Any) -> Any:
+    """NumPy's scalars as Python's: their own form, `np.float64(0.5)`, says more of the type than of the number."""
+    is_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    return value.item() if is_scalar else value
 
 
 def format_value(value: Any, formatter: Any) -> Bundle:

@@ -2,9 +2,10 @@
 
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
+import { savedViewPlugin } from './saved/plugin';
 import { statusPlugin } from './status/plugin';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [statusPlugin];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [statusPlugin, savedViewPlugin];
 
 export default plugins;
 export { ICellrayStatus } from './tokens';

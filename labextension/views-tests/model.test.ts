@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emptyDelta, fanOut, groups, Run, trouble } from '../src/views/dev/synthetic';
 import { criticalPath } from '../src/views/graph/critical';
+import { heightFor } from '../src/views/graph/camera';
 import { GraphModel } from '../src/views/graph/model';
+import { plainName, shortName } from '../src/views/graph/scene';
 import { detailLine, notices, summary } from '../src/views/graph/words';
 
 function modelOf(...deltas: Parameters<GraphModel['apply']>[0][]): GraphModel {
@@ -98,4 +100,30 @@ test('words', () => {
   assert.match(notices(modelOf({ ...fanOut(2), dropped: 12_430 }))[0] ?? '', /^12.4k tasks are missing/);
   const failed = modelOf(trouble()).tasks.get('fold2');
   assert.equal(failed && detailLine(failed, 0), 'ZeroDivisionError');
+});
+
+test('a rate is told only while something goes on', () => {
+  const run = new Run();
+  run.task('a', 'f', 'finished');
+  const model = modelOf({ ...run.snapshot(0), rate_per_s: 8 });
+  assert.equal(summary(model), '1/1 done');
+  run.task('b', 'f', 'running');
+  model.apply({ ...run.snapshot(1), rate_per_s: 8 });
+  assert.match(summary(model), /8\/s/);
+  model.kernelGone(1_000_000);
+  assert.doesNotMatch(summary(model), /8\/s/);
+  assert.match(notices(model)[0] ?? '', /^The kernel ended at/);
+});
+
+test('names that are no dotted names are left whole', () => {
+  assert.deepEqual(['a.b.f', 'lr=0.5', 'In [4]', 'f'].map(shortName), ['f', 'lr=0.5', 'In [4]', 'f']);
+  assert.deepEqual(['m.Actor.go', 'v1.2 run'].map(plainName), ['Actor.go', 'v1.2 run']);
+});
+
+test('a stage is as high as its graph, within reason', () => {
+  const bounds = (width: number, height: number) => ({ x: 0, y: 0, width, height });
+  assert.equal(heightFor(bounds(300, 40), 1000, 0.3), 96);
+  assert.equal(heightFor(bounds(300, 200), 1000, 0.3), 232);
+  assert.equal(heightFor(bounds(1936, 400), 1000, 0.3), 232);
+  assert.equal(heightFor(bounds(300, 5000), 1000, 0.3), 400);
 });

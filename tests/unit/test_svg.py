@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 from cellray.observe.messages import CellLabel, Edge, GraphDelta, ObjectNode, TaskNode, TaskStateName
 from cellray.observe.svg import graph_svg, graph_words
 from cellray.observe.svg_layout import Rect, lay_out, longest_paths
-from cellray.observe.svg_scene import fold, scene_of
+from cellray.observe.svg_pen import fitting_name
+from cellray.observe.svg_scene import fold, scene_of, short_name
 from cellray.observe.visual import tokens
 
 CELL = CellLabel("c1", "In [5]", 3)
@@ -126,3 +127,9 @@ def test_words() -> None:
 
 def test_layers_end_in_a_cycle() -> None:
     assert longest_paths(["a", "b", "c"], {"a": ["b"], "b": ["a", "c"]}) == {"a": 0, "b": 1, "c": 2}
+
+
+def test_names_that_are_no_dotted_names_are_left_whole_and_elements_keep_their_value() -> None:
+    assert [short_name(name) for name in ("a.b.f", "lr=0.5", "In [4]", "f")] == ["f", "lr=0.5", "In [4]", "f"]
+    assert fitting_name("seed=17", 200, 12.5) == "seed=17"
+    assert fitting_name("temperature=0.25", 60, 12.5) == "0.25"

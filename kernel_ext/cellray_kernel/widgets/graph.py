@@ -16,6 +16,9 @@ from cellray.observe.svg import graph_svg, graph_words
 from cellray.observe.view import GraphSource
 from IPython.display import DisplayHandle, display
 
+VIEW_MIME = "application/vnd.cellray.view+json"
+"""Our JupyterLab extension renders it: the live view, or the same bundle's picture when no kernel has that view."""
+
 _VIEW = Path(__file__).parent / "static" / "graph.js"
 # Until the browser has answered once, deltas may have been lost while its code was loading, and a busy kernel may not
 # hear it ask. Whole snapshots are sent instead, ever more seldom.
@@ -55,10 +58,11 @@ class GraphWidget(anywidget.AnyWidget):
 
     _esm = _VIEW if _VIEW.exists() else _NOT_BUILT
     snapshot = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, source: GraphSource, *, title: str | None = None) -> None:
         first = source.snapshot()
-        super().__init__(snapshot=msgspec.to_builtins(first))
+        super().__init__(snapshot=msgspec.to_builtins(first), title=title or "")
         self._source = source
         self._title = title
         self._handle: DisplayHandle | None = None
@@ -100,7 +104,8 @@ class GraphWidget(anywidget.AnyWidget):
         data, metadata = made if isinstance(made, tuple) else (made, {})
         now = self._source.snapshot()
         words = f"{self._title or 'Task graph'}: {graph_words(now)}"
-        return {**data, "text/plain": words, "image/svg+xml": graph_svg(now, title=self._title)}, metadata
+        picture = graph_svg(now, title=self._title)
+        return {**data, VIEW_MIME: {"version": 1}, "text/plain": words, "image/svg+xml": picture}, metadata
 
     def _on_delta(self, delta: GraphDelta) -> None:
         with self._sending:

@@ -124,7 +124,9 @@ class NativeEngine:
             for obj in captured:  # as long as the function may be called, that is, as long as we are connected
                 self.references.retain(obj)
             module = getattr(function, "__module__", "") or ""
-            name = getattr(function, "__qualname__", options.name)
+            # One that only carries out what others wrote has no name of its own: it goes by that of its tasks.
+            anonymous = getattr(function, "__cellray_anonymous__", False)
+            name = "" if anonymous else getattr(function, "__qualname__", options.name)
             self.channel.add(
                 FunctionRegistered(
                     Function(hashed, name, module, _source_of(function), pickled, options.cell), self._clock.now()

@@ -58,7 +58,7 @@ class Registry:
             self.templates[key] = TemplateRecord(
                 template_id=key,
                 function_hash=template.function_hash,
-                function=function.name if function is not None else template.name,
+                function=(function.name if function is not None else "") or template.name,
                 name=template.name,
                 cell=template.cell,
                 num_returns=template.num_returns,

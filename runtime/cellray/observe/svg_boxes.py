@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cellray.observe.messages import ObjectNode, TaskGroup, TaskNode, TaskStateName
 from cellray.observe.svg_layout import Rect
-from cellray.observe.svg_pen import Pen, fitting, hue_ink, text_width, tint_ink
+from cellray.observe.svg_pen import Pen, fitting, fitting_name, hue_ink, text_width, tint_ink
 from cellray.observe.svg_scene import short_name
 from cellray.observe.visual import count, data_size, duration, object_radius, rate, state_style, tokens
 
@@ -35,7 +35,7 @@ def draw_task(pen: Pen, task: TaskNode, rect: Rect) -> None:
     room = rect.right - _SHAPE.function_strip_width - 11 - left
     struck = "line-through" if task.state == "cancelled" else None
     pen.label(
-        fitting(short_name(task.name), room, 12.5),
+        fitting_name(short_name(task.name), room, 12.5),
         left,
         rect.middle - 7,
         12.5,

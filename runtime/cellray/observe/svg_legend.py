@@ -82,5 +82,7 @@ def _remarks(scene: Scene, snapshot: GraphDelta) -> list[str]:
 
 
 def _plain(function: str) -> str:
+    if short_name(function) == function:
+        return function
     owner, _, name = function.rpartition("<locals>.")[2].rpartition(".")
     return f"{short_name(owner)}.{name}" if short_name(owner)[:1].isupper() else name

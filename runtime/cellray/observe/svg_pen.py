@@ -101,6 +101,12 @@ def fitting(text: str, width: float, size: float) -> str:
     return text if len(text) <= letters else text[: max(1, letters - 1)] + "…"
 
 
+def fitting_name(name: str, width: float, size: float) -> str:
+    """Like `fitting`; of `seed=17`, when there is no room for it, what tells it from the others."""
+    value = name.partition("=")[2]
+    return fitting(value if text_width(name, size) > width and value and "=" not in value else name, width, size)
+
+
 def text_width(text: str, size: float) -> float:
     """What a text takes up, on the safe side."""
     return len(text) * size * _LETTER_WIDTH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from cellray.observe.visual import tokens
 
 _SHAPE = tokens().shape
 _DOCKED_MAX = tokens().limits.docked_objects_max
+_DOTTED = re.compile(r"[^\W\d][\w.<>]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,8 @@ def fold(snapshot: GraphDelta) -> tuple[list[TaskGroup], list[GroupEdge]]:
 
 
 def short_name(name: str) -> str:
-    """The last part of a dotted name."""
-    return name.rpartition(".")[2] or name
+    """The last part of a dotted name; others, such as `lr=0.5`, as they are."""
+    return (_DOTTED.fullmatch(name) and name.rpartition(".")[2]) or name
 
 
 def _group(key: str, tasks: list[TaskNode]) -> TaskGroup:

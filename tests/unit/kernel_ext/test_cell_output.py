@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from cellray_kernel.cell_output import CellOutput, ValueDisplay
 from cellray_kernel.cell_run import CellRun
@@ -135,7 +136,10 @@ def test_a_cell_that_waits_shows_a_value_or_nothing_at_all(recorder: Recorder, s
 
 def test_gathered_values_are_abbreviated() -> None:
     assert repr(Gathered([1, "a\nb"])) == "[1, 'a\\nb']"
-    assert repr(Gathered(list(range(64)))) == "[0, 1, 2, 3, 4, 5, 6, 7, ..., 61, 62, 63] (64 values)"
+    assert repr(Gathered(list(range(64)))) == "[0, 1, 2, 3, 4, 5, ..., 61, 62, 63] (64 values)"
+    assert repr(Gathered([-1622.161407278102, 1.0, True])) == "[-1622.16, 1.0, True]"
+    scalars = [np.float64(-1649.0206399459723), np.int8(3), np.bool_(False), np.array(2)]
+    assert repr(Gathered(scalars)) == "[-1649.02, 3, False, 2]"
     assert len(repr(Gathered(["x" * 1000] * 1000))) < 900
 
 

@@ -14,8 +14,10 @@ class StandInModel {
 
   constructor(private readonly source: () => GraphDelta | null) {}
 
-  get(): GraphDelta | null {
-    return this.source();
+  get(name: 'snapshot'): GraphDelta | null;
+  get(name: 'title'): string | undefined;
+  get(name: string): GraphDelta | string | null | undefined {
+    return name === 'snapshot' ? this.source() : undefined;
   }
 
   send(): void {

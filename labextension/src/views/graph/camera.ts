@@ -18,6 +18,10 @@ export interface Size {
 export const SCALE_MIN = 0.02;
 export const SCALE_MAX = 3;
 const MARGIN_PX = 16;
+const HEIGHT_MIN_PX = 96;
+const HEIGHT_MAX_PX = 400;
+/** Room for what an empty view says. */
+export const HEIGHT_EMPTY_PX = 250;
 
 /** The camera that shows all of `bounds`, centred, not larger than life. */
 export function fit(bounds: Rect, size: Size, scaleMax = 1): Camera {
@@ -34,6 +38,12 @@ export function fit(bounds: Rect, size: Size, scaleMax = 1): Camera {
     y: bounds.y + bounds.height / 2 - size.height / scale / 2,
     scale
   };
+}
+
+/** Height of a stage that shows `bounds` in full at the scale that its width allows, within reason. */
+export function heightFor(bounds: Rect, width: number, scaleMin: number): number {
+  const scale = Math.max(scaleMin, Math.min(1, (width - 2 * MARGIN_PX) / Math.max(1, bounds.width)));
+  return Math.round(Math.min(HEIGHT_MAX_PX, Math.max(HEIGHT_MIN_PX, bounds.height * scale + 2 * MARGIN_PX)));
 }
 
 /** Zooms by `factor` and keeps the world's point under (px, py) where it is. */

@@ -34,6 +34,7 @@ export class Chrome {
   readonly canvas = element('canvas', '');
   readonly search = element('input', '');
 
+  private readonly title = element('strong', 'cr-graph-title');
   private readonly summary = element('div', 'cr-graph-summary');
   private readonly notice = element('div', 'cr-graph-notice');
   private readonly empty = element('div', 'cr-graph-empty');
@@ -96,6 +97,16 @@ export class Chrome {
     }
   }
 
+  /** Names the whole picture; nothing where there is only one that it can be. */
+  setTitle(title: string): void {
+    setText(this.title, title);
+    this.title.hidden = title === '';
+  }
+
+  setStageHeight(heightPx: number): void {
+    this.stage.style.setProperty('--cr-stage-height', `${heightPx}px`);
+  }
+
   /** Reads a sentence to whoever cannot see the canvas. */
   say(text: string): void {
     this.spokenAt = performance.now();
@@ -137,7 +148,7 @@ export class Chrome {
     out.classList.add('cr-graph-small');
     closer.classList.add('cr-graph-small');
     const whole = button('Fit', 'Show everything (F)', () => actions.fit());
-    bar.append(this.summary, this.search, out, closer, whole, this.critical, this.legendButton);
+    bar.append(this.title, this.summary, this.search, out, closer, whole, this.critical, this.legendButton);
     return bar;
   }
 

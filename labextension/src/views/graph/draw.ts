@@ -9,7 +9,7 @@ import { drawGroup } from './drawgroup';
 import { drawLines } from './drawlines';
 import type { Rect } from './layout';
 import { drawMark } from './marks';
-import { drawOutline, drawStrip, FADED, fitText, isLit, ONE_LINE_PX, roundedBox, TWO_LINES_PX } from './pen';
+import { drawOutline, drawStrip, FADED, fitName, fitText, isLit, measure, ONE_LINE_PX, roundedBox, TWO_LINES_PX } from './pen';
 import type { Frame, Shown } from './pen';
 import { dockY, shortName } from './scene';
 import { mix, stateColour } from './theme';
@@ -144,7 +144,7 @@ function drawTaskText(frame: Frame, task: TaskNode, rect: Shown, heightPx: numbe
   const fontPx = twoLines ? 12.5 : Math.max(12.5, 9.5 / camera.scale);
   ctx.font = `${fontPx.toFixed(1)}px ${theme.font}`;
   ctx.fillStyle = theme.text;
-  const name = fitText(ctx, shortName(task.name), width);
+  const name = fitName(ctx, shortName(task.name), width);
   const nameY = twoLines ? middle - 7 : middle + 0.5;
   ctx.fillText(name, left, nameY);
   if (task.state === 'cancelled') {
@@ -209,8 +209,12 @@ function drawPut(frame: Frame, object: ObjectNode, rect: Shown): void {
     ctx.textAlign = 'right';
     ctx.textBaseline = 'middle';
     ctx.fillStyle = theme.textSoft;
-    const label = object.object_bytes === null ? 'put' : `put ${dataSize(object.object_bytes)}`;
-    ctx.fillText(fitText(ctx, label, rect.width - 22), x - 12, y + 0.5);
+    const size = object.object_bytes === null ? '' : dataSize(object.object_bytes);
+    const room = rect.width - 22;
+    const whole = `put ${size}`.trim();
+    // The size says more than the word.
+    const label = measure(ctx, whole) <= room || size === '' ? whole : size;
+    ctx.fillText(fitText(ctx, label, room), x - 12, y + 0.5);
   }
 }
 

@@ -41,6 +41,8 @@ export class GraphModel {
   ratePerS = 0;
   dropped = 0;
   disconnectedSince: number | null = null;
+  /** When the kernel ended that told all this: nothing more will come. */
+  kernelGoneSince: number | null = null;
 
   selected: string | null = null;
   query = '';
@@ -97,6 +99,16 @@ export class GraphModel {
     }
     this.structure += 1;
     this.touch();
+  }
+
+  kernelGone(atS: number): void {
+    this.kernelGoneSince ??= atS;
+    this.touch();
+  }
+
+  /** Whether what is shown is what is so now. */
+  get isLive(): boolean {
+    return this.disconnectedSince === null && this.kernelGoneSince === null;
   }
 
   setQuery(query: string): void {

@@ -2,7 +2,7 @@
  * Owns the live view on the page: one canvas and the HTML around it, drawn from a session whenever that changes.
  * State that must survive lives in the session; what is here may be thrown away at any time.
  */
-import { between, contains, fit, pan, reveal, visible, zoomAt } from './camera';
+import { between, contains, fit, HEIGHT_EMPTY_PX, heightFor, pan, reveal, visible, zoomAt } from './camera';
 import type { Camera, Size } from './camera';
 import { Chrome, tipLines } from './chrome';
 import { criticalPath } from './critical';
@@ -23,6 +23,8 @@ const PULSE_PERIOD_MS = 1800;
 const PULSE_FRAME_MS = 90;
 const STILL_REFRESH_MS = 1000;
 const DETAIL_WIDTH_PX = 290;
+/** The card of the selected node needs so much. */
+const DETAIL_HEIGHT_PX = 260;
 /** While it follows the run the picture stays readable; everything at once is one key away. */
 const FOLLOW_SCALE_MIN = 0.3;
 
@@ -65,6 +67,7 @@ export class GraphPanel {
     });
     this.detail = new DetailCard(() => this.select(null));
     this.chrome.stage.append(this.detail.root);
+    this.chrome.setTitle(session.title);
     this.chrome.search.value = session.model.query;
     host.append(this.chrome.root);
     ensureStyle(host);
@@ -83,7 +86,7 @@ export class GraphPanel {
     );
     this.observe();
     this.unsubscribe = session.model.onChange(() => this.schedule());
-    this.measure();
+    this.grow();
     this.draw();
   }
 
@@ -129,6 +132,20 @@ export class GraphPanel {
     }
   }
 
+  /** Gives the stage the height that the graph needs; a height that the reader dragged it to stays. */
+  private grow(): void {
+    const { model } = this.session;
+    const width = this.chrome.stage.clientWidth;
+    if (width > 0) {
+      const { bounds } = this.session.picture().positions;
+      const needed = model.isEmpty() ? HEIGHT_EMPTY_PX : heightFor(bounds, width, FOLLOW_SCALE_MIN);
+      const forCard = model.selected === null ? 0 : DETAIL_HEIGHT_PX;
+      this.session.stageHeight = Math.max(this.session.stageHeight, needed, forCard);
+      this.chrome.setStageHeight(this.session.stageHeight);
+    }
+    this.measure();
+  }
+
   private schedule(): void {
     if (this.frameRequest === 0) {
       this.frameRequest = requestAnimationFrame(() => {
@@ -139,6 +156,7 @@ export class GraphPanel {
   }
 
   private draw(): void {
+    this.grow();
     const { canvas } = this.chrome;
     const { width, height } = this.size;
     const ctx = canvas.getContext('2d');
@@ -167,7 +185,7 @@ export class GraphPanel {
     }
     const found = model.matches();
     const path = new Set(model.critical ? criticalPath(model, model.selected) : []);
-    const nowS = model.disconnectedSince === null ? model.at + (now - this.deltaSeen.at) / 1000 : model.at;
+    const nowS = model.isLive ? model.at + (now - this.deltaSeen.at) / 1000 : model.at;
     drawFrame(
       {
         ctx,
@@ -200,7 +218,7 @@ export class GraphPanel {
     }
     if (moving) {
       this.schedule();
-    } else if (this.session.model.total('running') > 0 && this.session.model.disconnectedSince === null) {
+    } else if (this.session.model.total('running') > 0 && this.session.model.isLive) {
       const wait = this.calm.matches ? STILL_REFRESH_MS : PULSE_FRAME_MS;
       this.timer = window.setTimeout(() => this.schedule(), wait);
     }

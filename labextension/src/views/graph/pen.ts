@@ -52,6 +52,12 @@ export function roundedBox(ctx: CanvasRenderingContext2D, rect: Rect, radius: nu
 const widths = new Map<string, number>();
 const fitted = new Map<string, string>();
 
+/** Like `fitText`; of `seed=17`, when there is no room for it, what tells it from the others. */
+export function fitName(ctx: CanvasRenderingContext2D, name: string, width: number): string {
+  const value = name.slice(name.indexOf('=') + 1);
+  return fitText(ctx, measure(ctx, name) > width && value && !value.includes('=') ? value : name, width);
+}
+
 /** The text, shortened at its end until it is at most `width` wide in the context's font. */
 export function fitText(ctx: CanvasRenderingContext2D, text: string, width: number): string {
   const key = `${ctx.font}|${Math.round(width)}|${text}`;

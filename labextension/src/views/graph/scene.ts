@@ -178,14 +178,19 @@ class Titles {
   }
 }
 
+const DOTTED = /^[\p{L}_][\p{L}\p{N}_.<>]*$/u;
+
 /** A method with its class, a function by itself: without modules and enclosing functions. */
 export function plainName(name: string): string {
+  if (!DOTTED.test(name)) {
+    return name;
+  }
   const parts = (name.split('<locals>.').at(-1) ?? name).split('.');
   const owner = parts.at(-2) ?? '';
   return /^[A-Z]/.test(owner) ? `${owner}.${parts.at(-1)}` : (parts.at(-1) ?? name);
 }
 
-/** The last part of a dotted name. */
+/** The last part of a dotted name; others, such as `lr=0.5`, as they are. */
 export function shortName(name: string): string {
-  return name.slice(name.lastIndexOf('.') + 1) || name;
+  return (DOTTED.test(name) && name.slice(name.lastIndexOf('.') + 1)) || name;
 }

@@ -20,6 +20,10 @@ export class GraphSession {
   /** True until the reader moves the picture: the camera then keeps everything in sight. */
   follows = true;
   legend = true;
+  /** What the whole picture is called; empty when it needs no name. */
+  title = '';
+  /** Height of the stage in pixels; it only grows, so that what stands below is not moved up and down. */
+  stageHeight = 0;
 
   private readonly layout = new Layout();
   private drawn: { structure: number; picture: Picture } | null = null;

@@ -40,6 +40,7 @@ const STYLE = `
   display: flex; flex-wrap: wrap; align-items: center; gap: 4px 6px;
   padding: 5px 8px; border-bottom: 1px solid var(--cr-line);
 }
+.cr-graph-title { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; max-width: 50%; margin-right: 6px; }
 .cr-graph-summary { flex: 1 1 220px; font-variant-numeric: tabular-nums;
   white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .cr-graph button, .cr-graph input {
@@ -55,7 +56,7 @@ const STYLE = `
 .cr-graph :focus-visible { outline: 2px solid var(--cr-accent); outline-offset: -2px; }
 .cr-graph-notice { padding: 5px 10px; border-bottom: 1px solid var(--cr-line); background: var(--cr-soft); }
 .cr-graph-notice p { margin: 0; }
-.cr-graph-stage { position: relative; height: 400px; min-height: 160px; overflow: hidden; resize: vertical; }
+.cr-graph-stage { position: relative; height: var(--cr-stage-height, 400px); min-height: 80px; overflow: hidden; resize: vertical; }
 .cr-graph-stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; cursor: grab; touch-action: pan-y; }
 .cr-graph-stage canvas.cr-graph-grabbed { cursor: grabbing; }
 .cr-graph-stage canvas.cr-graph-pointing { cursor: pointer; }

@@ -9,9 +9,12 @@ import { GraphSession } from './session';
 /** What is used of an anywidget model. */
 interface WidgetModel {
   get(name: 'snapshot'): GraphDelta | null;
+  get(name: 'title'): string | undefined;
   send(message: { readonly type: 'snapshot' }): void;
   on(event: 'msg:custom', handle: (message: unknown) => void): void;
+  on(event: 'comm_live_update', handle: () => void): void;
   off(event: 'msg:custom', handle: (message: unknown) => void): void;
+  off(event: 'comm_live_update', handle: () => void): void;
 }
 
 interface DeltaMessage {
@@ -49,14 +52,21 @@ function listen(model: WidgetModel, session: GraphSession): () => void {
       askForSnapshot();
     }
   };
+  // ipywidgets says so when the kernel has restarted or died; the model stays, but nobody speaks to it.
+  const gone = () => session.model.kernelGone(Date.now() / 1000);
   model.on('msg:custom', handle);
+  model.on('comm_live_update', gone);
+  session.title = model.get('title') ?? '';
   const known = model.get('snapshot');
   if (known) {
     session.model.apply(known);
   }
   // Deltas may have passed between the making of the model and this moment.
   askForSnapshot();
-  return () => model.off('msg:custom', handle);
+  return () => {
+    model.off('msg:custom', handle);
+    model.off('comm_live_update', gone);
+  };
 }
 
 function isDelta(message: unknown): message is DeltaMessage {

@@ -53,6 +53,8 @@ export function groupTotal(group: TaskGroup): number {
   return STATES.reduce((sum, state) => sum + (group.counts[state] ?? 0), 0);
 }
 
+const UNENDED: ReadonlySet<string> = new Set(['waiting', 'ready', 'fetching', 'running', 'retried']);
+
 /** `37/64 done, 8.2/s, 2 running, 1 retried`: what matters most first, for the line may be cut at its end. */
 export function summary(model: GraphModel): string {
   const all = model.totalTasks();
@@ -60,7 +62,8 @@ export function summary(model: GraphModel): string {
     return 'no tasks yet';
   }
   const parts = [`${count(model.total('finished'))}/${count(all)} done`];
-  if (model.ratePerS > 0 && model.disconnectedSince === null) {
+  const goesOn = STATES.some(state => UNENDED.has(state) && model.total(state) > 0);
+  if (model.ratePerS > 0 && goesOn && model.isLive) {
     parts.push(rate(model.ratePerS));
   }
   for (const state of ['failed', 'lost', 'running', 'retried', 'cancelled', 'fetching', 'ready', 'waiting'] as const) {
@@ -74,9 +77,13 @@ export function summary(model: GraphModel): string {
 /** What the reader should know about the picture itself; empty when nothing is wrong. */
 export function notices(model: GraphModel): string[] {
   const said: string[] = [];
-  if (model.disconnectedSince !== null) {
+  if (model.disconnectedSince !== null && model.kernelGoneSince === null) {
     const since = clockTime(model.disconnectedSince);
     said.push(`Disconnected since ${since}. This is what was known then. Run cellray.init() to connect again.`);
+  }
+  if (model.kernelGoneSince !== null) {
+    const since = clockTime(model.kernelGoneSince);
+    said.push(`The kernel ended at ${since}. This is what was known then; run the cell again for a live view.`);
   }
   if (model.mode === 'groups') {
     const all = count(model.totalTasks());
