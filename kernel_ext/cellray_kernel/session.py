@@ -8,10 +8,14 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol, cast
 
 import cellray
+from cellray.observe.visual import count
 from cellray.provenance import OutputCallback
 
 from cellray_kernel.options import RemoteOptions
 from cellray_kernel.remote_cell import run_cell
+
+STATUS_WAIT_S = 0.2
+"""How long `%cellray` waits for the log's last facts."""
 
 DoneCallback = Callable[[BaseException | None], None]
 
@@ -165,4 +169,16 @@ class CellraySession:
         if session is None:
             return [("session", "none yet: the first %%remote, or cellray.init(), starts one")]
         resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(cellray.cluster_resources().items()))
-        return [("session", session.session_id), ("node", session.node_id), ("resources", resources)]
+        followed = cellray.observe.follower()
+        cellray.observe.wait_at_rest(STATUS_WAIT_S)
+        with followed.lock:
+            totals = followed.fold.totals()
+            workers = sum(worker.exited_at == 0 for worker in followed.fold.workers.values())
+        tasks = ", ".join(f"{count(number)} {state}" for state, number in totals.items()) or "none yet"
+        return [
+            ("session", session.session_id),
+            ("address", session.address),
+            ("resources", resources),
+            ("workers", str(workers)),
+            ("tasks", tasks),
+        ]
