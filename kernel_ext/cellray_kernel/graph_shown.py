@@ -51,7 +51,7 @@ class ShownGraph:
     def save_at_rest(self) -> None:
         """A cell ended. If nothing runs any more the picture is complete: what a headless run saves is this."""
         with contextlib.suppress(SessionError):  # the session has ended: the picture stays as it is
-            if observe.wait_at_rest(SETTLE_S):
+            if observe.catch_up(SETTLE_S, at_rest=True):
                 self._update()
 
     def _update(self) -> None:

@@ -14,7 +14,7 @@ from cellray.provenance import OutputCallback
 from cellray_kernel.options import RemoteOptions
 from cellray_kernel.remote_cell import run_cell
 
-STATUS_WAIT_S = 0.2
+STATUS_WAIT_S = 2.0
 """How long `%cellray` waits for the log's last facts."""
 
 DoneCallback = Callable[[BaseException | None], None]
@@ -170,7 +170,7 @@ class CellraySession:
             return [("session", "none yet: the first %%remote, or cellray.init(), starts one")]
         resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(cellray.cluster_resources().items()))
         followed = cellray.observe.follower()
-        cellray.observe.wait_at_rest(STATUS_WAIT_S)
+        cellray.observe.catch_up(STATUS_WAIT_S)
         with followed.lock:
             totals = followed.fold.totals()
             workers = sum(worker.exited_at == 0 for worker in followed.fold.workers.values())

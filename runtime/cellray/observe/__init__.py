@@ -9,13 +9,13 @@ from cellray.observe.messages import GraphDelta
 from cellray.observe.progress import CellProgress, ProgressReading, render_progress
 from cellray.observe.scope import GraphFilter
 from cellray.observe.session import (
+    catch_up,
     close_follower,
     follower,
     graph_source,
     lineage,
     lineage_source,
     session_status,
-    wait_at_rest,
 )
 from cellray.observe.view import GraphSource, GraphView
 
@@ -32,6 +32,7 @@ __all__ = [
     "LogFold",
     "LogFollower",
     "ProgressReading",
+    "catch_up",
     "close_follower",
     "follower",
     "graph_source",
@@ -39,5 +40,4 @@ __all__ = [
     "lineage_source",
     "render_progress",
     "session_status",
-    "wait_at_rest",
 ]

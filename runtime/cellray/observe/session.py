@@ -13,6 +13,7 @@ from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import ObjectId, SessionId, producer_of
 from cellray.launch import find_session
 from cellray.node.control_client import ControlClient
+from cellray.observe.fold import LogFold
 from cellray.observe.follow import LogFollower
 from cellray.observe.lineage import Lineage
 from cellray.observe.scope import GraphFilter
@@ -81,13 +82,17 @@ def lineage(ref: ObjectRef, timeout_s: float = READ_TIMEOUT_S) -> Lineage:
         return Lineage(followed.fold)
 
 
-def wait_at_rest(timeout_s: float) -> bool:
-    """Wait until the views know of everything that this process submitted, and all of it has ended."""
+def catch_up(timeout_s: float, *, at_rest: bool = False) -> bool:
+    """Wait until the views know of everything that this process submitted; with `at_rest` until all of it has ended."""
     engine, followed = current.engine_or_none(), follower()
     last = engine.last_submitted if engine is not None else None
-    return followed.wait_for(
-        lambda fold: (last is None or last in fold.tasks) and LIVE.isdisjoint(fold.totals()), timeout_s
-    )
+
+    def caught_up(fold: LogFold) -> bool:
+        if last is not None and last not in fold.tasks:
+            return False
+        return bool(fold.jobs) and not (at_rest and LIVE & fold.totals().keys())
+
+    return followed.wait_for(caught_up, timeout_s)
 
 
 def _wait_until_logged(ref: ObjectRef, timeout_s: float) -> None:
