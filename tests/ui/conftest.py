@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import urllib.request
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -70,16 +68,5 @@ def lab(jupyter: JupyterServer, browser: Browser) -> Iterator[Lab]:
     page.on("pageerror", lambda error: crashes.append(str(error)))
     yield Lab(jupyter, page)
     context.close()
-    end_kernels(jupyter)
+    jupyter.end_kernels()  # so that the next test has the machine for itself
     assert not crashes, "The page raised:\n" + "\n".join(crashes)
-
-
-def end_kernels(jupyter: JupyterServer) -> None:
-    """End what the test ran, so that the next one has the machine for itself."""
-    for session in json.loads(jupyter.get("api/sessions")[1]):
-        request = urllib.request.Request(
-            f"{jupyter.url}/api/sessions/{session['id']}",
-            method="DELETE",
-            headers={"Authorization": f"token {jupyter.token}"},
-        )
-        urllib.request.urlopen(request, timeout=30).close()
