@@ -2,8 +2,8 @@
 
     python notebooks/run_demo.py [--output FOLDER] [--in-place]
 
-Writes the executed notebook and the pictures of its graph and lineage to FOLDER (notebooks/output). `--in-place` saves the
-outputs in the notebook itself, as it is shown in the repository.
+Writes the executed notebook and the pictures of its graph and lineage to FOLDER (notebooks/output). `--in-place` saves
+the outputs in the notebook itself, as it is shown in the repository.
 """
 
 from __future__ import annotations
@@ -35,7 +35,14 @@ def main() -> int:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     started = time.monotonic()
     try:
-        NotebookClient(notebook, timeout=CELL_TIMEOUT_S, kernel_name="python3", resources=_in(HERE)).execute()
+        NotebookClient(
+            notebook,
+            timeout=CELL_TIMEOUT_S,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(HERE)}},
+            # The kernel warns at each start that its loopback port is not encrypted.
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        ).execute()
     except CellExecutionError as error:
         print(error, file=sys.stderr)
         return 1
@@ -45,10 +52,6 @@ def main() -> int:
     pictures = _save_pictures(notebook, options.output)
     _report(notebook, wall_s, executed, pictures)
     return 0
-
-
-def _in(folder: Path) -> dict[str, dict[str, str]]:
-    return {"metadata": {"path": str(folder)}}
 
 
 def _outputs(notebook: Any, source_begins: str) -> Iterator[Any]:
@@ -72,10 +75,10 @@ def _save_pictures(notebook: Any, folder: Path) -> dict[str, Path]:
 
 def _text(notebook: Any, source_begins: str) -> str:
     """All text that cells which begin so show."""
-    texts = []
-    for output in _outputs(notebook, source_begins):
-        texts.append(output.get("text") or output.get("data", {}).get("text/plain", ""))
-    return "\n".join(texts)
+    return "\n".join(
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for output in _outputs(notebook, source_begins)
+    )
 
 
 def _report(notebook: Any, wall_s: float, executed: Path, pictures: dict[str, Path]) -> None:

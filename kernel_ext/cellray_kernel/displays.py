@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from cellray_kernel.cell_output import CellOutput
@@ -23,7 +24,8 @@ class Displays:
         self.ticker = Ticker()
         self.runs = CellRuns()
         self.task_names = TaskNames()
-        self.tracker = CellTracker(shell, publisher, self._on_cell_begins, self.flush)
+        self.at_cell_end: dict[str, Callable[[], None]] = {}
+        self.tracker = CellTracker(shell, publisher, self._on_cell_begins, self._on_cell_ends)
         self._lock = threading.Lock()
         self._outputs: dict[str, CellOutput] = {}
         self._run_of: dict[str, CellRun] = {}
@@ -70,8 +72,14 @@ class Displays:
             output.close()
         self.flush()
 
+    def _on_cell_ends(self) -> None:
+        self.flush()
+        for action in tuple(self.at_cell_end.values()):
+            action()
+
     def _on_cell_begins(self, cell_id: str) -> None:
         """A cell that runs again gets a new display."""
         with self._lock:
             self._outputs.pop(cell_id, None)
             self._run_of.pop(cell_id, None)
+            self.at_cell_end.pop(cell_id, None)

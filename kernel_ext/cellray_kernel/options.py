@@ -16,7 +16,7 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
-USAGE = """%%remote [options]: run this cell on the cluster.
+USAGE = """%%remote [options]: run this cell on the background runtime.
   --for VAR in EXPR     one task for each element; EXPR may end with `if COND`, VAR may be a tuple
   --into NAME           bind the last expression's value (with --for: the list of values) to NAME
   --num-cpus N          CPUs that the task takes (1)

@@ -103,7 +103,9 @@ def _running(progress: Progress) -> list[str]:
 
 def _summary(progress: Progress) -> list[str]:
     took = duration(progress.elapsed_s)
-    if progress.total == 1:
+    if progress.total == 0:
+        words = ["nothing submitted"]
+    elif progress.total == 1:
         how = {"done": "done in", "failed": "failed after", "cancelled": "cancelled after", "running": ""}
         words = [f"{how[progress.phase]} {took}"]
     elif progress.phase == "done":

@@ -8,11 +8,14 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol, cast
 
 import cellray
-from cellray.observe.visual.format import count
+from cellray.observe.visual import count
 from cellray.provenance import OutputCallback
 
 from cellray_kernel.options import RemoteOptions
 from cellray_kernel.remote_cell import run_cell
+
+STATUS_WAIT_S = 2.0
+"""How long `%cellray` waits for the log's last facts."""
 
 DoneCallback = Callable[[BaseException | None], None]
 
@@ -166,15 +169,16 @@ class CellraySession:
         if session is None:
             return [("session", "none yet: the first %%remote, or cellray.init(), starts one")]
         resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(cellray.cluster_resources().items()))
-        return [("session", session.session_id), ("resources", resources), *_activity(session.session_id)]
-
-
-def _activity(session_id: str) -> list[tuple[str, str]]:
-    """What the node says that it does; nothing when it does not answer."""
-    from cellray import observe
-
-    status = observe.session_status()
-    if status is None or status["session_id"] != session_id:
-        return []
-    tasks = ", ".join(f"{count(many)} {state}" for state, many in status["tasks"].items() if many)
-    return [("workers", str(status["workers"])), ("tasks", tasks or "none yet"), ("gcs", status["gcs"])]
+        followed = cellray.observe.follower()
+        cellray.observe.catch_up(STATUS_WAIT_S)
+        with followed.lock:
+            totals = followed.fold.totals()
+            workers = sum(worker.exited_at == 0 for worker in followed.fold.workers.values())
+        tasks = ", ".join(f"{count(number)} {state}" for state, number in totals.items()) or "none yet"
+        return [
+            ("session", session.session_id),
+            ("address", session.address),
+            ("resources", resources),
+            ("workers", str(workers)),
+            ("tasks", tasks),
+        ]

@@ -15,13 +15,15 @@ In a notebook, `%load_ext cellray` adds `%%remote`, `%graph`, `%lineage` and `%c
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from cellray import exceptions, provenance
-from cellray.api.object_ref import ObjectRef
-from cellray.api.remote_function import RemoteFunction, remote
-from cellray.api.session import Session, cluster_resources, current_session, init, is_initialized, shutdown
-from cellray.api.verbs import cancel, get, put, wait
+if TYPE_CHECKING:
+    from cellray import exceptions, observe, provenance
+    from cellray.api.object_ref import ObjectRef
+    from cellray.api.remote_function import RemoteFunction, remote
+    from cellray.api.session import Session, cluster_resources, current_session, init, is_initialized, shutdown
+    from cellray.api.verbs import cancel, get, put, wait
 
 __version__ = "0.1.0"
 
@@ -37,12 +39,45 @@ __all__ = [
     "get",
     "init",
     "is_initialized",
+    "observe",
     "provenance",
     "put",
     "remote",
     "shutdown",
     "wait",
 ]
+
+# Names are imported when they are first used: the node imports this package too, and needs none of them.
+_HOMES = {
+    "ObjectRef": "cellray.api.object_ref",
+    "RemoteFunction": "cellray.api.remote_function",
+    "remote": "cellray.api.remote_function",
+    "Session": "cellray.api.session",
+    "cluster_resources": "cellray.api.session",
+    "current_session": "cellray.api.session",
+    "init": "cellray.api.session",
+    "is_initialized": "cellray.api.session",
+    "shutdown": "cellray.api.session",
+    "cancel": "cellray.api.verbs",
+    "get": "cellray.api.verbs",
+    "put": "cellray.api.verbs",
+    "wait": "cellray.api.verbs",
+}
+_MODULES = ("exceptions", "observe", "provenance")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"cellray.{name}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cellray' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -28,6 +28,7 @@ OBJECT_ID_BYTES = 20
 FUNCTION_HASH_BYTES = 16
 PUT_INDEX_BASE = 0x8000_0000
 INDEX_MAX = 0x7FFF_FFFF
+_RETURN_0 = bytes(OBJECT_ID_BYTES - TASK_ID_BYTES)
 
 
 def root_task_id(job: JobId) -> TaskId:
@@ -59,6 +60,13 @@ def short_task_id(task: TaskId) -> str:
 def return_object_id(task: TaskId, return_index: int) -> ObjectId:
     """The id of the object that `task` returns at `return_index` (from 0)."""
     return ObjectId(task + return_index.to_bytes(4, "big"))
+
+
+def return_object_ids(task: TaskId, count: int) -> list[ObjectId]:
+    """The ids of everything that `task` returns; the usual single one at a fraction of the cost."""
+    if count == 1:
+        return [cast("ObjectId", task + _RETURN_0)]
+    return [return_object_id(task, i) for i in range(count)]
 
 
 def put_object_id(task: TaskId, put_index: int) -> ObjectId:

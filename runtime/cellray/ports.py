@@ -102,6 +102,9 @@ class SubmitOptions(NamedTuple):
 class Engine(Protocol):
     """What the public API stands on; `engines/native.py` is this runtime. All calls are thread-safe."""
 
+    last_submitted: TaskId | None
+    """The task that this process submitted last."""
+
     def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Any:
         """Export the function as it is now with these options; what `submit` takes as its first argument."""
 

@@ -1,7 +1,8 @@
 """What the node's core alone costs for an empty task: submitted in batches, dispatched, finished, released.
 
-Run it directly: `PYTHONPATH=runtime python tests/bench/bench_core.py`. Figures are of this machine only; to compare two
-commits, run both in turn on one machine. The collector is off, as it is in a node: the core's records hold no circles.
+`make bench` includes it; alone and by kind of frame: `.venv/bin/python -m tests.bench.bench_core`. Figures are of this
+machine only; to compare two commits, run both in turn on one machine. The collector is off; in a node it looks seldom:
+the core's records hold no circles.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ class Bench:
         self.spent[kind] += time.perf_counter() - begin
         self.sends.extend(command for command in commands if isinstance(command, Send))
 
-    def run(self) -> dict[str, float]:
+    def run(self, tasks: int = TASKS) -> dict[str, float]:
         """Microseconds of core time a task, by kind of frame."""
         self.spent.clear()
         template_id = self.template.template_id
-        for start in range(0, TASKS, BATCH):
+        for start in range(0, tasks, BATCH):
             specs = [TaskSpec(index, template_id) for index in range(start, start + BATCH)]
             self.handle("submit", [f.TasksSubmitted(ROOT, self.at, specs)], DRIVER)
             while self.core.status.ready_count > BACKLOG_FRAMES * BATCH:

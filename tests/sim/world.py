@@ -252,8 +252,10 @@ class World:
                     self.ends[fact.task_id] += 1
         elif isinstance(command, c.StartWorkers):
             self.starting += command.count
-        else:
+        elif isinstance(command, c.KillWorker):
             self.doomed.append(command.worker_id)
+        else:
+            assert isinstance(command, c.RegisterFunctions)  # a table of the GCS, which the simulator has none of
 
     def _drain(self) -> None:
         """Nobody submits, nobody dies any more; in the end everybody lets go of everything."""

@@ -112,6 +112,25 @@ def test_many_at_once() -> None:
     assert cellray.get([brief.remote(i) for i in range(50)]) == list(range(50))
 
 
+def test_workers_that_are_interrupted_at_bad_moments_go_on(session: Session, status_reader: StatusReader) -> None:
+    @cellray.remote
+    def parent() -> int:
+        return sum(cellray.get([add.remote(i) for i in range(3)]))
+
+    for _ in range(150):
+        refs = [parent.remote() for _ in range(4)]
+        cellray.wait(refs, timeout=0.002)
+        for ref in refs:
+            cellray.cancel(ref)
+        cellray.wait(refs, num_returns=len(refs))
+
+    def all_idle() -> bool:
+        status = status_reader.read(session.address)
+        return {worker.state for worker in status.workers} == {"idle"} and status.resources_available["CPU"] == 2
+
+    eventually(all_idle, "all workers are idle and no resource is lent out for ever")
+
+
 def test_what_finally_does_is_done(tmp_path: Path) -> None:
     @cellray.remote
     def tidy(gate: Gate, folder: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import cellray
@@ -209,3 +210,22 @@ def test_an_error_can_be_had_again_and_pickled() -> None:
     # As a value and as an argument.
     assert isinstance(cellray.get(cellray.put(first)), TaskError)
     assert str(cellray.get(use.remote(first))) == str(first)
+
+
+def test_a_module_that_only_the_driver_has(tmp_path: Path) -> None:
+    (tmp_path / "only_here.py").write_text("def helper():\n    return 1\n")
+    output = run_script(
+        """
+        import sys, cellray
+        cellray.init(num_cpus=1, object_store_memory=64_000_000)
+        sys.path.insert(0, sys.argv[1])  # after the workers have been told where modules are
+        import only_here
+        try:
+            print(cellray.get(cellray.remote(only_here.helper).remote()))
+        except ImportError as error:
+            print(error)
+        """,
+        str(tmp_path),
+    )
+    assert "No module named 'only_here'" in output.stdout, output
+    assert "install it" in output.stdout

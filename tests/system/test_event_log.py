@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 from typing import Any
 
 import cellray
@@ -91,19 +92,28 @@ def test_the_life_of_tasks_and_objects(session: Session) -> None:
     assert facts.index(sealed) < facts.index(freed[0])
 
 
-def test_the_end_of_jobs_and_of_tasks_that_never_ran(session: Session) -> None:
-    output = run_script("""
-        import time, cellray
+def test_the_end_of_jobs_and_of_tasks_that_never_ran(session: Session, tmp_path: Path) -> None:
+    output = run_script(
+        """
+        import os, sys, time, cellray
         cellray.init("auto")
         @cellray.remote
-        def busy():
+        def busy(folder):
             print("busy", flush=True)
+            open(f"{folder}/{os.getpid()}", "w").close()
             time.sleep(600)
-        refs = [busy.remote() for _ in range(4)]
-        cellray.wait(refs, timeout=0.3)
-    """)
+        refs = [busy.remote(sys.argv[1]) for _ in range(4)]
+        while len(os.listdir(sys.argv[1])) < 2:
+            time.sleep(0.01)
+        """,
+        str(tmp_path),
+    )
     assert output.returncode == 0, output
-    facts = facts_once(session, lambda facts: len(of_type(facts, f.TaskCancelled)) == 4, "its tasks are cancelled")
+    facts = facts_once(
+        session,
+        lambda facts: len(of_type(facts, f.TaskCancelled)) == 4 and len(of_type(facts, f.TaskOutput)) == 2,
+        "its tasks are cancelled, and what they printed is there",
+    )
     (ended,) = of_type(facts, f.JobEnded)
     started = of_type(facts, f.JobStarted)
     assert [job.client_id for job in started][1] == ended.client_id

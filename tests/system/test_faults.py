@@ -263,7 +263,7 @@ def test_a_second_driver_is_told_when_the_owner_ends() -> None:
         assert_works()
         ref = cellray.remote(lambda: __import__("time").sleep(600)).remote()
         script.signal(signal.SIGKILL)
-        with pytest.raises(SessionLostError, match="ended"):
+        with pytest.raises(SessionLostError, match="the session has ended: its driver"):
             cellray.get(ref, timeout=60)
         eventually(lambda: not os.path.exists(address), "the session is gone")
 
@@ -382,6 +382,24 @@ def test_a_task_that_starts_processes_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(cellray.exceptions.TaskCancelledError):
         cellray.get(ref, timeout=60)
     assert_works()  # and the leak check finds no process of the task
+
+
+@pytest.mark.usefixtures("session")
+def test_a_worker_that_dies_while_a_process_forked_by_its_task_lives(tmp_path: Path) -> None:
+    @cellray.remote(max_retries=1)
+    def fork_and_die(gate: Gate) -> None:
+        if os.fork() == 0:
+            gate.arrive()
+            gate.pass_through()
+        gate.wait_arrived(1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    gate = Gate(tmp_path)
+    with pytest.raises(WorkerCrashedError, match="attempt 2 and the last"):
+        cellray.get(fork_and_die.remote(gate), timeout=60)
+    for child in gate.pids:
+        eventually(lambda child=child: not psutil.pid_exists(child), "what the task forked is gone")  # type: ignore[misc]
+    assert_works()
 
 
 @pytest.mark.usefixtures("session")

@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,17 @@ def test_a_folder_of_a_session_that_was_killed_is_swept_away(home: str) -> None:
         cellray.init("auto")
     with cellray.init(num_cpus=1, object_store_memory=64_000_000):
         assert not dead.exists()
+
+
+def test_a_session_may_be_started_and_used_by_any_thread() -> None:
+    results: list[Any] = []
+
+    def use() -> None:
+        cellray.init(num_cpus=1, object_store_memory=64_000_000)
+        results.append(cellray.get([add.remote(i) for i in range(10)]))
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    assert results == [list(range(1, 11))]
+    assert cellray.get(add.remote(1)) == 2, "the session does not end with the thread that started it"

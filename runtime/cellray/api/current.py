@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from cellray.errors import SessionError
 from cellray.ports import Engine
@@ -11,7 +10,6 @@ from cellray.ports import Engine
 _engine: Engine | None = None
 _inherited: Engine | None = None
 """In a forked process the parent's, which is of no use here: the connection is the parent's."""
-_starter: Callable[[], None] | None = None
 
 
 def set_engine(engine: Engine | None) -> None:
@@ -29,21 +27,16 @@ def _disown() -> None:
 os.register_at_fork(after_in_child=_disown)
 
 
-def set_starter(starter: Callable[[], None]) -> None:
-    """What starts a session when the API is used before `init` (Ray does the same)."""
-    global _starter
-    _starter = starter
-
-
 def engine_or_none() -> Engine | None:
     """The engine, if this process has a session."""
     return _engine
 
 
 def require_engine() -> Engine:
-    """The engine; starts a session when there is none.
+    """The engine.
 
-    Raises SessionError in a process that was forked from a driver: the connection belongs to the parent.
+    Raises SessionError when there is none; the reason is another in a process that was forked from a driver: the
+    connection belongs to the parent.
     """
     if _engine is not None:
         return _engine
@@ -52,8 +45,9 @@ def require_engine() -> Engine:
             "this process was forked from one that had a Cellray session, and a session cannot be shared by forking. "
             "Call cellray.init(address='auto') in the child, or start it with the 'spawn' method."
         )
-    if _starter is None:
-        raise SessionError("no Cellray session: call cellray.init() first")
-    _starter()
-    assert _engine is not None
-    return _engine
+    raise SessionError("no Cellray session: call cellray.init() first")
+
+
+def has_no_session() -> bool:
+    """Whether this process has none and inherited none: the API may start one."""
+    return _engine is None and _inherited is None

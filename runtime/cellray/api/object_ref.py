@@ -28,6 +28,7 @@ class ObjectRef:
     __slots__ = ("__weakref__", "_engine", "_id")
 
     def __init__(self, object_id: ObjectId, engine: Any) -> None:
+        """Takes over a reference that the engine has counted already, as `submit` and `put` return it."""
         self._id = object_id
         self._engine = engine
 
@@ -89,11 +90,6 @@ class ObjectRef:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return reference_seam.reduce(self)
-
-
-def adopt_ref(object_id: ObjectId, engine: Any) -> ObjectRef:
-    """A reference that the engine has already counted (what `submit` and `put` return)."""
-    return ObjectRef(object_id, engine)
 
 
 def _rebuild(object_id: ObjectId) -> ObjectRef:

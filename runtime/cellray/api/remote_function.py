@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from cellray import provenance
-from cellray.api import current
-from cellray.api.object_ref import adopt_ref
+from cellray.api.object_ref import ObjectRef
 from cellray.api.options import check_options, resolve_options
+from cellray.api.session import started_engine
 
 
 class RemoteFunction:
@@ -25,7 +25,8 @@ class RemoteFunction:
         self._function = function
         self._options = dict(options)
         self._prepared: Any = None
-        self._prepared_for: tuple[object, int] | None = None
+        self._prepared_engine: object = None
+        self._prepared_epoch = -1
         functools.update_wrapper(self, function)
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
@@ -45,17 +46,17 @@ class RemoteFunction:
         Top-level ObjectRefs among the arguments arrive as their values. Raises SerializationError, naming the
         argument, when one cannot be pickled.
         """
-        engine = current.require_engine()
-        key = (engine, provenance.epoch())
-        if self._prepared_for != key:
+        engine = started_engine()
+        epoch = provenance.epoch()
+        if self._prepared_engine is not engine or self._prepared_epoch != epoch:
             cell = provenance.current_cell()
             name = getattr(self._function, "__name__", type(self._function).__name__)
             self._prepared = engine.prepare(self._function, resolve_options(self._options, name, cell))
-            self._prepared_for = key
+            self._prepared_engine, self._prepared_epoch = engine, epoch
         ids = engine.submit(self._prepared, args, kwargs)
         if len(ids) == 1:
-            return adopt_ref(ids[0], engine)
-        return [adopt_ref(obj, engine) for obj in ids] or None
+            return ObjectRef(ids[0], engine)
+        return [ObjectRef(obj, engine) for obj in ids] or None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteFunction, (self._function, self._options)

@@ -25,6 +25,7 @@ from cellray.launch import find_session, new_session_folder, start_node, wait_no
 from cellray.model.command import OutputForwarded
 from cellray.model.task import RESOURCE_UNITS, make_resources
 from cellray.node.settings import NodeSettings, SessionFolder
+from cellray.ports import Engine
 from cellray.provenance import route_output
 from cellray.store import MappedStore, check_room, default_arena_bytes
 from cellray.wire import Hello
@@ -225,6 +226,16 @@ def shutdown() -> None:
             shutil.rmtree(session.address, ignore_errors=True)  # a node that was killed could not
 
 
+def started_engine() -> Engine:
+    """The engine of this process; without a session one is started, as Ray does."""
+    engine = current.engine_or_none()
+    if engine is None:
+        if current.has_no_session():
+            init()
+        engine = current.require_engine()
+    return engine
+
+
 def is_initialized() -> bool:
     """Whether this process has a session."""
     return current.engine_or_none() is not None
@@ -245,6 +256,3 @@ def cluster_resources() -> dict[str, float]:
 def _shutdown_at_exit() -> None:
     with contextlib.suppress(Exception):
         shutdown()
-
-
-current.set_starter(lambda: (init(), None)[1])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cellray.api import current
-from cellray.api.object_ref import ObjectRef, adopt_ref
+from cellray.api.object_ref import ObjectRef
+from cellray.api.session import started_engine
 from cellray.ids import ObjectId, TaskId, is_put
 from cellray.ports import Engine
 
@@ -48,8 +48,8 @@ def put(value: Any) -> ObjectRef:
             "Calling 'put' on a cellray.ObjectRef is not allowed: it is in the store already. To pass a reference on "
             "as a reference, put it into a list."
         )
-    engine = current.require_engine()
-    return adopt_ref(engine.put(value), engine)
+    engine = started_engine()
+    return ObjectRef(engine.put(value), engine)
 
 
 def wait(
@@ -105,7 +105,7 @@ def cancel(object_ref: ObjectRef, *, force: bool = False, recursive: bool = True
 
 def _engine_of(refs: Sequence[ObjectRef]) -> Engine:
     """The engine of this process, which must be the one that all the references belong to."""
-    engine = current.require_engine()
+    engine = started_engine()
     for ref in refs:
         if not ref.belongs_to(engine):
             raise ref.lost()

@@ -68,7 +68,8 @@ class Channel:
         self._reading = threading.Lock()
         self._changed = threading.Condition()
         self._waiters = 0
-        self._cold = False
+        self.is_cold = False
+        """Whether the background thread sleeps until it is nudged."""
         self._shields = Shields()
         self.closed_reason: str | None = None
         self._poll = select.poll()
@@ -100,13 +101,13 @@ class Channel:
             full = len(tasks) >= self._batch_max
         if full:
             self.flush()
-        else:
+        elif self.is_cold:
             self.nudge()
 
     def nudge(self) -> None:
         """There is something to flush: see that the background thread looks. Never blocks; safe in `__del__`."""
-        if self._cold:
-            self._cold = False
+        if self.is_cold:
+            self.is_cold = False
             with contextlib.suppress(BlockingIOError, OSError):
                 os.write(self._wake_write, b"\0")
 
@@ -156,15 +157,21 @@ class Channel:
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
                 return False
-            if self._reading.acquire(blocking=False):
-                try:
-                    with self._shields.here() as shield:
-                        self._read_until(done, deadline, shield)
-                finally:
-                    self._reading.release()
-                    self._notify()
-            else:
+            if not self._read_unless_another_does(done, deadline):
                 self._wait_for_reader(done, remaining)
+        return True
+
+    def _read_unless_another_does(self, done: Callable[[], bool], deadline: float | None) -> bool:
+        # The shield is outside: an interrupt between taking the lock and `try` would leave it locked for ever.
+        with self._shields.here() as shield:
+            if not self._reading.acquire(blocking=False):
+                return False
+            try:
+                self._read_until(done, deadline, shield)
+            finally:
+                shield.shut()
+                self._reading.release()
+                self._notify()
         return True
 
     def _read_until(self, done: Callable[[], bool], deadline: float | None, shield: Shield) -> None:
@@ -214,6 +221,17 @@ class Channel:
     # -- background
 
     def _background(self) -> None:
+        try:
+            self._serve()
+        except BaseException as error:
+            # Without this thread the process would be deaf; better that both sides know.
+            self._close(f"this process could not handle what the node sent ({type(error).__name__}: {error})")
+            raise
+        finally:
+            self._notify()
+            os.close(self._wake_read)
+
+    def _serve(self) -> None:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
@@ -222,9 +240,9 @@ class Channel:
         while self.closed_reason is None:
             hot = time.monotonic() < hot_until
             if not hot:
-                self._cold = True
+                self.is_cold = True
                 if self._facts or self._has_more():
-                    self._cold = False
+                    self.is_cold = False
                     hot = True
             events = poll.poll(self._flush_s * 1000 if hot else None)
             if self._facts or self._has_more():
@@ -232,7 +250,7 @@ class Channel:
                 hot_until = time.monotonic() + HOT_S
             for descriptor, _ in events:
                 hot_until = time.monotonic() + HOT_S
-                self._cold = False
+                self.is_cold = False
                 if descriptor == wake_read:
                     os.read(wake_read, 4096)
                 elif self._reading.acquire(blocking=False):
@@ -245,8 +263,6 @@ class Channel:
                     # A waiting thread reads. Stay out of its way: level-triggered polls would wake us for each
                     # of its frames.
                     time.sleep(PARK_S)
-        self._notify()
-        os.close(self._wake_read)
 
     # -- end
 

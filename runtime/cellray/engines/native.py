@@ -24,7 +24,7 @@ from cellray.ids import (
     function_hash,
     is_put,
     producer_of,
-    return_object_id,
+    return_object_ids,
 )
 from cellray.model.command import Exit, ObjectsReady, OutputForwarded, SpaceGranted, Warn
 from cellray.model.fact import (
@@ -77,6 +77,7 @@ class NativeEngine:
         self.config = config
         self.is_worker = role == "worker"
         self.context = SubmitContext(connected.welcome.root_task_id, None)
+        self.last_submitted: TaskId | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
         self.references = References(self._nudge)
@@ -90,7 +91,7 @@ class NativeEngine:
         self._reporting = threading.Lock()
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
-        self._blocked = 0
+        self._lending: set[_Lending] = set()
         self._closed = False
         self._handlers: dict[type, Callable[[Any], None]] = {
             ObjectsReady: self._on_objects_ready,
@@ -147,21 +148,16 @@ class NativeEngine:
 
     def submit(self, prepared: Prepared, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
         """Submit one task. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
-        self._require_open()
-        if args or kwargs:
-            data, dependencies, contained = self._pack_arguments(prepared.function, args, kwargs)
-        else:
-            data, dependencies, contained = b"", (), ()
-        context = self.context
+        channel, context = self.channel, self.context
+        if channel.closed_reason is not None:
+            self._require_open()
+        packed = self._pack_arguments(prepared.function, args, kwargs) if args or kwargs else ()
         index, task = context.take_child()
-        returns = [return_object_id(task, i) for i in range(prepared.num_returns)]
-        for obj in returns:
-            self.references.adopt(obj)
-            self._expected.add(obj)
-        self.channel.add_task(
-            context.task_id,
-            TaskSpec(index, prepared.template_id, data, dependencies, contained),
-        )
+        returns = return_object_ids(task, prepared.num_returns)
+        self.references.adopt(returns)
+        self._expected.update(returns)
+        channel.add_task(context.task_id, TaskSpec(index, prepared.template_id, *packed))
+        self.last_submitted = task
         return returns
 
     def _pack_arguments(
@@ -188,7 +184,7 @@ class NativeEngine:
     def _put_serialized(self, serialized: Serialized) -> ObjectId:
         obj = self.context.take_put()
         sealed = self.values.seal(obj, serialized)
-        self.references.adopt(obj)
+        self.references.adopt((obj,))
         self._known[obj] = sealed
         self.channel.add(ObjectSealed(obj, self._clock.now(), sealed))
         return obj
@@ -286,6 +282,17 @@ class NativeEngine:
         """Tasks submitted and objects put from now on are this task's."""
         self.context = SubmitContext(task_id, cell)
 
+    def end_task(self) -> None:
+        """Say what the node must know before it gets the task's result.
+
+        With the result it lets go of the arguments: of what the task has kept of them it learns before. And an
+        interrupt may have hit between lending the resources out and the wait.
+        """
+        if self._lending:
+            self._lending.clear()
+            self.channel.add(WorkerUnblocked(self.welcome.client_id, self._clock.now()))
+        self.report_references()
+
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """Values that came with a task."""
         return [self.values.load(obj, value) for obj, value in objects]
@@ -302,8 +309,7 @@ class NativeEngine:
 
     def release(self, obj: ObjectId) -> None:
         """One reference less; safe inside a garbage collection."""
-        if not self._closed:
-            self.references.release(obj)
+        self.references.release(obj)
 
     def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
         """Call once the object is known, at once if it is."""
@@ -318,12 +324,12 @@ class NativeEngine:
             self.channel.nudge()
 
     def _nudge(self) -> None:
-        if not self._closed:
+        if self.channel.is_cold and not self._closed:
             self.channel.nudge()
 
     def report_references(self) -> None:
         """Put what changed in this process's references into the buffer, before whatever is added next."""
-        if not self.references.has_events:
+        if not self.references.has_events and not self._reporting.locked():
             return
         # One thread at a time: else another one could add its fact between our drain and our facts.
         with self._reporting:
@@ -404,16 +410,17 @@ class _Lending:
     def __enter__(self) -> None:
         engine = self._engine
         if engine.is_worker:
-            engine._blocked += 1
-            if engine._blocked == 1:
+            is_first = not engine._lending
+            engine._lending.add(self)
+            if is_first:
                 engine.channel.add(WorkerBlocked(engine.welcome.client_id, engine._clock.now()))
                 engine.channel.flush()
 
     def __exit__(self, *_: object) -> None:
         engine = self._engine
-        if engine.is_worker:
-            engine._blocked -= 1
-            if engine._blocked == 0:
+        if self in engine._lending:
+            engine._lending.discard(self)
+            if not engine._lending:
                 engine.channel.add(WorkerUnblocked(engine.welcome.client_id, engine._clock.now()))
 
 

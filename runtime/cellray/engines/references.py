@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cellray.ids import ObjectId
 
@@ -24,10 +24,12 @@ class References:
         self._events: deque[ObjectId | tuple[ObjectId]] = deque()
         self._lock = threading.Lock()
 
-    def adopt(self, obj: ObjectId) -> None:
-        """A reference to a new object of our own; the node counts it without being told."""
+    def adopt(self, objects: Sequence[ObjectId]) -> None:
+        """A reference to each of some new objects of our own; the node counts them without being told."""
+        counts = self._counts
         with self._lock:
-            self._counts[obj] = self._counts.get(obj, 0) + 1
+            for obj in objects:
+                counts[obj] = counts.get(obj, 0) + 1
 
     def retain(self, obj: ObjectId) -> None:
         """One reference or view more."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from cellray.api import current, object_ref
+from cellray.api import current, remote_function, verbs
 from cellray.client.connect import Connected, connect
 from cellray.config import Config
 from cellray.engines.native import NativeEngine
@@ -23,7 +23,7 @@ from cellray.worker.main import Worker, redirect_to_log
 from cellray.worker.settings import WorkerSettings
 from cellray.worker.template import serve
 
-_ = object_ref  # tells the serialisation what a reference is
+_ = remote_function, verbs  # tasks use them: imported once, before workers are forked
 
 
 def run_worker(settings: WorkerSettings) -> None:

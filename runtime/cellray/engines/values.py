@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from cellray.client.channel import Channel
 from cellray.engines.references import References
@@ -14,6 +14,9 @@ from cellray.model.fact import SpaceRequested, SpaceReturned
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.ports import ObjectStore
 from cellray.serialization import Serialized, deserialize, deserialize_exception
+
+# A plain integer: looking the member up runs Python code for each value.
+INLINE: Final[int] = ValueKind.INLINE.value
 
 
 class Values:
@@ -76,7 +79,7 @@ class Values:
         Raises what the producing task raised, or why the runtime could not produce it.
         """
         kind = value.kind
-        if kind == ValueKind.INLINE:
+        if kind == INLINE:
             return deserialize(value.data)
         if kind == ValueKind.SHARED:
             references = self._references

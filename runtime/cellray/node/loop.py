@@ -41,6 +41,8 @@ from cellray.wire import FrameKind, Hello, Welcome
 log = logging.getLogger(__name__)
 NODE_SOURCE = ClientId(0)
 OUTPUT_TAIL_BYTES = 2000
+ORPHANED_SOCKET_S = 0.2
+"""An ended worker's connection is closed from this side after that long; what it had sent is read long before."""
 OVERFULL_PAUSE_S = 0.02
 LOG_AS_IT_CAME_BYTES = 64 * 1024
 
@@ -187,10 +189,14 @@ class NodeLoop:
         worker_id = self._disconnected.pop(pid, None)
         if worker_id is not None:
             self._bury(worker_id, pid, status)
-        elif any(client.hello.pid == pid and client.hello.role == "worker" for client in self.clients.values()):
-            self._exit_statuses[pid] = status
-        else:
-            self._bury(NODE_SOURCE, pid, status)  # it never connected
+            return
+        for client in self.clients.values():
+            if client.hello.pid == pid and client.hello.role == "worker":
+                self._exit_statuses[pid] = status
+                # Processes that its tasks forked may hold its socket open.
+                asyncio.get_running_loop().call_later(ORPHANED_SOCKET_S, client.close)
+                return
+        self._bury(NODE_SOURCE, pid, status)  # it never connected
 
     def _bury(self, worker_id: ClientId, pid: int, status: int) -> None:
         signal_number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
@@ -205,7 +211,8 @@ class NodeLoop:
         if self._tick is not None:
             self._tick.cancel()
         now = self._clock.now()
-        self._performer.perform([Send(client_id, Exit(reason)) for client_id in self.clients])
+        goodbye = Exit(f"the session has ended: {reason}")
+        self._performer.perform([Send(client_id, goodbye) for client_id in self.clients])
         for client_id, job_id in list(self._jobs.items()):
             self.record([JobEnded(client_id, job_id, now, reason)])
         self._jobs.clear()

@@ -60,10 +60,14 @@ class TemplatePool:
     def kill(self, pid: int) -> None:
         """SIGKILL to a worker and what its tasks started."""
         if pid in self._pids:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
+            self._end_group(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def _end_group(self, pid: int) -> None:
+        """What a worker's tasks started ends with it, but for what has made itself a daemon."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
     def _on_readable(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
@@ -84,6 +88,7 @@ class TemplatePool:
             if word == b"forked":
                 self._pids.add(pid)
             else:
+                self._end_group(pid)
                 self._pids.discard(pid)
                 self.on_exited(pid, int(numbers[1]))
 
@@ -102,8 +107,7 @@ class TemplatePool:
         with contextlib.suppress(OSError):
             asyncio.get_event_loop().remove_reader(self._control)
         for pid in self._pids:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
+            self._end_group(pid)
         self._control.close()
         self._process.kill()
         self._process.wait(END_GRACE_S)

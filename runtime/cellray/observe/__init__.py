@@ -8,7 +8,15 @@ from cellray.observe.lineage import FunctionTotals, Lineage
 from cellray.observe.messages import GraphDelta
 from cellray.observe.progress import CellProgress, ProgressReading, render_progress
 from cellray.observe.scope import GraphFilter
-from cellray.observe.session import close_follower, follower, graph_source, lineage, lineage_source, session_status
+from cellray.observe.session import (
+    catch_up,
+    close_follower,
+    follower,
+    graph_source,
+    lineage,
+    lineage_source,
+    session_status,
+)
 from cellray.observe.view import GraphSource, GraphView
 
 __all__ = [
@@ -24,6 +32,7 @@ __all__ = [
     "LogFold",
     "LogFollower",
     "ProgressReading",
+    "catch_up",
     "close_follower",
     "follower",
     "graph_source",

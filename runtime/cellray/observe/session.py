@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from cellray.api import current
 from cellray.api import session as api_session
 from cellray.errors import SessionError
 from cellray.gcs.address import parse_address
@@ -12,6 +13,7 @@ from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import ObjectId, SessionId, producer_of
 from cellray.launch import find_session
 from cellray.node.control_client import ControlClient
+from cellray.observe.fold import LogFold
 from cellray.observe.follow import LogFollower
 from cellray.observe.lineage import Lineage
 from cellray.observe.scope import GraphFilter
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 READ_TIMEOUT_S = 5.0
 STATUS_TIMEOUT_S = 2.0
+LIVE = frozenset({"waiting", "ready", "fetching", "running"})
 
 _lock = threading.Lock()
 _follower: LogFollower | None = None
@@ -77,6 +80,19 @@ def lineage(ref: ObjectRef, timeout_s: float = READ_TIMEOUT_S) -> Lineage:
     followed = follower()
     with followed.lock:
         return Lineage(followed.fold)
+
+
+def catch_up(timeout_s: float, *, at_rest: bool = False) -> bool:
+    """Wait until the views know of everything that this process submitted; with `at_rest` until all of it has ended."""
+    engine, followed = current.engine_or_none(), follower()
+    last = engine.last_submitted if engine is not None else None
+
+    def caught_up(fold: LogFold) -> bool:
+        if last is not None and last not in fold.tasks:
+            return False
+        return bool(fold.jobs) and not (at_rest and LIVE & fold.totals().keys())
+
+    return followed.wait_for(caught_up, timeout_s)
 
 
 def _wait_until_logged(ref: ObjectRef, timeout_s: float) -> None:

@@ -35,8 +35,8 @@ class WorkerEngine(ExecutionEngine, Protocol):
     def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
         """Tasks submitted from now on are children of this one."""
 
-    def report_references(self) -> None:
-        """Tell the node, before all that is told from now on, which objects this process refers to."""
+    def end_task(self) -> None:
+        """Say what the node must know before it gets the task's result."""
 
     @property
     def client_id(self) -> ClientId:
@@ -55,6 +55,8 @@ class Worker:
         self._functions: dict[FunctionHash, Function] = {}
         self._running: TaskId | None = None
         self._interrupt: TaskId | None = None
+        # Tasks that were to be interrupted when they were neither queued nor running: about to begin, or at their end.
+        self._missed: set[bytes] = set()
         self._output_bytes_max = output_bytes_max_per_s
         self._main_thread = threading.main_thread().ident
         self._engine_ready = threading.Event()
@@ -97,17 +99,20 @@ class Worker:
         # An interrupt may hit at any bytecode until `_running` is unset, the inner `finally` included.
         try:
             try:
+                if task_id in self._missed:
+                    raise KeyboardInterrupt
                 outcome = self._runner.run(task, template, function, self._end_output)
             finally:
                 self._running = None
         except KeyboardInterrupt:
             self._running = None
         self._interrupt = None
+        if self._missed and not self._queue:
+            self._missed.clear()
         if outcome is None:
             self._end_output(task_id)
             outcome = Outcome(TaskCancelled(task_id, time.time(), "interrupted while it ran"))
-        # With this fact the node lets go of the arguments: what the task has kept of them must be known before.
-        self._engine.report_references()
+        self._engine.end_task()
         self._engine.channel.add(outcome.fact)
 
     # -- what the node says, on whichever thread reads
@@ -132,7 +137,10 @@ class Worker:
         self._engine.channel.nudge()
 
     def _on_interrupt(self, command: InterruptTask) -> None:
+        self._engine_ready.wait()
+        self._missed.add(command.task_id)  # before the look at what runs: `_run_next` looks the other way round
         if self._running == command.task_id:
+            self._missed.discard(command.task_id)
             self._interrupt = command.task_id
             assert self._main_thread is not None
             signal.pthread_kill(self._main_thread, signal.SIGINT)
@@ -142,7 +150,8 @@ class Worker:
                 try:
                     self._queue.remove(task)
                 except ValueError:
-                    return  # it was begun at this very moment; the node's grace period deals with it
+                    return  # it was begun at this very moment
+                self._missed.discard(command.task_id)
                 self._engine.channel.add(TaskCancelled(command.task_id, time.time(), "before it began"))
                 return
 

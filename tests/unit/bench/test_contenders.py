@@ -10,6 +10,7 @@ import pytest
 
 from tests.bench import contender
 from tests.bench.contenders import OURS, ROOT, Entry, make_plan, parse_output, run, versions
+from tests.bench.ours import core_us
 
 
 def test_the_last_line_holds_the_figures() -> None:
@@ -35,6 +36,10 @@ def test_a_contender_that_cannot_run_says_why() -> None:
 def test_versions_of_what_is_installed() -> None:
     assert set(versions(Path(sys.executable), ["pytest", "no-such-thing"])) == {"pytest"}
     assert versions(Path("/no/such/python"), ["pytest"]) == {}
+
+
+def test_the_core_can_be_measured() -> None:
+    assert core_us(1000) > 0
 
 
 def test_quick_plans_are_smaller() -> None:

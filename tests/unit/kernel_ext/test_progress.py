@@ -21,7 +21,7 @@ LINES = [
     (Progress("In [5]", 64, 64, elapsed_s=75), "In [5] 64 tasks done in 1 min 15 s"),
     (Progress("In [5]", 64, 60, 4, elapsed_s=8), "In [5] 60/64 done, 4 failed in 8 s"),
     (Progress("In [5]", 100_000, 60_000, 0, 40_000, elapsed_s=8), "In [5] 60k/100k done, 40k cancelled in 8 s"),
-    (Progress("In [5]", 0), "In [5] 0 tasks done in 0 s"),
+    (Progress("In [5]", 0), "In [5] nothing submitted"),
     (Progress("In [5]", 2, 2, is_complete=False), "In [5] [########################] 2/2 done"),
 ]
 
