@@ -74,7 +74,10 @@ class Lab:
         return path
 
     def open(self, notebook: Path) -> None:
-        """Show a notebook and wait until its kernel can run cells; a copy without outputs, if it is not the server's."""
+        """Show a notebook and wait until its kernel can run cells.
+
+        One that is not the server's is copied there without its outputs.
+        """
         if notebook.parent != self.server.root:
             nbformat.write(_without_outputs(notebook), self.server.root / notebook.name)
         self._go(f"/tree/{notebook.name}")
