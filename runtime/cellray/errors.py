@@ -8,6 +8,8 @@
     ├── GetTimeoutError              (TimeoutError)
     ├── ObjectLostError              and the chain of reasons
     ├── ObjectStoreFullError         (MemoryError)
+    ├── SpillError                   (OSError) an object could not be moved to disk or back; the store's own, users meet
+    │                                ObjectStoreFullError and ObjectLostError
     ├── SerializationError           (TypeError) names the variable and why
     ├── SessionError                 the background runtime could not be started, found or reached
     │   ├── SessionStartError
@@ -136,6 +138,10 @@ class ObjectLostError(CellrayError):
 
 class ObjectStoreFullError(CellrayError, MemoryError):
     """There is no room for the object in shared memory."""
+
+
+class SpillError(CellrayError, OSError):
+    """An object could not be moved to disk, or not be read back."""
 
 
 class SerializationError(CellrayError, TypeError):
