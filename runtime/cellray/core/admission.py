@@ -195,6 +195,9 @@ class Admission:
         )
         wanted_bytes = align(request.object_bytes)
         room_bytes = self._quota_bytes - space.disk_bytes
+        if request.block is None:
+            # Else both could be full, and nothing on disk could be read any more: to read, something must be written.
+            room_bytes -= max((block.object_bytes for block in space.blocks.values()), default=0)
         chosen = choose(pieces, max(wanted_bytes, self._batch_bytes), room_bytes)
         chosen = chosen or choose(pieces, wanted_bytes, room_bytes)
         for offset in chosen:

@@ -206,7 +206,8 @@ def _check_blocks(core: NodeScheduler) -> None:
         assert block.pins == pins[id(block)], f"{name} counts {block.pins} of {pins[id(block)]} pins"
         assert block.staged == staged[id(block)], f"{name} counts {block.staged} of {staged[id(block)]} tasks"
         assert block.is_readable or not block.pins, f"{name} is read and not in memory"
-        assert block.is_readable or entry.waiters is None or block.staged, f"{name} is awaited by tasks that it forgot"
+        awaited = any(task.state == WAITING for task in entry.waiters or ())
+        assert block.is_readable or block.staged or not awaited, f"{name} is awaited by tasks that it forgot"
         assert (block.offset == NOWHERE) == (block.state == SPILLED), f"{name} is at {block.offset} in {block.state}"
         assert block.state == RESTORING or entry.value.offset == block.offset, f"{name} is not where its value says"
         assert (space.travelling.get(block.spill_id) is block) == (block.state in (SPILLING, RESTORING)), name

@@ -17,6 +17,7 @@ from cellray.serialization import Serialized, deserialize, deserialize_exception
 
 # A plain integer: looking the member up runs Python code for each value.
 INLINE: Final[int] = ValueKind.INLINE.value
+MB = 1024 * 1024
 SHARED: Final[int] = ValueKind.SHARED.value
 
 
@@ -94,6 +95,7 @@ class Values:
         for value in values:
             if value.is_error:
                 self._raise(value)
+        self._check_fit(shared, values)
         places = self._views.acquire(shared, self._channel(), self._report, timeout_s)
         if places is None:
             return None
@@ -104,6 +106,18 @@ class Values:
             # What was counted and not read, because one before it raised.
             for obj, _ in where:
                 self._views.release(obj)
+
+    def _check_fit(self, shared: Sequence[ObjectId], values: Sequence[ObjectValue]) -> None:
+        """All that one call reads lies in memory at the same time: do not wait for what can never be."""
+        if len(shared) == 1:
+            return
+        sizes = dict(zip(shared, (value.object_bytes for value in values if value.kind == SHARED), strict=True))
+        if sum(sizes.values()) > self._store.arena_bytes:
+            raise ObjectStoreFullError(
+                f"these {len(sizes)} objects take {sum(sizes.values()) / MB:.1f} MB together, more than the shared "
+                f"memory of this node, which is {self._store.arena_bytes / MB:.1f} MB. Get them one after another, or "
+                "start the session with more: cellray.init(object_store_memory=...)."
+            )
 
     def load_argument(self, obj: ObjectId, value: ObjectValue) -> Any:
         """The Python value of an argument of the running task: if shared, it stays in place until the task's end."""

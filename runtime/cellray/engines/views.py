@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cellray.engines.references import References
 from cellray.model.command import ViewsGranted
 from cellray.model.fact import ViewsRequested
+from cellray.model.object import ValueKind
 
 if TYPE_CHECKING:
     from cellray.client.channel import Channel
@@ -38,8 +39,12 @@ class ViewCounts(References):
         with self._lock:
             if obj in self._counts:
                 self._events.append((obj,))
-                return False
-            self._counts[obj] = 1
+                place = self._places.get(obj)
+                if place is None or place.kind == ValueKind.SHARED:
+                    return False
+                # It was refused, and whoever was told so has not let go yet: the node knows of no view.
+            else:
+                self._counts[obj] = 1
             self._tickets[obj] = ticket
             self._places.pop(obj, None)
             return True
