@@ -8,8 +8,7 @@
     ├── GetTimeoutError              (TimeoutError)
     ├── ObjectLostError              and the chain of reasons
     ├── ObjectStoreFullError         (MemoryError)
-    ├── SpillError                   (OSError) an object could not be moved to disk or back; the store's own, users meet
-    │                                ObjectStoreFullError and ObjectLostError
+    ├── SpillError                   inside the node: users meet ObjectStoreFullError or ObjectLostError instead
     ├── SerializationError           (TypeError) names the variable and why
     ├── SessionError                 the background runtime could not be started, found or reached
     │   ├── SessionStartError
@@ -140,7 +139,7 @@ class ObjectStoreFullError(CellrayError, MemoryError):
     """There is no room for the object in shared memory."""
 
 
-class SpillError(CellrayError, OSError):
+class SpillError(CellrayError):
     """An object could not be moved to disk, or not be read back."""
 
 

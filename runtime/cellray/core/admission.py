@@ -2,8 +2,9 @@
 
 Two queues. Urgent are those who stand still with something in their hands: clients that write a value, clients that
 want to read one that is on disk. Behind them come arguments of tasks that have not begun, one task after another, so
-that each gets all of its own. The first of a queue has blocks moved out; others may take what is free meanwhile, until
-the first has waited so long that room is kept for it: neither a large request nor a small one waits for ever.
+that each gets all of its own. The first of a queue has blocks moved out. While only readers can make room for it,
+others may take what is free, until the first has waited so long that room is kept for it: neither a large request nor
+a small one waits for ever.
 
 A request fails only when nothing has moved for long: the text says what stands in its way.
 """
@@ -152,7 +153,7 @@ class Admission:
                     first = request
                     waits_long = at - request.since > self._overtake_s
                     self._make_room(request, at, steals=steals or waits_long)
-                    if waits_long:
+                    if waits_long or self._space.spilling:
                         break
 
     def _leave(self, queue: dict[Request, None], request: Request) -> None:

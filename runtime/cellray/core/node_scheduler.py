@@ -88,6 +88,9 @@ class NodeScheduler:
         if self._objects.resolved:
             self._tasks.settle(at)
         self._dispatcher.run(at)
+        while self._objects.resolved:  # tasks that failed because their arguments can never be in memory together
+            self._tasks.settle(at)
+            self._dispatcher.run(at)
         if self._memory.is_waiting:
             self._memory.pump(at)
         return self._outbox.flush(at)
