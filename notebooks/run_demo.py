@@ -35,7 +35,14 @@ def main() -> int:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     started = time.monotonic()
     try:
-        NotebookClient(notebook, timeout=CELL_TIMEOUT_S, kernel_name="python3", resources=_in(HERE)).execute()
+        NotebookClient(
+            notebook,
+            timeout=CELL_TIMEOUT_S,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(HERE)}},
+            # The kernel warns at each start that its loopback port is not encrypted.
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        ).execute()
     except CellExecutionError as error:
         print(error, file=sys.stderr)
         return 1
@@ -45,10 +52,6 @@ def main() -> int:
     pictures = _save_pictures(notebook, options.output)
     _report(notebook, wall_s, executed, pictures)
     return 0
-
-
-def _in(folder: Path) -> dict[str, dict[str, str]]:
-    return {"metadata": {"path": str(folder)}}
 
 
 def _outputs(notebook: Any, source_begins: str) -> Iterator[Any]:

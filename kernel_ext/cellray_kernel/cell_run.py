@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ FOLLOW_AFTER_S = 1.0
 FOLLOWED_TASKS_MAX = 5_000
 """Reading the counts takes time for each task that has not ended, several times a second."""
 WAIT_STEP_S = 0.1
+RATE_WINDOW_S = 5.0
+RATE_ENDS_MIN = 3
+RATE_ENDS_MAX = 1_000
+"""The rate is that of the ends within the window, at most of so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class CellRun:
         # The run holds no reference to what has ended: results live as long as the notebook's names for them.
         self._pending: dict[int, Any] = {}
         self._finished = self._failed = self._cancelled = 0
+        self._ended_times: deque[float] = deque(maxlen=RATE_ENDS_MAX)
         self._is_complete = False
         self._started_at = clock()
         self._ended_at: float | None = None
@@ -89,6 +95,7 @@ class CellRun:
                 self._failed += 1
                 if len(self.failures) < ERRORS_KEPT_MAX:
                     self.failures.append(TaskFailure(index, element, error))
+            self._ended_times.append(self._clock())
             stop = self._fail_fast and self._failed > 0
             self._fail_fast = self._fail_fast and not stop
             self._settle()
@@ -127,9 +134,17 @@ class CellRun:
                 running=min(live.running, len(self._pending)),
                 retried=live.retried,
                 elapsed_s=max(0.0, ended_at - self._started_at),
+                rate_per_s=self._rate_per_s(),
                 note=self.note,
                 is_complete=self._is_complete,
             )
+
+    def _rate_per_s(self) -> float:
+        """Ends a second, lately: the time that workers took to start says nothing of what is left."""
+        now = self._clock()
+        lately = [at for at in self._ended_times if at > now - RATE_WINDOW_S]
+        span_s = now - lately[0] if lately else 0.0
+        return (len(lately) - 1) / span_s if len(lately) >= RATE_ENDS_MIN and span_s > 0 else 0.0
 
     def _live_counts(self) -> LiveCounts:
         """From the event log, which a short run is not worth following for."""

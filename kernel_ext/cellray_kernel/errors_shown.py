@@ -83,7 +83,9 @@ class ErrorDisplay:
         notes = tuple(getattr(error, "__notes__", ()))
         if isinstance(error, TaskError):
             task = f"in task {error.function_name}, remotely:"
-            where = f"{where}\n{task}" if where else task
+            # A remote cell's own error needs no word on where it was: its first frame names the cell.
+            is_own = f'"Cell {error.function_name.replace(" ", "")}"' in error.traceback_text
+            where = f"{where}\n{task}" if where else "" if is_own else task
             kind, message = type(error.cause).__name__, str(error.cause)
             return render(kind, message, error.traceback_text, self.file_label, where, notes)
         return render(type(error).__name__, str(error), "", self.file_label, where, notes)

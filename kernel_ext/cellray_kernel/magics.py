@@ -42,7 +42,7 @@ class CellrayMagics(Magics):
         running = self._displays.runs.running()
         match line.split():
             case []:
-                rows = [*self._session.status(), ("remote cells", f"{plural(len(running), 'cell')} running")]
+                rows = [*self._session.status(), ("remote cells", f"{len(running) or 'none'} running")]
                 width = max(len(name) for name, _ in rows)
                 print("\n".join(f"{name.ljust(width)}  {value}" for name, value in rows))  # noqa: T201
             case ["cancel"]:

@@ -32,8 +32,8 @@ SEGMENTS: tuple[tuple[TaskStateName, str], ...] = (
 )
 
 LINE_STYLE = (
-    "display:flex;align-items:center;gap:8px;height:20px;padding:0 var(--jp-code-padding,5px);line-height:20px;"
-    "overflow:hidden;white-space:nowrap;"
+    "display:flex;align-items:center;gap:8px;height:20px;line-height:20px;overflow:hidden;white-space:nowrap;"
+    "padding:0 var(--jp-code-padding,5px);"
     "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
     "color:var(--jp-ui-font-color1,inherit)"
 )
@@ -43,7 +43,8 @@ LINE_STYLE = (
 class Progress:
     """Counts of a cell's tasks at one moment.
 
-    `running` and `retried` are 0 while nothing is known of them; `is_complete` says that no more will be submitted.
+    `running` and `retried` are 0 while nothing is known of them, `rate_per_s` while there is none of late;
+    `is_complete` says that no more will be submitted.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Progress:
     running: int = 0
     retried: int = 0
     elapsed_s: float = 0.0
+    rate_per_s: float = 0.0
     note: str = ""
     is_complete: bool = True
 
@@ -93,7 +95,7 @@ def _running(progress: Progress) -> list[str]:
         if number:
             words.append(f"{count(number)} {state}")
     if progress.ended >= RATE_TASKS_MIN and progress.elapsed_s > 0:
-        per_s = progress.ended / progress.elapsed_s
+        per_s = progress.rate_per_s or progress.ended / progress.elapsed_s
         words.append(rate(per_s))
         words.append(f"{whole_duration((progress.total - progress.ended) / per_s)} left")
     return words

@@ -68,7 +68,7 @@ class CellTracker:
         self._on_begin(cell_id)
 
     def on_post_run_cell(self, result: Any) -> None:
-        """A cell ended: its display updates must be on their way before its reply. An interrupt cancels its tasks."""
+        """A cell ended: its display updates must be on their way before its reply is. An interrupt ends its tasks."""
         if isinstance(getattr(result, "error_in_exec", None), KeyboardInterrupt):
             number = cancel_current_cell("its cell was interrupted")
             if number:

@@ -22,6 +22,9 @@ TRACEBACK_HEAD = "Traceback (most recent call last):"
 
 RED, GREEN, CYAN, RESET = "\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[0m"
 
+# What stands out in a terminal by colour stands out in a notebook by weight.
+TAGS = {RED: "b", GREEN: "b", CYAN: 'span style="opacity:0.75"'}
+
 MAGIC_CALL = "get_ipython().run_cell_magic("
 """What IPython makes of a cell magic; it says nothing to the user, whose cell this is."""
 
@@ -55,9 +58,14 @@ def render(
 
 
 def to_html(lines: list[str]) -> str:
-    """The rendered lines as a block of HTML, escaped, in the colours of the notebook's own errors."""
+    """The rendered lines as a block of HTML, escaped, on the ground of the notebook's own errors."""
     style = PRE_STYLE + ";background:var(--jp-rendermime-error-background,rgba(213,94,0,0.12))"
-    return f'<pre style="{style}">{escape(plain(chr(10).join(lines)))}</pre>'
+    text = escape("\n".join(lines))
+    for code, tag in TAGS.items():
+        text = re.sub(
+            f"{re.escape(code)}(.*?){re.escape(RESET)}", rf"<{tag}>\1</{tag.split()[0]}>", text, flags=re.DOTALL
+        )
+    return f'<pre style="{style}">{plain(text)}</pre>'
 
 
 def _items(traceback_text: str) -> Iterator[RemoteFrame | str]:

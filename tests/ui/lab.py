@@ -27,6 +27,19 @@ CODE_CELLS = r"""
             .find(output => output.output_type === 'error')?.traceback.join('\n') ?? null
     }))
 """
+# A new kernel counts from 1 again: the number of an earlier run could be taken for that of the next one.
+FORGET_RUN = r"""
+index => {
+    const notebook = [...window.jupyterapp.shell.widgets('main')]
+        .find(widget => widget.isVisible && widget.content?.model?.cells).content;
+    notebook.widgets.filter(cell => cell.model.type === 'code')[index].model.executionCount = null;
+}
+"""
+KERNEL_ANSWERED = r"""
+() => [...window.jupyterapp.shell.widgets('main')]
+    .find(widget => widget.isVisible && widget.content?.model?.cells)
+    .sessionContext.session.kernel.info.then(() => true)
+"""
 # A cell is done when its prompt shows a number above those of earlier runs. A failing cell ends the run.
 RUN_ENDED = f"""
 (before) => {{
@@ -64,16 +77,29 @@ class Lab:
         """Show a notebook (a copy, if it is not the server's) and wait until its kernel can run cells."""
         if notebook.parent != self.server.root:
             shutil.copy(notebook, self.server.root)
-        self.page.goto(f"{self.server.url}/lab/tree/{notebook.name}?reset&token={self.server.token}")
-        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+        self._go(f"/tree/{notebook.name}")
         self.cell(0).wait_for()
         self.wait_kernel_idle()
+
+    def open_without_kernel(self, notebook: Path) -> None:
+        """Show a notebook of the server, as it was saved."""
+        self._go("")
+        arguments = {"path": notebook.name, "kernelPreference": {"shouldStart": False}}
+        self.page.evaluate("() => window.jupyterapp.restored.then(() => true)")
+        self.page.evaluate("args => void window.jupyterapp.commands.execute('docmanager:open', args)", arguments)
+        self.cell(0).wait_for()
+
+    def _go(self, path: str) -> None:
+        self.page.goto(f"{self.server.url}/lab{path}?reset&token={self.server.token}")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def wait_kernel_idle(self, timeout_s: float = STEP_S_MAX) -> None:
         """Wait for the status bar to say Idle; the notebook's own indicator says so without a kernel."""
         expect(self.page.locator("#jp-main-statusbar")).to_contain_text(
             re.compile(r"\| Idle"), timeout=timeout_s * 1000
         )
+        # It says so too before the first answer has come through; a cell that is run then may stay busy for ever.
+        self.page.evaluate(KERNEL_ANSWERED)
 
     def run_all_cells(self, timeout_s: float = STEP_S_MAX) -> None:
         """Run the notebook from the menu, as people do; raise with the cell's error when one fails."""
@@ -84,6 +110,51 @@ class Lab:
         for cell in self.page.evaluate(CODE_CELLS):
             if cell["error"] is not None:
                 raise AssertionError(f"Cell [{cell['prompt']}] failed:\n{cell['error']}")
+
+    def start_cell(self, index: int) -> None:
+        """Run a cell as with Shift+Enter, and go on at once; its prompt is empty until the run counts."""
+        self.page.evaluate(FORGET_RUN, index)
+        self.cell(index).locator(".cm-content").click()
+        self.page.keyboard.press("Shift+Enter")
+
+    def run_cell(self, index: int, timeout_s: float = STEP_S_MAX) -> None:
+        """Run a cell, wait until it has ended, and raise with its error when it fails."""
+        self.start_cell(index)
+        self.wait_cell_done(index, timeout_s)
+        error = self.page.evaluate(CODE_CELLS)[index]["error"]
+        if error is not None:
+            raise AssertionError(f"Cell [{self.prompt(index)}] failed:\n{error}")
+
+    def wait_cell_done(self, index: int, timeout_s: float = STEP_S_MAX) -> None:
+        """Wait for the number in a cell's prompt."""
+        done = f"index => /^[0-9]+$/.test(({CODE_CELLS})()[index].prompt)"
+        self.page.wait_for_function(done, arg=index, timeout=timeout_s * 1000)
+
+    def prompt(self, index: int) -> str:
+        """The number of a cell's last run; `*` while it runs."""
+        prompt: str = self.page.evaluate(CODE_CELLS)[index]["prompt"]
+        return prompt
+
+    def error(self, index: int) -> str | None:
+        """The error that a cell ended with, as shown, without colours."""
+        error: str | None = self.page.evaluate(CODE_CELLS)[index]["error"]
+        return error and re.sub(r"\x1b\[[0-9;]*m", "", error)
+
+    def do(self, command: str) -> None:
+        """Execute one of JupyterLab's commands by its id."""
+        self.page.evaluate("id => void window.jupyterapp.commands.execute(id)", command)
+
+    def save(self) -> None:
+        """Save the notebook and wait until it is."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def graph(self, index: int) -> Locator:
+        """The live graph below a cell."""
+        return self.cell(index).get_by_test_id("cellray-graph")
+
+    def graph_number(self, index: int, state: str) -> int:
+        """How many tasks the graph below a cell says are in a state."""
+        return int(self.graph(index).get_attribute(f"data-{state}") or 0)
 
     def cell(self, index: int) -> Locator:
         """Return the code cell with this index, markdown not counted."""

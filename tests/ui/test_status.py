@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from playwright.sync_api import expect
 
@@ -31,7 +32,10 @@ def test_the_item_follows_the_session(lab: Lab) -> None:
     session: dict[str, object] | None = SESSION
     lab.page.route("**/cellray/status*", lambda route: route.fulfill(json={"session": session}))
     lab.open(lab.new_notebook("follow", "pass"))
-    expect(lab.status_item).to_have_text("Cellray: 2 workers · 64 done · 2 running")
+    expect(lab.status_item).to_have_text("Cellray: 64 done · 2 running")
+    expect(lab.status_item).to_have_attribute(
+        "title", re.compile("Workers: 2, on 1 node\nSession: s-1, since .*\nGCS: unix socket")
+    )
     lab.screenshot("status-running")
     session = None
     expect(lab.status_item).to_have_text("Cellray: no session", timeout=10_000)

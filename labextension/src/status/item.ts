@@ -2,7 +2,7 @@
 
 import { Widget } from '@lumino/widgets';
 
-import type { ICellrayStatus, ISessionStatus } from '../tokens';
+import type { ICellrayStatus, ISessionStatus, ITaskCounts } from '../tokens';
 
 export class StatusItem extends Widget {
   constructor(model: ICellrayStatus) {
@@ -37,21 +37,21 @@ function label({ link, session }: ICellrayStatus): string {
   return session ? `Cellray: ${summary(session)}` : 'Cellray: no session';
 }
 
-/** `2 workers · 64 done · 2 running`: states that no task is in are left out, except the first two. */
-function summary({ workers, tasks }: ISessionStatus): string {
-  const parts = [
-    `${count(workers)} ${workers === 1 ? 'worker' : 'workers'}`,
-    `${count(tasks.finished)} done`,
-    `${count(tasks.running)} running`
+/** `64 done · 2 running · 4 queued`: states that no task is in are left out. */
+function summary({ tasks }: ISessionStatus): string {
+  const parts = states(tasks);
+  return parts.length > 0 ? parts.join(' · ') : 'ready';
+}
+
+function states(tasks: ITaskCounts): string[] {
+  const counts: readonly (readonly [number, string])[] = [
+    [tasks.finished, 'done'],
+    [tasks.running, 'running'],
+    [tasks.waiting + tasks.ready, 'queued'],
+    [tasks.failed, 'failed'],
+    [tasks.cancelled, 'cancelled']
   ];
-  const queued = tasks.waiting + tasks.ready;
-  if (queued > 0) {
-    parts.push(`${count(queued)} queued`);
-  }
-  if (tasks.failed > 0) {
-    parts.push(`${count(tasks.failed)} failed`);
-  }
-  return parts.join(' · ');
+  return counts.filter(([many]) => many > 0).map(([many, word]) => `${count(many)} ${word}`);
 }
 
 function tooltip({ link, session }: ICellrayStatus): string {
@@ -61,9 +61,17 @@ function tooltip({ link, session }: ICellrayStatus): string {
   if (!session) {
     return 'Run a %%remote cell or cellray.init() to start a session.';
   }
-  const since = new Date(session.started_at * 1000).toLocaleTimeString();
-  const nodes = `${session.nodes} ${session.nodes === 1 ? 'node' : 'nodes'}`;
-  return `Session ${session.session_id}, ${nodes}, since ${since}\nGCS ${session.gcs}`;
+  const since = new Date(session.started_at * 1000).toLocaleTimeString([], { hour12: false });
+  return [
+    `Tasks: ${states(session.tasks).join(', ') || 'none yet'}`,
+    `Workers: ${session.workers}, on ${plural(session.nodes, 'node')}`,
+    `Session: ${session.session_id}, since ${since}`,
+    `GCS: ${session.gcs}`
+  ].join('\n');
+}
+
+function plural(n: number, word: string): string {
+  return `${count(n)} ${word}${n === 1 ? '' : 's'}`;
 }
 
 const COMPACT = new Intl.NumberFormat('en', {

@@ -10,6 +10,7 @@ import type { ISignal } from '@lumino/signaling';
 import type { ICellrayStatus, ISessionStatus, Link } from '../tokens';
 
 const POLL_MS = 2000;
+const POLL_BUSY_MS = 700;
 /** After failures the poll backs off up to this. */
 const POLL_MS_MAX = 30_000;
 
@@ -50,11 +51,23 @@ export class StatusModel implements ICellrayStatus, IDisposable {
 
   private async _refresh(): Promise<void> {
     try {
-      this._set('live', await this._fetchSession());
+      const session = await this._fetchSession();
+      this._set('live', session);
+      this._pace(session);
     } catch (reason) {
       // The last session stays readable; the poll sees the failure and backs off.
       this._set('lost', this._session);
       throw reason;
+    }
+  }
+
+  /** Looks more often while something runs. */
+  private _pace(session: ISessionStatus | null): void {
+    const { tasks } = session ?? {};
+    const busy = tasks && tasks.running + tasks.ready + tasks.waiting > 0;
+    const interval = busy ? POLL_BUSY_MS : POLL_MS;
+    if (interval !== this._poll.frequency.interval && !this.isDisposed) {
+      this._poll.frequency = { ...this._poll.frequency, interval };
     }
   }
 

@@ -52,7 +52,9 @@ def _items(scene: Scene, snapshot: GraphDelta) -> list[_Item]:
             items.append(_Item(edge.label, 24, partial(_draw_edge, kind)))
     if scene.docked or any(isinstance(box.node, ObjectNode) for box in scene.boxes):
         items.append(_Item("object", 8, lambda pen, x, y: pen.add("circle", cx=x + 4, cy=y, r=4, fill="text")))
-    functions = dict.fromkeys(box.node.function for box in scene.boxes if not isinstance(box.node, ObjectNode))
+    # The tasks of a remote cell go by the cell's name, which is the title of their group.
+    nodes = [box.node for box in scene.boxes if not isinstance(box.node, ObjectNode)]
+    functions = dict.fromkeys(node.function for node in nodes if not node.cell or node.function != node.cell.label)
     shown = list(functions)[:_FUNCTIONS_MAX]
     return items + [_Item(_plain(function), 4, partial(_draw_strip, function)) for function in shown]
 

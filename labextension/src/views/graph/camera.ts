@@ -21,7 +21,7 @@ const MARGIN_PX = 16;
 const HEIGHT_MIN_PX = 96;
 const HEIGHT_MAX_PX = 400;
 /** Room for what an empty view says. */
-export const HEIGHT_EMPTY_PX = 250;
+export const HEIGHT_EMPTY_PX = 180;
 
 /** The camera that shows all of `bounds`, centred, not larger than life. */
 export function fit(bounds: Rect, size: Size, scaleMax = 1): Camera {

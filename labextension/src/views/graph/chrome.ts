@@ -11,7 +11,7 @@ import { STATES } from './model';
 import { plainName } from './scene';
 import type { Theme } from './theme';
 import { hue } from './theme';
-import { detailLine, EMPTY_CODE, EMPTY_TITLE, groupLine, notices, summary } from './words';
+import { detailLine, EMPTY_ADVICE, EMPTY_CODE, EMPTY_TITLE, groupLine, notices, summary } from './words';
 
 export interface Actions {
   fit(): void;
@@ -71,7 +71,7 @@ export class Chrome {
     title.textContent = EMPTY_TITLE;
     const code = element('pre', '');
     code.textContent = EMPTY_CODE;
-    this.empty.append(title, code);
+    this.empty.append(title, withText(element('span', 'cr-graph-soft'), EMPTY_ADVICE), code);
   }
 
   update(model: GraphModel, theme: Theme, legendShown: boolean, matches: number | null): void {
@@ -168,7 +168,10 @@ export class Chrome {
     const kinds = new Set<EdgeKind>(
       [...(model.mode === 'groups' ? model.groupEdges : model.edges).values()].map(edge => edge.kind)
     );
-    const named = [...model.tasks.values(), ...model.groups.values()].map(node => node.function);
+    // The tasks of a remote cell go by the cell's name, which is the title of their group.
+    const named = [...model.tasks.values(), ...model.groups.values()]
+      .filter(node => node.function !== node.cell?.label)
+      .map(node => node.function);
     const functions = [...new Set(named)].slice(0, HUES_MAX + 1);
     const key = JSON.stringify([states, [...kinds], functions, theme.mode, theme.paper, model.objects.size > 0]);
     if (key === this.legendKey) {

@@ -43,7 +43,7 @@ export class DetailCard {
     const took = tookS(task);
     const rows: Row[] = [
       ['state', TOKENS.task_states[task.state].explain],
-      ['function', task.function],
+      ['function', task.function === task.cell?.label ? '' : task.function],
       ['cell', task.cell === null ? '' : task.cell.label + (task.cell.line === null ? '' : `, line ${task.cell.line}`)],
       ['submitted', clockTime(task.submitted_at)],
       ['waited', task.started_at === null ? '' : duration(Math.max(0, task.started_at - task.submitted_at))],

@@ -60,7 +60,7 @@ const STYLE = `
 .cr-graph-stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; cursor: grab; touch-action: pan-y; }
 .cr-graph-stage canvas.cr-graph-grabbed { cursor: grabbing; }
 .cr-graph-stage canvas.cr-graph-pointing { cursor: pointer; }
-.cr-graph-empty { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 10px; }
+.cr-graph-empty { position: absolute; inset: 0; display: grid; place-content: center; justify-items: center; gap: 8px; padding: 0 12px; text-align: center; }
 .cr-graph-empty p { margin: 0; font-weight: 600; }
 .cr-graph-empty pre {
   margin: 0; padding: 10px 14px; background: var(--cr-soft); color: inherit; text-align: left;

@@ -99,7 +99,8 @@ export function notices(model: GraphModel): string[] {
 }
 
 export const EMPTY_TITLE = 'Nothing has run yet';
-export const EMPTY_CODE = '@cellray.remote\ndef square(x):\n    return x * x\n\ncellray.get([square.remote(i) for i in range(8)])';
+export const EMPTY_ADVICE = 'Run a remote cell, or a function with @cellray.remote, and watch its tasks here:';
+export const EMPTY_CODE = '%%remote --for i in range(8)\ni * i';
 
 /** One sentence for screen readers about the selected node. */
 export function spoken(model: GraphModel, id: string, nowS: number): string {
