@@ -76,7 +76,6 @@ class Admission:
         self._disk = ""
         self._disk_failed = ""
         self._disk_rests_until = 0.0
-        self._planned: tuple[Request, int] | None = None
 
     def write(self, object_id: ObjectId, object_bytes: int, client: Client, at: float) -> None:
         """`client` wants to write; it gets its place now or in its turn. The arena must be large enough for it."""
@@ -123,7 +122,6 @@ class Admission:
         """The disk refused to take a block."""
         self._disk_failed = reason
         self._disk_rests_until = at + DISK_REST_S
-        self._planned = None
 
     def expire(self, at: float) -> GivenUp | None:
         """The first request, if it is to be given up: nothing has moved for too long. The others try again then."""

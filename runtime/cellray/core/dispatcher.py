@@ -195,7 +195,7 @@ class Dispatcher:
             if room <= 0:
                 break
             tasks = ready.take(room)
-            if staging.space.blocks:
+            if staging.space.blocks or staging.space.losses:
                 tasks = [task for task in tasks if not task.spec.dependencies or staging.pin(task, at)]
             queue.extend(tasks)
             given.extend(tasks)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class SharedSpace:
     """The arena and its blocks. `travelling` are those being written or read, by the number of their file.
 
-    `disk_bytes` is what files take, those being written included. `changes` counts what may have made room.
+    `disk_bytes` is what files take, those being written included; `losses` counts objects that could not be read back.
     """
 
     def __init__(self, arena_bytes: int, outbox: Outbox) -> None:
@@ -38,7 +38,7 @@ class SharedSpace:
         self.travelling: dict[int, Block] = {}
         self.disk_bytes = 0
         self.spilling = 0
-        self.changes = 0
+        self.losses = 0
         self._outbox = outbox
         self._last_use = 0
         self._last_spill_id = 0
@@ -56,17 +56,14 @@ class SharedSpace:
         """The object lies at the value's offset, which `claim` took over."""
         self._last_use += 1
         self.blocks[entry.object_id] = Block(entry, value.offset, value.object_bytes, self._last_use)
-        self.changes += 1
 
     def free(self, offset: int) -> None:
         """Give space back that no block owns."""
         self.arena.free(offset)
-        self.changes += 1
 
     def drop(self, object_id: ObjectId) -> None:
         """The object is gone; so are its memory and its file, as soon as they do not travel."""
         block = self.blocks.pop(object_id)
-        self.changes += 1
         if block.state in (SPILLING, RESTORING):
             block.doomed = True
         elif block.state == RESIDENT:
@@ -88,8 +85,6 @@ class SharedSpace:
     def unpin(self, block: Block) -> None:
         """One reader less."""
         block.pins -= 1
-        if not block.pins:
-            self.changes += 1
 
     def unpin_arguments(self, task: Task) -> None:
         """The task is with no worker any more, or will never be: before `task.worker` is forgotten."""
@@ -100,7 +95,6 @@ class SharedSpace:
             return
         for block in blocks:
             block.staged -= 1
-        self.changes += 1
 
     # To the disk and back
 
@@ -164,11 +158,11 @@ class SharedSpace:
         if block.doomed:
             return None
         del self.blocks[block.entry.object_id]
+        self.losses += 1
         block.entry.value = failures.unreadable(block.entry.object_id, fact.reason)
         return block
 
     def _arrived(self, spill_id: int) -> Block:
-        self.changes += 1
         return self.travelling.pop(spill_id)
 
     def _drop_file(self, block: Block) -> None:

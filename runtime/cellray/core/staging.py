@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cellray.core import failures
 from cellray.core.arena import align
+from cellray.core.dependencies import ERROR
 from cellray.core.transitions import WAITING, move
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cellray.core.objects import ObjectTable
     from cellray.core.task_table import TaskTable
     from cellray.core.tasks import Task
+    from cellray.model.object import ObjectValue
 
 
 class Staging:
@@ -40,6 +42,10 @@ class Staging:
         """
         known = self.space.blocks
         entries = task.pinned[: len(task.spec.dependencies)]
+        lost = next((entry.value for entry in entries if entry.value is not None and entry.value.kind >= ERROR), None)
+        if lost is not None:
+            self._refuse(task, lost, "a dependency failed", at)
+            return False
         blocks = [known[entry.object_id] for entry in entries if entry.object_id in known]
         if all(block.is_readable for block in blocks):
             self.space.unpin_arguments(task)
@@ -69,3 +75,10 @@ class Staging:
         if wanted_bytes > arena_bytes:
             error = failures.arguments_too_large(task.template.spec.name, wanted_bytes, arena_bytes)
             self._tasks.fail(task, error, "its arguments do not fit into shared memory together", at)
+
+    def _refuse(self, task: Task, error: ObjectValue, summary: str, at: float) -> None:
+        """The task will not run: an argument was lost on disk after the task had become ready."""
+        move(task, WAITING)
+        self._tasks.waiting += 1
+        task.missing = 1
+        self._tasks.fail(task, error, summary, at)
