@@ -17,6 +17,7 @@ from cellray.core.dependencies import argument_values
 from cellray.core.outbox import Outbox
 from cellray.core.ready_queue import ReadyQueue
 from cellray.core.resources import ResourcePool
+from cellray.core.staging import Staging
 from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Task, Template
 from cellray.core.transitions import ASSIGNED, move
@@ -33,10 +34,17 @@ class Dispatcher:
     """Gives ready tasks to workers. `emptied` collects workers whose queue may have run empty in this `handle`."""
 
     def __init__(
-        self, tasks: TaskTable, workers: WorkerTable, pool: ResourcePool, outbox: Outbox, config: Config
+        self,
+        tasks: TaskTable,
+        staging: Staging,
+        workers: WorkerTable,
+        pool: ResourcePool,
+        outbox: Outbox,
+        config: Config,
     ) -> None:
         self.emptied: list[Worker] = []
         self._tasks = tasks
+        self._staging = staging
         self._workers = workers
         self._pool = pool
         self._outbox = outbox
@@ -174,6 +182,9 @@ class Dispatcher:
         """Give the worker tasks until it holds `target`, or what its tasks' durations allow."""
         queue = worker.queue
         given: list[Task] = []
+        staging = self._staging
+        if staging.is_short:
+            target = 1
         if not queue:
             worker.head_since = at
             worker.head_reported = False
@@ -184,10 +195,16 @@ class Dispatcher:
             if room <= 0:
                 break
             tasks = ready.take(room)
+            if staging.space.blocks or staging.space.losses:
+                tasks = [task for task in tasks if not task.spec.dependencies or staging.pin(task, at)]
             queue.extend(tasks)
             given.extend(tasks)
         if given:
             self._assign(worker, given, at)
+        elif not queue:
+            # All that was there waits for its arguments to be read back.
+            self.end_lease(worker)
+            self._workers.settle(worker)
 
     def _assign(self, worker: Worker, given: list[Task], at: float) -> None:
         """Send tasks, with the templates and functions that the worker has not seen."""
