@@ -49,7 +49,7 @@ class Dispatcher:
         """One pass: end leases that ran out, then hand out what is ready."""
         if self.emptied:
             for worker in self.emptied:
-                if not worker.queue:
+                if not worker.queue and worker.actor is None:
                     self.end_lease(worker)
                     self._workers.settle(worker)
             self.emptied.clear()
@@ -62,13 +62,16 @@ class Dispatcher:
         starved: set[str] = set()
         reserved: list[Resources] = []
         for queue in queues:
-            self._serve(queue, at, not any(name in starved for name, _ in queue.demand))
+            if queue.for_actors:
+                self._serve_creations(queue, at)
+            else:
+                self._serve(queue, at, not any(name in starved for name, _ in queue.demand))
             fits = self._pool.fits(queue.demand)
             if fits or queue.workers or not queue.count:
                 queue.starved_since = None
                 if fits and queue.count:
                     wanted += self._workers_wanted(queue)
-            else:
+            elif self._obtainable(queue.demand):
                 starved.update(self._pool.short_of(queue.demand))
                 if self._starves_long(queue, at):
                     self._pool.acquire(queue.demand)
@@ -95,7 +98,7 @@ class Dispatcher:
             self._pool.release(worker.lease.demand)
             worker.lease.workers.pop(worker, None)
         self._workers.set_blocked(worker, True)
-        if len(worker.queue) > 1:
+        if len(worker.queue) > 1 and worker.actor is None:
             self.reclaim(worker)
 
     def unblock(self, worker: Worker) -> None:
@@ -104,7 +107,8 @@ class Dispatcher:
             return
         if worker.lease is not None:
             self._pool.acquire(worker.lease.demand)
-            worker.lease.workers[worker] = None
+            if worker.actor is None:
+                worker.lease.workers[worker] = None
         self._workers.set_blocked(worker, False)
 
     def reclaim(self, worker: Worker) -> None:
@@ -131,8 +135,10 @@ class Dispatcher:
         """Replace workers that died, add some when all are held up, retire those that too much nesting has left."""
         workers = self._workers
         wanted = workers.short
-        free = self._tasks.queues.get(())
-        held_up = [worker.blocked or self._is_slow(worker, at) for worker in workers.workers.values()]
+        free = self._tasks.queues.get(((), False))
+        held_up = [
+            worker.blocked or self._is_slow(worker, at) for worker in workers.workers.values() if worker.actor is None
+        ]
         if free is not None and free.count and all(held_up):
             # Tasks that ask for nothing are not limited by resources: one worker more at a time, while nobody moves.
             wanted = max(wanted, 1)
@@ -164,6 +170,25 @@ class Dispatcher:
             for worker, target in spread(queue.count, fresh + takers):
                 self._fill(worker, queue, target, at)
 
+    def _serve_creations(self, queue: ReadyQueue, at: float) -> None:
+        """Each creation of an actor gets an idle worker for good, with the resources that the actor asks for."""
+        idle = self._workers.idle
+        while idle and queue.count and self._pool.fits(queue.demand):
+            worker, _ = idle.popitem()
+            self._pool.acquire(queue.demand)
+            worker.lease = queue
+            self._tasks.actors.begin(queue.head(), worker)
+            self._fill(worker, queue, 1, at)
+
+    def _obtainable(self, demand: Resources) -> bool:
+        """Whether it helps to wait for running tasks: what actors hold does not come back by that."""
+        held = {name: 0 for name, _ in demand}
+        for worker in self._workers.workers.values():
+            if worker.actor is not None and worker.lease is not None:
+                for name, units in worker.lease.demand:
+                    held[name] = held.get(name, 0) + units
+        return all(self._pool.total.get(name, 0) - held[name] >= units for name, units in demand)
+
     def _starves_long(self, queue: ReadyQueue, at: float) -> bool:
         """Whether it is time to keep what becomes free for this shape."""
         if queue.starved_since is None:
@@ -187,10 +212,10 @@ class Dispatcher:
             queue.extend(tasks)
             given.extend(tasks)
         if given:
-            self._assign(worker, given, at)
+            self.assign(worker, given, at)
 
-    def _assign(self, worker: Worker, given: list[Task], at: float) -> None:
-        """Send tasks, with the templates and functions that the worker has not seen."""
+    def assign(self, worker: Worker, given: list[Task], at: float) -> None:
+        """Send tasks that are in the worker's queue, with the templates and functions that it has not seen."""
         assignments: list[TaskAssignment] = []
         templates: list[TaskTemplate] = []
         functions: list[Function] = []
@@ -245,10 +270,12 @@ class Dispatcher:
         """
         if self._workers.idle:
             return 0
+        if queue.for_actors and not queue.demand:
+            return queue.count
         if queue.demand:
             return self._pool.fit_count(queue.demand, queue.count)
         workers = self._workers
-        return min(queue.count, max(0, workers.base - (len(workers.workers) - workers.blocked)))
+        return min(queue.count, max(0, workers.base - (workers.pooled - workers.blocked)))
 
 
 def spread(ready: int, takers: list[Worker]) -> list[tuple[Worker, int]]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cellray.config import Config
+from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
@@ -54,9 +55,11 @@ class NodeScheduler:
         self._objects = ObjectTable(arena_bytes, self._outbox)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
+        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox)
+        self._tasks.actors = self._actors
         self._dispatcher = Dispatcher(self._tasks, self._workers, self._pool, self._outbox, config)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
-        self._worker_exit = WorkerExit(self._tasks, self._objects, self._workers, self._dispatcher)
+        self._worker_exit = WorkerExit(self._tasks, self._objects, self._workers, self._dispatcher, self._actors)
         self._clients: dict[ClientId, Client] = {}
         self._warned_exhausted = False
         self._by_shell = self._shell_handlers()
@@ -81,8 +84,17 @@ class NodeScheduler:
                 handler(fact, client, at)
         if self._objects.resolved:
             self._tasks.settle(at)
+        if self._actors.known:
+            self._run_actors(at)
         self._dispatcher.run(at)
         return self._outbox.flush(at)
+
+    def _run_actors(self, at: float) -> None:
+        """Their ends resolve objects, and objects let calls go out: until nothing follows."""
+        self._actors.run(self._dispatcher, at)
+        while self._objects.resolved:
+            self._tasks.settle(at)
+            self._actors.run(self._dispatcher, at)
 
     @property
     def wants_ticks(self) -> bool:
@@ -97,6 +109,7 @@ class NodeScheduler:
             f.JobEnded: self._on_job_ended,
             f.ClockTicked: self._on_clock_ticked,
             f.CancelRequested: self._on_cancel_requested,
+            f.ActorKillRequested: self._on_actor_kill_requested,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
         }
@@ -117,6 +130,9 @@ class NodeScheduler:
             f.SpaceReturned: self._on_space_returned,
             f.ObjectSealed: self._on_object_sealed,
             f.TaskOutput: self._on_task_output,
+            f.ActorNameRequested: self._on_actor_name_requested,
+            f.ActorKillRequested: self._on_actor_kill_requested,
+            f.ActorExited: self._on_actor_exited,
             f.CancelRequested: self._on_cancel_requested,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
@@ -212,6 +228,17 @@ class NodeScheduler:
             self._dispatcher.emptied.append(worker)
         return task
 
+    # Actors
+
+    def _on_actor_name_requested(self, fact: f.ActorNameRequested, client: Client, at: float) -> None:
+        self._actors.names.request(fact, client)
+
+    def _on_actor_kill_requested(self, fact: f.ActorKillRequested, client: Client, at: float) -> None:
+        self._actors.kill(fact, at)
+
+    def _on_actor_exited(self, fact: f.ActorExited, client: Client, at: float) -> None:
+        self._actors.exited(fact, at)
+
     # Objects
 
     def _on_objects_requested(self, fact: f.ObjectsRequested, client: Client, at: float) -> None:
@@ -264,6 +291,8 @@ class NodeScheduler:
             return
         driver.alive = False
         self._cancellation.end_job(driver.job, fact.reason or "its driver has left", at)
+        self._actors.end_job(driver.job, at)
+        self._actors.names.forget(driver)
         self._objects.release_all(driver)
         self._objects.sweep()
 

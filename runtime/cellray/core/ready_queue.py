@@ -18,13 +18,14 @@ class ReadyQueue:
     """The shape's ready tasks, `count` of them, and the `workers` that hold a lease of the shape.
 
     A cancelled task stays where it is until its turn comes and is passed over then: taking one out of the middle of a
-    long queue would cost its length.
+    long queue would cost its length. Creations of actors have queues of their own: each takes a worker for good.
     """
 
-    __slots__ = ("by_job", "count", "demand", "starved_since", "workers")
+    __slots__ = ("by_job", "count", "demand", "for_actors", "starved_since", "workers")
 
-    def __init__(self, demand: Resources) -> None:
+    def __init__(self, demand: Resources, *, for_actors: bool = False) -> None:
         self.demand = demand
+        self.for_actors = for_actors
         self.count = 0
         self.by_job: dict[Job, deque[Task]] = {}
         self.workers: dict[Worker, None] = {}

@@ -71,8 +71,27 @@ class Exit(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=8):
     reason: str
 
 
+class ActorNamed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
+    """To a client: who has the name that it asked for; nobody has it when `object_id` is None.
+
+    The client holds the object from now on. Without `template` the name was free and is the asking candidate's now.
+    """
+
+    request: int
+    object_id: ObjectId | None = None
+    template: TaskTemplate | None = None
+
+
 ClientCommand = (
-    TasksAssigned | ObjectsReady | ReturnTasks | InterruptTask | SpaceGranted | OutputForwarded | Warn | Exit
+    TasksAssigned
+    | ObjectsReady
+    | ReturnTasks
+    | InterruptTask
+    | SpaceGranted
+    | OutputForwarded
+    | Warn
+    | Exit
+    | ActorNamed
 )
 """What a node says to a driver or worker."""
 
