@@ -293,7 +293,7 @@ def test_a_crash_with_restarts_runs_the_constructor_again(session: Session, tmp_
         cellray.get(under_way)
     assert cellray.get(counter.add.remote(), timeout=60) == 11
     os.kill(cellray.get(counter.pid.remote()), signal.SIGKILL)
-    with pytest.raises(ActorDiedError, match="after 1 restarts"):
+    with pytest.raises(ActorDiedError, match=r"after 1 restart\(s\)"):
         eventually(lambda: cellray.get(counter.add.remote()) < 0, "the actor is dead")
     facts = facts_once(session, lambda facts: len(of_type(facts, ActorDied)) == 2, "both deaths are logged")
     assert [fact.will_restart for fact in of_type(facts, ActorDied)] == [True, False]

@@ -70,7 +70,7 @@ def out_of_scope(options: ActorOptions, actor_id: ActorId) -> Death:
 def crashed(actor: Actor, pid: int, fact: WorkerExited) -> Death:
     """Its process died, and no restarts are left."""
     reason = f"its process {pid} {failures.death(fact)}"
-    text = reason + (f", after {actor.restarts} restarts." if actor.restarts else ".")
+    text = reason + (f", after {actor.restarts} restart(s)." if actor.restarts else ".")
     if fact.output_tail:
         text += "\nThe last lines of its output:\n" + fact.output_tail.rstrip()
     text += "\nTo have it restarted, create it with max_restarts=...; calls are tried again with max_task_retries=...."

@@ -117,7 +117,7 @@ class Actors:
         """An actor's process said that it ends itself."""
         actor = self.known.get(fact.actor_id)
         if actor is not None and actor.state != DEAD:
-            self._die(actor, *actor_failures.exited(actor.options, actor.actor_id), at)
+            self._die(actor, *actor_failures.exited(actor.options, actor.actor_id), at, by_force=False)
 
     def end_job(self, job: Job, at: float) -> None:
         """A driver has left: its actors end, but for detached ones."""
@@ -194,9 +194,12 @@ class Actors:
         at: float,
         left: list[Task] | None = None,
         *,
-        by_force: bool = False,
+        by_force: bool | None = None,
     ) -> None:
-        """The actor is over for good: everything that waits for it fails, its name is free, its process ends."""
+        """The actor is over for good: everything that waits for it fails, its name is free, its process ends.
+
+        Unless said otherwise it is killed only when it is at work, which it would not leave for a word.
+        """
         actor.move(DEAD)
         actor.death = death
         self.names.free(actor)
@@ -205,7 +208,7 @@ class Actors:
         if worker is not None:
             left = list(worker.queue)
             worker.queue.clear()
-            self._end_worker(worker, reason, by_force=by_force)
+            self._end_worker(worker, reason, by_force=bool(left) if by_force is None else by_force)
         doomed = [*(left or ()), *self.calls.abandon(actor)]
         if actor.creation.state < FINISHED and actor.creation not in doomed:
             doomed.append(actor.creation)
