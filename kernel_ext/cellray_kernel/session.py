@@ -177,7 +177,6 @@ class CellraySession:
         tasks = ", ".join(f"{count(number)} {state}" for state, number in totals.items()) or "none yet"
         return [
             ("session", session.session_id),
-            ("address", session.address),
             ("resources", resources),
             ("workers", str(workers)),
             ("tasks", tasks),

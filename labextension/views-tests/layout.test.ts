@@ -130,3 +130,19 @@ test('the camera', () => {
   const closer = zoomAt(camera, 2, 100, 50);
   assert.ok(Math.abs(closer.x + 100 / closer.scale - (camera.x + 100 / camera.scale)) < 1e-6);
 });
+
+test('children that come later stand around their parent', () => {
+  const layout = new Layout();
+  const before = [box('other'), box('far', { block: 'b' }), box('parent')];
+  const stacked = Array.from({ length: 8 }, (_, i) => box(`over${i}`, { block: 'b' }));
+  layout.update([...stacked, ...before], stacked.map(each => edge(each.id, 'parent')));
+  const children = Array.from({ length: 5 }, (_, i) => box(`child${i}`));
+  const edges = [...stacked.map(each => edge(each.id, 'parent')), ...children.map(child => edge('parent', child.id))];
+  const first = children.slice(0, 1);
+  layout.update([...stacked, ...before, ...first], edges);
+  const positions = layout.update([...stacked, ...before, ...children], edges);
+  const tops = children.map(child => at(positions, child.id).y);
+  assert.ok(Math.min(...tops) < at(positions, 'parent').y);
+  assert.ok(Math.max(...tops) > at(positions, 'parent').y);
+  assertApart(positions);
+});

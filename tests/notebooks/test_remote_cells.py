@@ -191,7 +191,7 @@ def test_the_session_is_described(run_notebook: RunNotebook) -> None:
     before, _, after, wrong = run_notebook("%cellray", "%%remote --wait\n1", "%cellray", "%cellray dance")
     assert "the first %%remote" in before[0].text
     assert "2 CPU" in after[0].text
-    assert "0 cells running" in after[0].text
+    assert "remote cells  none running" in after[0].text
     assert "%cellray cancel" in wrong[0].text
 
 

@@ -27,6 +27,14 @@ CODE_CELLS = r"""
             .find(output => output.output_type === 'error')?.traceback.join('\n') ?? null
     }))
 """
+# A new kernel counts from 1 again: the number of an earlier run could be taken for that of the next one.
+FORGET_RUN = r"""
+index => {
+    const notebook = [...window.jupyterapp.shell.widgets('main')]
+        .find(widget => widget.isVisible && widget.content?.model?.cells).content;
+    notebook.widgets.filter(cell => cell.model.type === 'code')[index].model.executionCount = null;
+}
+"""
 KERNEL_ANSWERED = r"""
 () => [...window.jupyterapp.shell.widgets('main')]
     .find(widget => widget.isVisible && widget.content?.model?.cells)
@@ -104,23 +112,23 @@ class Lab:
                 raise AssertionError(f"Cell [{cell['prompt']}] failed:\n{cell['error']}")
 
     def start_cell(self, index: int) -> None:
-        """Run a cell as with Shift+Enter, and go on at once."""
+        """Run a cell as with Shift+Enter, and go on at once; its prompt is empty until the run counts."""
+        self.page.evaluate(FORGET_RUN, index)
         self.cell(index).locator(".cm-content").click()
         self.page.keyboard.press("Shift+Enter")
 
     def run_cell(self, index: int, timeout_s: float = STEP_S_MAX) -> None:
         """Run a cell, wait until it has ended, and raise with its error when it fails."""
-        before = self.prompt(index)
         self.start_cell(index)
-        self.wait_cell_done(index, before, timeout_s)
+        self.wait_cell_done(index, timeout_s)
         error = self.page.evaluate(CODE_CELLS)[index]["error"]
         if error is not None:
             raise AssertionError(f"Cell [{self.prompt(index)}] failed:\n{error}")
 
-    def wait_cell_done(self, index: int, before: str = "", timeout_s: float = STEP_S_MAX) -> None:
-        """Wait for a number in the cell's prompt that is not the one of an earlier run."""
-        done = f"([index, before]) => ![before, '', '*'].includes(({CODE_CELLS})()[index].prompt)"
-        self.page.wait_for_function(done, arg=[index, before], timeout=timeout_s * 1000)
+    def wait_cell_done(self, index: int, timeout_s: float = STEP_S_MAX) -> None:
+        """Wait for the number in a cell's prompt."""
+        done = f"index => /^[0-9]+$/.test(({CODE_CELLS})()[index].prompt)"
+        self.page.wait_for_function(done, arg=index, timeout=timeout_s * 1000)
 
     def prompt(self, index: int) -> str:
         """The number of a cell's last run; `*` while it runs."""

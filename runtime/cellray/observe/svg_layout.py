@@ -72,6 +72,10 @@ def lay_out(scene: Scene) -> Positions:
             shelf_top = max(rect.bottom for rect in shelf) + _SHELF_GAP
             _move(rects, positions, members, -x)
             right, shelf = right - x, []
+            # Level with its inputs it stands only beside them.
+            lift = min(rect.y for rect in rects)
+            for rect in rects:
+                rect.y -= lift
         for rect in rects:
             rect.y += shelf_top
         shelf += rects

@@ -10,6 +10,7 @@ from cellray_kernel.cell_run import CellRun, CellRuns
 from cellray_kernel.options import RemoteOptions
 from cellray_kernel.remote_cell import CellCode
 
+from tests.helpers.polling import eventually
 from tests.unit.kernel_ext.twin import TwinRef, TwinSession
 
 WAIT_S = 30
@@ -119,3 +120,18 @@ def test_clients_that_name_no_cells_have_nothing_superseded(session: TwinSession
     runs.begin(None, run_of(session, ["1"]))
     assert runs.supersede(None, [], "In [6]") == ""
     session.gate.set()
+
+
+def test_the_rate_is_that_of_late_and_not_of_the_start(session: TwinSession) -> None:
+    now = 0.0
+    run = CellRun(session, "In [5]", expected=10, clock=lambda: now)
+    refs = [submit(session, "1") for _ in range(5)]
+    now = 60.0  # what workers took to start
+    for ref in refs:
+        ref.value()
+        run.add(ref)
+        eventually(lambda: run.progress().finished == len(run.elements), "its end is counted")
+        now += 0.5
+    assert run.progress().rate_per_s == pytest.approx(4 / 2.5)
+    now += 60
+    assert run.progress().rate_per_s == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import re
 import traceback
 
 import pytest
@@ -67,3 +68,10 @@ def test_html_is_escaped() -> None:
     html = to_html(render("ValueError", "<script>", "", lambda file: file))
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_what_has_a_colour_in_a_terminal_stands_out_in_html() -> None:
+    html = to_html(["\x1b[36min task f, remotely:\x1b[0m", "\x1b[31mValueError\x1b[0m: 1 < 2"])
+    assert "<b>ValueError</b>: 1 &lt; 2" in html
+    assert re.search("<span[^>]*>in task f, remotely:</span>", html)
+    assert "\x1b" not in html

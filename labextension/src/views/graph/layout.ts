@@ -171,6 +171,10 @@ export class Layout {
       push(inputs, edge.target, edge.source);
     }
     const columns = this.columns();
+    const kinOf = (box: LayoutBox) => `${layers.get(box.id) ?? 0}\n${box.block}\n${inputs.get(box.id)?.join(' ') ?? ''}`;
+    const coming = new Map<string, number>();
+    boxes.forEach(box => coming.set(kinOf(box), (coming.get(kinOf(box)) ?? 0) + 1));
+    const above = new Map<string, number>();
     const byLayer = boxes
       .filter(box => !this.places.has(box.id))
       .sort((a, b) => (layers.get(a.id) ?? 0) - (layers.get(b.id) ?? 0));
@@ -184,7 +188,15 @@ export class Layout {
       const mates = column.places;
       // The columns of a wrapped layer are a grid: each begins where the first one does.
       const centre = column.top === null ? this.meanCentre(inputs.get(box.id) ?? []) : null;
-      const homeY = nearestGap(mates, box.height, centre === null ? column.top : centre - box.height / 2);
+      // Children of the same parents stand around them, also those that are yet to be placed.
+      const kin = kinOf(box);
+      if (!above.has(kin)) {
+        const here = mates.filter(mate => kinOf(mate.box) === kin).length + (coming.get(kin) ?? 1);
+        const rows = Math.min(here, this.blocks.get(box.block)?.get(layer) ?? rowsFor(0));
+        above.set(kin, ((rows - 1) * (box.height + SHAPE.row_gap)) / 2);
+      }
+      const wanted = (centre ?? 0) - box.height / 2 - (above.get(kin) ?? 0);
+      const homeY = nearestGap(mates, box.height, centre === null ? column.top : wanted);
       const place: Place = { box, layer, column: column.index, homeY };
       mates.push(place);
       this.places.set(box.id, place);
