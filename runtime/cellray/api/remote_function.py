@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from cellray import provenance
 from cellray.api.actor import ActorClass
+from cellray.api.actor_options import ACTOR_DEFAULTS
 from cellray.api.object_ref import ObjectRef
 from cellray.api.options import check_options, resolve_options
 from cellray.api.session import started_engine
@@ -93,6 +94,8 @@ def remote(*args: Any, **options: Any) -> Any:
             "The @remote decorator is applied without arguments and brackets, '@remote', or with keyword options, "
             "'@remote(num_cpus=2)'."
         )
+    if not options.keys() <= ACTOR_DEFAULTS.keys():
+        check_options(options)  # not for classes: say what is wrong with it here, where it is written
     return lambda target: _make_remote(target, options)
 
 

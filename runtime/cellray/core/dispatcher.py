@@ -30,12 +30,16 @@ PREFETCH_BELOW_S = 0.020
 
 
 class Dispatcher:
-    """Gives ready tasks to workers. `emptied` collects workers whose queue may have run empty in this `handle`."""
+    """Gives ready tasks to workers. `emptied` collects workers whose queue may have run empty in this `handle`.
+
+    `stuck` are shapes that wait for what actors hold, until drivers have been told.
+    """
 
     def __init__(
         self, tasks: TaskTable, workers: WorkerTable, pool: ResourcePool, outbox: Outbox, config: Config
     ) -> None:
         self.emptied: list[Worker] = []
+        self.stuck: list[ReadyQueue] = []
         self._tasks = tasks
         self._workers = workers
         self._pool = pool
@@ -69,6 +73,7 @@ class Dispatcher:
             fits = self._pool.fits(queue.demand)
             if fits or queue.workers or not queue.count:
                 queue.starved_since = None
+                queue.told = False
                 if fits and queue.count:
                     wanted += self._workers_wanted(queue)
             elif self._obtainable(queue.demand):
@@ -76,6 +81,9 @@ class Dispatcher:
                 if self._starves_long(queue, at):
                     self._pool.acquire(queue.demand)
                     reserved.append(queue.demand)
+            elif self._starves_long(queue, at) and not queue.told:
+                queue.told = True
+                self.stuck.append(queue)
         for demand in reserved:
             self._pool.release(demand)
         if wanted:

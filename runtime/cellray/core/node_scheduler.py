@@ -21,7 +21,7 @@ from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
-from cellray.core.resources import ResourcePool
+from cellray.core.resources import ResourcePool, format_resources
 from cellray.core.status import NodeStatus
 from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Job, Task
@@ -334,6 +334,7 @@ class NodeScheduler:
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
         self._warn_exhausted()
+        self._warn_stuck()
 
     def _report_started(self, at: float) -> None:
         after_s = self._config.started_report_ms / 1000.0
@@ -347,11 +348,25 @@ class NodeScheduler:
         """Say it when tasks are ready and every worker that may exist waits in `get`: that can be for ever."""
         exhausted = self._workers.exhausted and self.status.ready_count > 0
         if exhausted and not self._warned_exhausted:
+            workers = self._workers
+            actors = f" (and {workers.dedicated} are actors)" if workers.dedicated else ""
             self._warn_drivers(
-                f"All {len(self._workers.workers)} workers wait in get() or wait() for tasks that no worker is left to "
-                "run. Nest less deeply, or raise the limit: CELLRAY_WORKERS_MAX=..."
+                f"All {workers.pooled} workers{actors} wait in get() or wait() for tasks that no worker is left to "
+                f"run. Nest less deeply, or raise the limit: CELLRAY_WORKERS_MAX=..."
             )
         self._warned_exhausted = exhausted
+
+    def _warn_stuck(self) -> None:
+        """Say it when tasks or actors wait for resources that only the end of other actors gives back."""
+        stuck, self._dispatcher.stuck = self._dispatcher.stuck, []
+        for queue in stuck:
+            if queue.count:
+                others = f" and {queue.count - 1} more wait" if queue.count > 1 else " waits"
+                self._warn_drivers(
+                    f"{queue.head().template.spec.name}{others} for {format_resources(queue.demand)}, which actors "
+                    "hold. End some (drop their handles, or cellray.kill() them), or start the session with more: "
+                    "cellray.init(num_cpus=..., num_gpus=..., resources={...})."
+                )
 
     def _warn_drivers(self, message: str) -> None:
         for client in self._clients.values():

@@ -105,6 +105,9 @@ def test_tasks_go_on_while_an_actor_waits_for_what_another_one_holds() -> None:
     node.refill()
     node.tick(10.0)  # longer than it takes until resources are kept for whoever starves
     assert assigned(node.submit(100)), "one CPU is free, and waiting for the actor's does not help"
+    told = [each.command for at in (11.0, 12.0) for each in node.tick(at) if isinstance(each, c.Send)]
+    (warning,) = [each.message for each in told if isinstance(each, c.Warn)]
+    assert warning.startswith("C.__init__ waits for 2 CPU, which actors hold.")
     node.tell(f.ObjectsReleased([actor_object_id(first)]))
 
 
