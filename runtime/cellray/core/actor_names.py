@@ -45,14 +45,19 @@ class ActorNames:
         """Answer who has the name; a candidate gets it if nobody has."""
         key = (fact.namespace or _job_namespace(client), fact.name)
         holder = self._taken.get(key)
-        if isinstance(holder, Actor):
+        if isinstance(holder, Actor) and holder.actor_id == fact.candidate:
+            self._outbox.send(client, ActorNamed(fact.request))  # its creator runs again, and will submit it again
+        elif isinstance(holder, Actor):
             self._objects.hold(holder.object_id, client)
             answer = ActorNamed(fact.request, holder.object_id, holder.creation.template.spec)
             self._outbox.send(client, answer)
         elif fact.candidate is None:
             self._outbox.send(client, ActorNamed(fact.request))
         elif holder is None or holder.candidate == fact.candidate:
-            self._taken[key] = Reservation(fact.candidate, client)
+            if holder is None:
+                self._taken[key] = Reservation(fact.candidate, client)
+            else:
+                holder.client = client
             self._outbox.send(client, ActorNamed(fact.request))
         else:
             holder.waiters.append((fact, client))

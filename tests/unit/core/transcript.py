@@ -165,9 +165,11 @@ class Interpreter:
         return self.clients[name], f.TemplateRegistered(template, self.at)
 
     def _on_asks(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
-        """`d asks x`: who has this name; `d asks x for=a`: its next task `a` is to have it."""
+        """`d asks x`: who has this name; `d asks x for=a`: its next task `a` is to have it (`again`: it has been)."""
         candidate = None
-        if len(words) > 1:
+        if words[2:] == ["again"]:
+            candidate = ActorId(self.tasks[words[1][4:]])
+        elif len(words) > 1:
             parent = self.roots[name]
             task_id = child_task_id(children_prefix(parent), self.indices.get(parent, 0))
             self.tasks[words[1][4:]], self.names[task_id] = task_id, words[1][4:]
