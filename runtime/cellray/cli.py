@@ -52,6 +52,8 @@ def render_status(status: NodeStatus, address: str) -> str:
         for name, total in status.resources_total.items()
     )
     used_mb = status.object_store_used_bytes / MEGABYTE
+    spilled_mb = status.object_store_spilled_bytes / MEGABYTE
+    spilled = f", {spilled_mb:.1f} MB on disk" if spilled_mb else ""
     gcs = status.gcs_url
     if status.gcs_unavailable_since is not None:
         gcs += f" (no answer for {status.at - status.gcs_unavailable_since:.1f} s)"
@@ -63,7 +65,7 @@ def render_status(status: NodeStatus, address: str) -> str:
             f"workers   {len(status.workers)}" + (f" ({workers})" if workers else ""),
             f"tasks     {tasks}",
             f"resources {resources}",
-            f"objects   {used_mb:.1f} of {status.object_store_bytes / MEGABYTE:.0f} MB of shared memory",
+            f"objects   {used_mb:.1f} of {status.object_store_bytes / MEGABYTE:.0f} MB of shared memory{spilled}",
             f"GCS       {gcs}, {status.log_sequence} log records",
         ]
     )

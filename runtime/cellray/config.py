@@ -60,6 +60,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Idle worker processes kept beyond the number of CPUs; more of them are told to exit."""
     reserve_after_ms: float = 1000.0
     """A task that could not get its resources for this long has what becomes free kept for it."""
+    spill_bytes_max: int = 1 << 60
+    """Disk space that objects moved out of shared memory may take; 0 turns spilling off."""
+    spill_disk_share: float = 0.3
+    """They take at most this share of what was free on the disk when the session started."""
+    spill_batch_bytes: int = 32 * 1024 * 1024
+    """About this much is moved out at a time, so that not each new object has to wait for the disk."""
+    space_wait_s: float = 30.0
+    """A request for shared memory fails when nothing has moved for this long because everything is being read."""
+    spill_wait_s: float = 2.0
+    """It fails after this long when what stands in its way is the disk: full, broken, or the limit reached."""
+    space_overtake_ms: float = 1000.0
+    """Requests for shared memory that fit may overtake one that does not, until that one has waited this long."""
     output_bytes_max_per_s: int = 1_000_000
     """Output of one task forwarded to the driver; the rest is counted and left in the session's logs."""
     follow_interval_ms: float = 200.0

@@ -11,6 +11,7 @@
     ├── GetTimeoutError              (TimeoutError)
     ├── ObjectLostError              and the chain of reasons
     ├── ObjectStoreFullError         (MemoryError)
+    ├── SpillError                   inside the node: users meet ObjectStoreFullError or ObjectLostError instead
     ├── SerializationError           (TypeError) names the variable and why
     ├── SessionError                 the background runtime could not be started, found or reached
     │   ├── SessionStartError
@@ -151,6 +152,10 @@ class ObjectLostError(CellrayError):
 
 class ObjectStoreFullError(CellrayError, MemoryError):
     """There is no room for the object in shared memory."""
+
+
+class SpillError(CellrayError):
+    """An object could not be moved to disk, or not be read back."""
 
 
 class SerializationError(CellrayError, TypeError):

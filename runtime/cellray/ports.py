@@ -79,6 +79,22 @@ class ObjectStore(Protocol):
         """Unmap, as far as no views are left."""
 
 
+class SpillStore(Protocol):
+    """Where a node keeps objects that were moved out of its arena. Blocking; one call at a time, but for `close`."""
+
+    def write(self, spill_id: int, offset: int, object_bytes: int) -> None:
+        """Copy a range of the arena to a new file, wholly or not at all. Raises SpillError."""
+
+    def read(self, spill_id: int, offset: int, object_bytes: int) -> None:
+        """Copy a file to a range of the arena. Raises SpillError."""
+
+    def drop(self, spill_id: int) -> None:
+        """Remove a file; nothing when there is none."""
+
+    def close(self) -> None:
+        """From any thread: what is under way ends soon, with SpillError."""
+
+
 class WorkerPool(Protocol):
     """How the node gets workers and learns that they ended."""
 

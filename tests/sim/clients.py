@@ -43,6 +43,9 @@ class VirtualClient:
         self.incoming: deque[c.ClientCommand] = deque()
         self.held: dict[ObjectId, None] = {}
         self.values: dict[ObjectId, ObjectValue] = {}
+        self.views: dict[ObjectId, ObjectValue | None] = {}
+        self.tickets: dict[ObjectId, int] = {}
+        self.last_ticket = 0
 
     def tell(self, *facts: f.Fact) -> None:
         """Send facts, now and then in a frame with those before them."""
@@ -75,6 +78,44 @@ class VirtualClient:
         self.tell(f.TasksSubmitted(parent, self.world.at, specs))
         return returns
 
+    def begin_views(self) -> None:
+        """Ask to read some shared objects that are held."""
+        shared = [object_id for object_id, value in self.values.items() if value.kind == ValueKind.SHARED]
+        chosen = self.world.random.sample(shared, min(len(shared), self.world.random.randint(1, 3)))
+        wanted = [object_id for object_id in chosen if object_id not in self.views]
+        if wanted:
+            self.last_ticket += 1
+            self.views.update(dict.fromkeys(wanted))
+            self.tickets.update(dict.fromkeys(wanted, self.last_ticket))
+            self.tell(f.ViewsRequested(wanted, self.last_ticket))
+
+    def receive_views(self, command: c.ViewsGranted) -> None:
+        """Objects may be read now, unless this client has let go of them meanwhile."""
+        for object_id, value in command.objects:
+            if object_id not in self.views or self.tickets.get(object_id) != command.ticket:
+                continue
+            if value.kind == ValueKind.SHARED:
+                self.views[object_id] = value
+                continue
+            failure = decode_failure(value.data)
+            self.world.refusals[failure.kind] += 1
+            assert failure.kind == "store_full" or "cannot be read back" in failure.message, failure
+            del self.views[object_id]
+
+    def end_views(self, object_ids: list[ObjectId]) -> None:
+        """Read no more, or want to no more."""
+        for object_id in object_ids:
+            self.views.pop(object_id, None)
+            self.tickets.pop(object_id, None)
+        if object_ids:
+            self.tell(f.ViewsReleased(object_ids))
+
+    def check_views(self) -> None:
+        """What is read lies where it was said to, whatever happened meanwhile."""
+        for object_id, value in self.views.items():
+            if value is not None:
+                self.world.check_readable(object_id, value)
+
     def release(self, object_ids: list[ObjectId]) -> None:
         """Drop references."""
         for object_id in object_ids:
@@ -87,11 +128,12 @@ class VirtualClient:
         """Take values over; what is inside those that are held is held too, now and then."""
         for object_id, value in command.objects:
             if value.kind == ValueKind.FAILURE and decode_failure(value.data).kind == "object_lost":
-                assert object_id not in self.held, f"{object_id.hex()} was lost though {self.client_id} holds it"
+                assert object_id not in self.held or b"cannot be read back" in value.data, (
+                    f"{object_id.hex()} was lost though {self.client_id} holds it"
+                )
             if object_id not in self.held:
                 continue
             self.values[object_id] = value
-            self.world.check_readable(value)
             inside = [other for other in value.contained if other not in self.held]
             if inside and self.world.random.random() < 0.5:
                 self.held.update(dict.fromkeys(inside))
@@ -113,9 +155,12 @@ class VirtualDriver(VirtualClient):
         """Handle one command of the node."""
         if isinstance(command, c.ObjectsReady):
             self.receive_values(command)
+        elif isinstance(command, c.ViewsGranted):
+            self.receive_views(command)
         elif isinstance(command, c.SpaceGranted):
             size = self.puts.pop(command.object_id)
             if command.error:
+                self.world.refusals["write"] += 1
                 return
             if self.world.random.random() < 0.1:
                 self.tell(f.SpaceReturned(command.object_id))
@@ -123,11 +168,20 @@ class VirtualDriver(VirtualClient):
             contained = tuple(self.world.random.sample(list(self.held), min(len(self.held), 2)))
             value = ObjectValue(ValueKind.SHARED, b"", command.offset, size, contained)
             self.held[command.object_id] = None
+            self.values[command.object_id] = value
+            self.world.disk.memory[command.offset] = command.object_id
             self.tell(f.ObjectSealed(command.object_id, self.world.at, value))
 
     def act(self) -> None:
         """Do one thing that a user program might."""
         random = self.world.random
+        self.check_views()
+        if random.random() < 0.3:
+            if len(self.views) < 3 and random.random() < 0.6:
+                self.begin_views()
+            else:
+                self.end_views(random.sample(list(self.views), min(len(self.views), 3)))
+            return
         choice = random.random()
         if choice < 0.35 and self.world.wants_more_tasks():
             count = random.choice((1, 1, 2, 5, 20))
@@ -165,6 +219,7 @@ class VirtualWorker(VirtualClient):
         self.awaits: list[ObjectId] = []
         self.awaits_space: ObjectId | None = None
         self.space_bytes = 0
+        self.arguments: dict[ObjectId, ObjectValue] = {}
 
     @property
     def head_id(self) -> TaskId:
@@ -178,6 +233,8 @@ class VirtualWorker(VirtualClient):
             self.queue.extend(command.tasks)
         elif isinstance(command, c.ObjectsReady):
             self.receive_values(command)
+        elif isinstance(command, c.ViewsGranted):
+            self.receive_views(command)
         elif isinstance(command, c.ReturnTasks):
             kept = 1 if self.ops is not None else 0
             returned = [TaskId(task.task_id) for task in list(self.queue)[kept:]]
@@ -198,6 +255,8 @@ class VirtualWorker(VirtualClient):
 
     def step(self) -> None:
         """One step of the running task's program."""
+        self.check_views()
+        self._check_arguments()
         if self.ops is None:
             self._begin()
             return
@@ -223,8 +282,9 @@ class VirtualWorker(VirtualClient):
 
     def _begin(self) -> None:
         info = self.world.tasks[self.head_id]
-        for value in self.queue[0].values:
-            self.world.check_readable(value)
+        self.arguments = dict(zip(self.queue[0].dependencies, self.queue[0].values, strict=True))
+        self._check_arguments()
+        for value in self.arguments.values():
             assert value.kind < ValueKind.ERROR, "a task was given an error as its argument"
         self.ops = deque(program(self.world.seed, self.head_id, info.depth))
         self.ops_random = Random(f"ops {self.world.seed} {self.head_id.hex()}")
@@ -234,6 +294,10 @@ class VirtualWorker(VirtualClient):
         if mine:
             self.held.update(dict.fromkeys(mine))
             self.tell(f.ObjectsHeld(mine))
+
+    def _check_arguments(self) -> None:
+        for object_id, value in self.arguments.items():
+            self.world.check_readable(object_id, value)
 
     def _spawn(self, count: int) -> None:
         if self.child_index == 0:
@@ -276,10 +340,12 @@ class VirtualWorker(VirtualClient):
         self.awaits_space = None
         is_put = command.object_id[16] >= 0x80
         if command.error:
+            self.world.refusals["write"] += 1
             if not is_put:
                 self._end(f.TaskFailed(self.head_id, self.started_at, self.world.at, RAISED, "store full"))
             return
         value = ObjectValue(ValueKind.SHARED, b"", command.offset, self.space_bytes, self._some_held())
+        self.world.disk.memory[command.offset] = command.object_id
         if is_put:
             self.held[command.object_id] = None
             self.values[command.object_id] = value
@@ -316,6 +382,7 @@ class VirtualWorker(VirtualClient):
                 return
 
     def _end(self, fact: f.Fact) -> None:
+        self._keep_reading()
         if self.awaits:
             self.awaits = []
             if self.world.random.random() < 0.8:
@@ -329,5 +396,20 @@ class VirtualWorker(VirtualClient):
         self.queue.popleft()
         self.ops = None
         self.awaits_space = None
+        if self.world.random.random() < 0.4:
+            self.end_views(list(self.views))
+        elif self.world.random.random() < 0.2:
+            self.begin_views()
         if self.world.random.random() < 0.7 or len(self.held) > 30:
             self.release(list(self.held))
+
+    def _keep_reading(self) -> None:
+        """The task has kept views of some arguments: the node hears of it before it hears of the end."""
+        self._check_arguments()
+        shared = {oid: value for oid, value in self.arguments.items() if value.kind == ValueKind.SHARED}
+        kept = [object_id for object_id in shared if object_id not in self.views and self.world.random.random() < 0.3]
+        if kept:
+            self.views.update({object_id: shared[object_id] for object_id in kept})
+            self.tickets.update(dict.fromkeys(kept, 0))
+            self.tell(f.ViewsHeld(kept))
+        self.arguments = {}

@@ -21,6 +21,9 @@ def test_everything_ends_once_and_is_given_back(seed: int) -> None:
     world = World(seed)
     print(f"SIM_SEED={seed} SIM_FACTS={FACTS}")  # noqa: T201 - shown when the test fails, to replay it
     world.run(FACTS)
+    for kind in ("ObjectSpilled", "ObjectRestored", "SpillFailed"):
+        assert world.kinds[kind] * 10_000 >= FACTS, f"the simulated disk had too little to do: {world.kinds}"
+    assert world.refusals["write"], "nobody was ever refused room"
 
 
 def test_a_seed_replays_exactly() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import nbformat
@@ -13,6 +12,7 @@ from tests.ui.server import JupyterServer
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 STEP_S_MAX = 60
+expect.set_options(timeout=STEP_S_MAX * 1000)
 
 # The code cells of the visible notebook that hold code: the number in the prompt ('*' while running) and the
 # error, which is read from the model: in the document it looks like anything else that went to stderr.
@@ -74,9 +74,12 @@ class Lab:
         return path
 
     def open(self, notebook: Path) -> None:
-        """Show a notebook (a copy, if it is not the server's) and wait until its kernel can run cells."""
+        """Show a notebook and wait until its kernel can run cells.
+
+        One that is not the server's is copied there without its outputs.
+        """
         if notebook.parent != self.server.root:
-            shutil.copy(notebook, self.server.root)
+            nbformat.write(_without_outputs(notebook), self.server.root / notebook.name)
         self._go(f"/tree/{notebook.name}")
         self.cell(0).wait_for()
         self.wait_kernel_idle()
@@ -173,3 +176,12 @@ class Lab:
 
     def _notebook(self) -> Locator:
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")
+
+
+def _without_outputs(notebook: Path) -> nbformat.NotebookNode:
+    """As before its first run: numbers of an earlier one would be taken for those of the next."""
+    document = nbformat.read(notebook, as_version=4)
+    for cell in document.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return document

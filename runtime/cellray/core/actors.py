@@ -44,6 +44,11 @@ class Actors:
         self._workers = workers
         self._outbox = outbox
 
+    @property
+    def has_work(self) -> bool:
+        """Whether `run` has something to do."""
+        return bool(self._failed or self.calls.changed)
+
     def submitted(self, task: Task, client: Client) -> ObjectValue | None:
         """A creation or a call was submitted; why it fails at once, or None."""
         options = task.template.spec.actor
@@ -96,7 +101,7 @@ class Actors:
             self._leave_scope(self._by_object[object_id], at)
         changed, self.calls.changed = self.calls.changed, {}
         for actor in changed:
-            if actor.takes_calls and (ready := self.calls.take_all(actor)):
+            if actor.takes_calls and (ready := self.calls.take_all(actor, lambda task: dispatcher.may_go(task, at))):
                 assert actor.worker is not None
                 if not actor.worker.queue:
                     actor.worker.head_since, actor.worker.head_reported = at, False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cellray.core.actor_record import Actor
@@ -34,7 +35,9 @@ class CallQueue(ReadyQueue):
         self.count += 1
         actor = self._actor(task)
         if task.attempt:
-            actor.lanes.setdefault(task.owner_id, deque()).appendleft(task)
+            lane = actor.lanes.setdefault(task.owner_id, deque())
+            if task not in lane:  # else its arguments were read back
+                lane.appendleft(task)
         self.changed[actor] = None
 
     def push_front(self, task: Task) -> None:
@@ -48,17 +51,21 @@ class CallQueue(ReadyQueue):
         """A ready call was cancelled."""
         self.count -= 1
 
-    def take_all(self, actor: Actor) -> list[Task]:
-        """Every call that may be sent: in each lane up to the first that still waits for an argument."""
+    def take_all(self, actor: Actor, may_go: Callable[[Task], bool]) -> list[Task]:
+        """Every call that may be sent: in each lane up to the first that waits for an argument, or must now."""
         taken: list[Task] = []
         for caller, lane in list(actor.lanes.items()):
             while lane and lane[0].state != WAITING:
-                task = lane.popleft()
+                task = lane[0]
                 if task.state == READY:
-                    taken.append(task)
+                    self.count -= 1
+                    if may_go(task):
+                        taken.append(task)
+                    elif task.state == WAITING:
+                        break
+                lane.popleft()
             if not lane:
                 del actor.lanes[caller]
-        self.count -= len(taken)
         taken.sort(key=lambda task: task.order)  # of several callers the one that called first
         return taken
 

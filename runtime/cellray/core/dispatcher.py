@@ -17,6 +17,7 @@ from cellray.core.dependencies import argument_values
 from cellray.core.outbox import Outbox
 from cellray.core.ready_queue import ReadyQueue
 from cellray.core.resources import ResourcePool
+from cellray.core.staging import Staging
 from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Task, Template
 from cellray.core.transitions import ASSIGNED, move
@@ -36,11 +37,18 @@ class Dispatcher:
     """
 
     def __init__(
-        self, tasks: TaskTable, workers: WorkerTable, pool: ResourcePool, outbox: Outbox, config: Config
+        self,
+        tasks: TaskTable,
+        staging: Staging,
+        workers: WorkerTable,
+        pool: ResourcePool,
+        outbox: Outbox,
+        config: Config,
     ) -> None:
         self.emptied: list[Worker] = []
         self.stuck: list[ReadyQueue] = []
         self._tasks = tasks
+        self._staging = staging
         self._workers = workers
         self._pool = pool
         self._outbox = outbox
@@ -182,11 +190,23 @@ class Dispatcher:
         """Each creation of an actor gets an idle worker for good, with the resources that the actor asks for."""
         idle = self._workers.idle
         while idle and queue.count and self._pool.fits(queue.demand):
+            (task,) = queue.take(1)
+            if not self.may_go(task, at):
+                continue
             worker, _ = idle.popitem()
             self._pool.acquire(queue.demand)
             worker.lease = queue
-            self._tasks.actors.begin(queue.head(), worker)
-            self._fill(worker, queue, 1, at)
+            self._tasks.actors.begin(task, worker)
+            worker.head_since, worker.head_reported = at, False
+            worker.queue.append(task)
+            self.assign(worker, [task], at)
+
+    def may_go(self, task: Task, at: float) -> bool:
+        """Whether a ready task may be sent now: its arguments are in memory, and pinned then."""
+        staging = self._staging
+        if not task.spec.dependencies or not (staging.space.blocks or staging.space.losses):
+            return True
+        return staging.pin(task, at)
 
     def _obtainable(self, demand: Resources) -> bool:
         """Whether it helps to wait for running tasks: what actors hold does not come back by that."""
@@ -207,6 +227,9 @@ class Dispatcher:
         """Give the worker tasks until it holds `target`, or what its tasks' durations allow."""
         queue = worker.queue
         given: list[Task] = []
+        staging = self._staging
+        if staging.is_short:
+            target = 1
         if not queue:
             worker.head_since = at
             worker.head_reported = False
@@ -217,10 +240,16 @@ class Dispatcher:
             if room <= 0:
                 break
             tasks = ready.take(room)
+            if staging.space.blocks or staging.space.losses:
+                tasks = [task for task in tasks if not task.spec.dependencies or staging.pin(task, at)]
             queue.extend(tasks)
             given.extend(tasks)
         if given:
             self.assign(worker, given, at)
+        elif not queue:
+            # All that was there waits for its arguments to be read back.
+            self.end_lease(worker)
+            self._workers.settle(worker)
 
     def assign(self, worker: Worker, given: list[Task], at: float) -> None:
         """Send tasks that are in the worker's queue, with the templates and functions that it has not seen."""

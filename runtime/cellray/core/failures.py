@@ -118,20 +118,52 @@ def object_lost(object_id: ObjectId) -> ObjectValue:
     return encode_failure(Failure("object_lost", text, {"object_id": object_id.hex()}))
 
 
-def no_space_text(wanted_bytes: int, arena_bytes: int, used_bytes: int, largest_gap_bytes: int) -> str:
-    """Why the arena has no room for an object."""
-    wanted, total = _megabytes(wanted_bytes), _megabytes(arena_bytes)
-    if wanted_bytes > arena_bytes:
-        text = f"an object of {wanted} does not fit into the shared memory of this node, which is {total}."
-        advice = "Split it, or start the session with more"
+def unreadable(object_id: ObjectId, reason: str) -> ObjectValue:
+    """The value of an object that was moved to disk and cannot be read back."""
+    text = (
+        f"Object {object_id.hex()} was moved to disk for want of shared memory, and cannot be read back: {reason}. "
+        "Make it again, after a look at the disk of the session's folder."
+    )
+    return encode_failure(Failure("object_lost", text, {"object_id": object_id.hex()}))
+
+
+def arguments_too_large(name: str, wanted_bytes: int, arena_bytes: int) -> ObjectValue:
+    """The value of what a task would have returned whose arguments do not fit into memory at the same time."""
+    text = (
+        f"The arguments of {name} take {megabytes(wanted_bytes)} of shared memory together, this node has "
+        f"{megabytes(arena_bytes)}. Pass fewer at a time, or start the session with more: "
+        "cellray.init(object_store_memory=...)."
+    )
+    return encode_failure(Failure("store_full", text))
+
+
+def too_large_text(wanted_bytes: int, arena_bytes: int) -> str:
+    """Why an object can never be stored here."""
+    return (
+        f"an object of {megabytes(wanted_bytes)} does not fit into the shared memory of this node, which is "
+        f"{megabytes(arena_bytes)}. Split it, or start the session with more: cellray.init(object_store_memory=...)."
+    )
+
+
+def no_space_text(
+    wanted_bytes: int, arena_bytes: int, used_bytes: int, largest_gap_bytes: int, holders: list[str], disk: str
+) -> str:
+    """Why the arena has no room for an object, and got none while it was waited for."""
+    text = (
+        f"there is no room for an object of {megabytes(wanted_bytes)}, and waiting has not helped: of the "
+        f"{megabytes(arena_bytes)} of shared memory of this node, {megabytes(used_bytes)} are in use and the largest "
+        f"free piece is {megabytes(largest_gap_bytes)}."
+    )
+    if disk:
+        text += f" Objects cannot be moved to disk: {disk}."
+        advice = "Drop references to large objects (del), free disk space or raise CELLRAY_SPILL_BYTES_MAX"
     else:
-        text = (
-            f"there is no room for an object of {wanted} now: of the {total} of shared memory of this node, "
-            f"{_megabytes(used_bytes)} are in use and the largest free piece is {_megabytes(largest_gap_bytes)}."
-        )
-        advice = "Drop references to large objects (del), or start the session with more"
-    return f"{text} {advice}: cellray.init(object_store_memory=...)."
+        if holders:
+            text += f" What is being read or written cannot be moved: {'; '.join(holders)}."
+        advice = "Drop arrays that were got from the session (del, or copy what is needed of them)"
+    return f"{text} {advice}, or start the session with more: cellray.init(object_store_memory=...)."
 
 
-def _megabytes(count: int) -> str:
+def megabytes(count: int) -> str:
+    """For people."""
     return f"{count / MEGABYTE:.1f} MB" if count >= MEGABYTE else f"{count / 1024:.1f} KB"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING
+from cellray.core.blocks import NOWHERE, RESTORING, SPILLED, SPILLING
 from cellray.core.node_scheduler import NodeScheduler
 from cellray.core.objects import SHARED
 from cellray.core.tasks import Task
@@ -40,6 +41,8 @@ def check(core: NodeScheduler) -> None:
     _check_actors(core)
     _check_references(core)
     _check_arena(core)
+    _check_blocks(core)
+    _check_requests(core)
 
 
 def check_drained(core: NodeScheduler) -> None:
@@ -47,6 +50,8 @@ def check_drained(core: NodeScheduler) -> None:
     check(core)
     assert not core._tasks.tasks, f"records are left: {[story(task) for task in core._tasks.tasks.values()][:5]}"
     assert not core._objects.entries, f"objects are left: {list(core._objects.entries)[:5]}"
+    assert not core._objects.space.travelling, "the disk has not answered"
+    assert core._objects.space.disk_bytes == 0, f"{core._objects.space.disk_bytes} bytes are left on disk"
     assert core._objects.arena.used_bytes == 0, f"{core._objects.arena.used_bytes} bytes are left in the arena"
     assert core._objects.arena.gaps() == [(0, core._objects.arena.arena_bytes)], "the arena's gaps were not joined"
     assert not core._actors.known, f"actors are left: {list(core._actors.known)[:5]}"
@@ -106,9 +111,11 @@ def _check_tasks(core: NodeScheduler) -> None:
         assert task.task_id == task_id, story(task)
         if task.state == WAITING:
             waiting += 1
-            missing = [entry for entry in task.pinned[: len(task.spec.dependencies)] if entry.value is None]
-            assert len(missing) == task.missing > 0, story(task)
-            assert all(entry.waiters is not None and task in entry.waiters for entry in missing), story(task)
+            entries = set(task.pinned[: len(task.spec.dependencies)])
+            awaited = [entry for entry in entries if entry.waiters is not None and task in entry.waiters]
+            missing = sum((entry.waiters or []).count(task) for entry in awaited)
+            assert missing == task.missing > 0, story(task)
+            assert all(entry in awaited for entry in entries if entry.value is None), story(task)
         assert (task.worker is not None) == (task.state == ASSIGNED), story(task)
         if task.worker is not None:
             assert task in task.worker.queue, story(task)
@@ -121,7 +128,7 @@ def _check_tasks(core: NodeScheduler) -> None:
                 assert core._objects.entries.get(entry.object_id) is entry, f"a return is unknown. {story(task)}"
         else:
             assert task.children, f"a final task without descendants is still known. {story(task)}"
-            assert (task.pinned, task.orphans, task.returns) == ((), (), ()), story(task)
+            assert (task.pinned, task.orphans, task.returns, task.views) == ((), (), (), ()), story(task)
     assert waiting == core._tasks.waiting, f"{waiting} tasks wait, {core._tasks.waiting} counted"
     jobs = Counter(id(task.job) for task in core._tasks.tasks.values() if task.state < FINISHED)
     for job in core._tasks.jobs.values():
@@ -179,6 +186,7 @@ def _check_references(core: NodeScheduler) -> None:
         for object_id, entry in client.held.items():
             assert core._objects.entries.get(object_id) is entry, f"{object_id.hex()} is held and unknown"
             refs[id(entry)] += 1
+        refs.update(id(block.entry) for block in client.views.values())
     for task in core._tasks.tasks.values():
         refs.update(id(entry) for entry in (*task.pinned, *task.orphans))
     for actor in core._actors.known.values():
@@ -197,11 +205,10 @@ def _check_references(core: NodeScheduler) -> None:
 
 def _check_arena(core: NodeScheduler) -> None:
     arena = core._objects.arena
+    space = core._objects.space
     owned = [offset for client in core._clients.values() for offset in client.granted.values()]
-    for entry in core._objects.entries.values():
-        if entry.value is not None and entry.value.kind == SHARED:
-            owned.append(entry.value.offset)
-        owned.extend(entry.spare_offsets)
+    owned += [block.offset for block in space.blocks.values() if block.state != SPILLED]
+    owned += [block.offset for block in space.travelling.values() if block.doomed]
     assert len(owned) == len(set(owned)), "two objects are at one offset"
     blocks = arena.blocks()
     assert set(owned) == set(blocks), f"{len(owned)} offsets are owned, {len(blocks)} allocated"
@@ -215,3 +222,52 @@ def _check_arena(core: NodeScheduler) -> None:
         assert not (is_gap and was_gap), f"two gaps meet at {offset}"
         end, was_gap = offset + size, is_gap
     assert end == arena.arena_bytes, f"the arena ends at {end} of {arena.arena_bytes}"
+
+
+def _check_blocks(core: NodeScheduler) -> None:
+    """Each shared object has a block that says where it is; nothing that is read moves; the disk keeps its quota."""
+    space = core._objects.space
+    pins: Counter[int] = Counter()
+    staged: Counter[int] = Counter()
+    for client in core._clients.values():
+        for object_id, block in client.views.items():
+            assert space.blocks.get(object_id) is block, f"{object_id.hex()} is viewed and has no block"
+            if block.viewers is None or client not in block.viewers:
+                pins[id(block)] += 1
+    for task in core._tasks.tasks.values():
+        (staged if task.worker is None else pins).update(map(id, task.views))
+    shared = [entry for entry in core._objects.entries.values() if entry.value and entry.value.kind == SHARED]
+    assert {entry.object_id for entry in shared} == set(space.blocks), "blocks and shared values differ"
+    for entry in shared:
+        assert entry.value is not None
+        block = space.blocks[entry.object_id]
+        name = f"block {entry.object_id.hex()}"
+        assert block.entry is entry, f"{name} is of another object"
+        assert not block.doomed, f"{name} is doomed and known"
+        assert block.pins == pins[id(block)], f"{name} counts {block.pins} of {pins[id(block)]} pins"
+        assert block.staged == staged[id(block)], f"{name} counts {block.staged} of {staged[id(block)]} tasks"
+        assert block.is_readable or not block.pins, f"{name} is read and not in memory"
+        awaited = any(task.state == WAITING for task in entry.waiters or ())
+        assert block.is_readable or block.staged or not awaited, f"{name} is awaited by tasks that it forgot"
+        assert (block.offset == NOWHERE) == (block.state == SPILLED), f"{name} is at {block.offset} in {block.state}"
+        assert block.state == RESTORING or entry.value.offset == block.offset, f"{name} is not where its value says"
+        assert (space.travelling.get(block.spill_id) is block) == (block.state in (SPILLING, RESTORING)), name
+    on_disk = [block for block in space.blocks.values() if block.state in (SPILLED, SPILLING, RESTORING)]
+    on_disk += [block for block in space.travelling.values() if block.doomed]
+    assert space.disk_bytes == sum(block.object_bytes for block in on_disk), "what is on disk is miscounted"
+    assert space.disk_bytes <= max(core._config.spill_bytes_max, 0), "there is more on disk than may be"
+    assert space.spilling == sum(block.state == SPILLING for block in space.travelling.values()), "spills miscounted"
+
+
+def _check_requests(core: NodeScheduler) -> None:
+    """Whoever waits for room stands in a queue, and nobody else."""
+    admission = core._objects.admission
+    wanted = [request for client in core._clients.values() for request in client.wanted.values()]
+    queued = [request for request in admission.urgent if request.block is None]
+    assert set(wanted) == set(queued), "clients and the queue disagree about who wants to write"
+    restores = [request for request in (*admission.urgent, *admission.staging) if request.block is not None]
+    assert {request.block: request for request in restores} == admission._restores, "restores are not queued once"
+    for block in core._objects.space.blocks.values():
+        if block.state == SPILLED and (block.viewers or block.entry.waiters):
+            live = block.viewers or any(task.state == WAITING for task in block.entry.waiters or ())
+            assert not live or block in admission._restores, "a block is awaited and nobody reads it back"

@@ -19,9 +19,11 @@ from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
+from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.resources import ResourcePool, format_resources
+from cellray.core.staging import Staging
 from cellray.core.status import NodeStatus
 from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Job, Task
@@ -52,15 +54,21 @@ class NodeScheduler:
         self._config = config
         self._outbox = Outbox()
         self._pool = ResourcePool(resources)
-        self._objects = ObjectTable(arena_bytes, self._outbox)
+        self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
         self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox)
         self._tasks.actors = self._actors
-        self._dispatcher = Dispatcher(self._tasks, self._workers, self._pool, self._outbox, config)
+        staging = Staging(self._tasks, self._objects)
+        self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
-        self._worker_exit = WorkerExit(self._tasks, self._objects, self._workers, self._dispatcher, self._actors)
         self._clients: dict[ClientId, Client] = {}
+        self._memory = MemoryManager(
+            self._objects, self._tasks, self._dispatcher, self._outbox, self._clients, self.ignored
+        )
+        self._worker_exit = WorkerExit(
+            self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
+        )
         self._warned_exhausted = False
         self._by_shell = self._shell_handlers()
         self._by_client = self._client_handlers()
@@ -87,19 +95,31 @@ class NodeScheduler:
         if self._actors.known:
             self._run_actors(at)
         self._dispatcher.run(at)
+        while self._objects.resolved or self._actors.has_work:
+            # Tasks failed because their arguments can never be in memory together.
+            self._tasks.settle(at)
+            self._run_actors(at)
+            self._dispatcher.run(at)
+        if self._memory.is_waiting:
+            self._memory.pump(at)
         return self._outbox.flush(at)
 
     def _run_actors(self, at: float) -> None:
         """Their ends resolve objects, and objects let calls go out: until nothing follows."""
         self._actors.run(self._dispatcher, at)
-        while self._objects.resolved:
+        while self._objects.resolved or self._actors.has_work:
             self._tasks.settle(at)
             self._actors.run(self._dispatcher, at)
 
     @property
     def wants_ticks(self) -> bool:
         """Whether ClockTicked facts are needed: something is queued or running, or workers are to be replaced."""
-        return self._tasks.live > 0 or self._workers.short > self._workers.starting or bool(self._workers.surplus())
+        return (
+            self._tasks.live > 0
+            or self._memory.is_waiting
+            or self._workers.short > self._workers.starting
+            or bool(self._workers.surplus())
+        )
 
     def _shell_handlers(self) -> dict[type, Handler]:
         return {
@@ -108,6 +128,7 @@ class NodeScheduler:
             f.JobStarted: self._on_job_started,
             f.JobEnded: self._on_job_ended,
             f.ClockTicked: self._on_clock_ticked,
+            **self._memory.shell_handlers(),
             f.CancelRequested: self._on_cancel_requested,
             f.ActorKillRequested: self._on_actor_kill_requested,
             f.FunctionRegistered: self._on_function_registered,
@@ -126,8 +147,7 @@ class NodeScheduler:
             f.TasksReturned: self._on_tasks_returned,
             f.WorkerBlocked: self._on_worker_blocked,
             f.WorkerUnblocked: self._on_worker_unblocked,
-            f.SpaceRequested: self._on_space_requested,
-            f.SpaceReturned: self._on_space_returned,
+            **self._memory.client_handlers(),
             f.ObjectSealed: self._on_object_sealed,
             f.TaskOutput: self._on_task_output,
             f.ActorNameRequested: self._on_actor_name_requested,
@@ -257,16 +277,10 @@ class NodeScheduler:
         value = fact.value
         if value.kind != SHARED:
             self._objects.ungrant(fact.object_id, client)
-        elif not self._objects.claim(fact.object_id, value.offset, client):
+        elif not self._objects.space.claim(fact.object_id, value.offset, client):
             self._ignore(fact)
             return
         self._objects.put(fact.object_id, value, client)
-
-    def _on_space_requested(self, fact: f.SpaceRequested, client: Client, at: float) -> None:
-        self._objects.grant(fact.object_id, fact.object_bytes, client)
-
-    def _on_space_returned(self, fact: f.SpaceReturned, client: Client, at: float) -> None:
-        self._objects.ungrant(fact.object_id, client)
 
     # Functions and templates
 
@@ -294,6 +308,7 @@ class NodeScheduler:
         self._actors.end_job(driver.job, at)
         self._actors.names.forget(driver)
         self._objects.release_all(driver)
+        self._memory.release_all(driver)
         self._objects.sweep()
 
     def _on_worker_started(self, fact: f.WorkerStarted, client: Client, at: float) -> None:
@@ -331,6 +346,7 @@ class NodeScheduler:
     def _on_clock_ticked(self, fact: f.ClockTicked, client: Client, at: float) -> None:
         self._report_started(at)
         self._cancellation.expire(at)
+        self._memory.on_tick(at)
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
         self._warn_exhausted()

@@ -1,18 +1,21 @@
-"""The objects of one node: their values, who refers to them, and the arena space behind them.
+"""The objects of one node: their values, and who refers to them. Those in shared memory have a block in `space`.
 
-An object is kept while anybody refers to it: clients that hold it, tasks not yet final that depend on it or carry it
-in their arguments, values that contain it, and a task whose dead worker held it. `refs` counts all of these; each
-party remembers what it counted, so that it takes back exactly that. Freed when the value is there and `refs` is 0.
+An object is kept while anybody refers to it: clients that hold or read it, tasks not yet final that depend on it or
+carry it in their arguments, values that contain it, and a task whose dead worker held it. `refs` counts all of these;
+each party remembers what it counted, so that it takes back exactly that. Freed when the value is there and `refs` is 0.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cellray.config import Config
 from cellray.core import failures
-from cellray.core.arena import Arena
+from cellray.core.admission import Admission
+from cellray.core.arena import align
 from cellray.core.clients import Client
 from cellray.core.outbox import Outbox
+from cellray.core.space import SharedSpace
 from cellray.ids import ObjectId
 from cellray.model.command import SpaceGranted
 from cellray.model.object import ObjectValue, ValueKind
@@ -27,10 +30,9 @@ class ObjectEntry:
     """One object. `value` is None until its task has ended; `waiters` are tasks that wait for it, once for each use.
 
     `owner` gets the value unasked, `requesters` asked for it. `contains` are the objects that the value refers to.
-    `spare_offsets` is space with equal bytes that a repeated `put` of the same object may still be read from.
     """
 
-    __slots__ = ("contains", "object_id", "owner", "refs", "requesters", "spare_offsets", "value", "waiters")
+    __slots__ = ("contains", "object_id", "owner", "refs", "requesters", "value", "waiters")
 
     def __init__(self, object_id: ObjectId) -> None:
         self.object_id = object_id
@@ -40,15 +42,16 @@ class ObjectEntry:
         self.requesters: dict[Client, None] | None = None
         self.waiters: list[Task] | None = None
         self.contains: tuple[ObjectEntry, ...] = ()
-        self.spare_offsets: tuple[int, ...] = ()
 
 
 class ObjectTable:
     """All objects that somebody refers to or that a task will produce. `resolved` got values and have waiters."""
 
-    def __init__(self, arena_bytes: int, outbox: Outbox) -> None:
+    def __init__(self, arena_bytes: int, outbox: Outbox, config: Config | None = None) -> None:
         self.entries: dict[ObjectId, ObjectEntry] = {}
-        self.arena = Arena(arena_bytes)
+        self.space = SharedSpace(arena_bytes, outbox)
+        self.arena = self.space.arena
+        self.admission = Admission(self.space, outbox, config or Config())
         self.resolved: list[ObjectEntry] = []
         self._outbox = outbox
 
@@ -98,7 +101,7 @@ class ObjectTable:
         """`client` stored an object, into space that `claim` took over when the value is shared.
 
         A task that runs a second time puts the same object again. The first value stays, since others may be reading
-        it; the second one's space stays with it, since this client may be reading that.
+        it; nobody reads the second, since even this client asks first where to read.
         """
         entry = self.entries.get(object_id)
         if entry is None:
@@ -106,10 +109,12 @@ class ObjectTable:
         if object_id not in client.held:
             client.held[object_id] = entry
             entry.refs += 1
-        if entry.value is None:
-            self.seal(entry, value)
-        elif value.kind == SHARED:
-            entry.spare_offsets += (value.offset,)
+        if entry.value is not None:
+            self.discard(value)
+            return
+        if value.kind == SHARED:
+            self.space.shelve(entry, value)
+        self.seal(entry, value)
 
     def request(self, object_id: ObjectId, client: Client) -> None:
         """`client` wants the value; an object that is not known is reported lost at once."""
@@ -140,7 +145,8 @@ class ObjectTable:
         """`client` is gone, and with it everything it held and the space it was writing to."""
         for object_id in list(client.held):
             self.release(object_id, client)
-        self.drop_grants(client)
+        for object_id in [*client.granted, *client.wanted]:
+            self.ungrant(object_id, client)
 
     def hand_over(self, client: Client) -> tuple[ObjectEntry, ...]:
         """The holds of a client that is gone, for another party to keep and `unpin`."""
@@ -165,40 +171,28 @@ class ObjectTable:
         if not entry.refs and entry.value is not None:
             self._free(entry)
 
-    def grant(self, object_id: ObjectId, object_bytes: int, client: Client) -> None:
-        """Find space for an object that `client` is about to write, and tell it where, or why there is none."""
+    def grant(self, object_id: ObjectId, object_bytes: int, client: Client, at: float) -> None:
+        """`client` is about to write an object: it is told where, now or in its turn, or that it can never be."""
         self.ungrant(object_id, client)
-        offset = self.arena.allocate(object_bytes)
-        if offset is None:
-            arena = self.arena
-            text = failures.no_space_text(object_bytes, arena.arena_bytes, arena.used_bytes, arena.largest_gap_bytes)
+        arena_bytes = self.arena.arena_bytes
+        if align(object_bytes) > arena_bytes:
+            text = failures.too_large_text(object_bytes, arena_bytes)
             self._outbox.send(client, SpaceGranted(object_id, 0, text))
-            return
-        client.granted[object_id] = offset
-        self._outbox.send(client, SpaceGranted(object_id, offset))
-
-    def claim(self, object_id: ObjectId, offset: int, client: Client) -> bool:
-        """Whether the space at `offset` was granted to `client` for the object; from now on the value owns it."""
-        if client.granted.get(object_id) != offset:
-            return False
-        del client.granted[object_id]
-        return True
+        else:
+            self.admission.write(object_id, object_bytes, client, at)
 
     def ungrant(self, object_id: ObjectId, client: Client) -> None:
-        """Free space that was granted to `client` for the object and not sealed, if any."""
+        """Free space that was granted to `client` for the object and not sealed, or that it waits for."""
         offset = client.granted.pop(object_id, None)
         if offset is not None:
-            self.arena.free(offset)
-
-    def drop_grants(self, client: Client) -> None:
-        """Free all space that was granted to `client` and not sealed."""
-        for object_id in list(client.granted):
-            self.ungrant(object_id, client)
+            self.space.free(offset)
+        elif client.wanted:
+            self.admission.withdraw(object_id, client)
 
     def discard(self, value: ObjectValue) -> None:
         """A value that nobody will see, whose space `claim` took over."""
         if value.kind == SHARED:
-            self.arena.free(value.offset)
+            self.space.free(value.offset)
 
     def sweep(self) -> None:
         """Free objects that only refer to each other in a circle, which counting never frees.
@@ -239,10 +233,8 @@ class ObjectTable:
             entry = doomed.pop()
             del self.entries[entry.object_id]
             freed.append(entry.object_id)
-            if entry.value is not None:
-                self.discard(entry.value)
-            for offset in entry.spare_offsets:
-                self.arena.free(offset)
+            if entry.value is not None and entry.value.kind == SHARED:
+                self.space.drop(entry.object_id)
             contains, entry.contains = entry.contains, ()
             for inner in contains:
                 inner.refs -= 1

@@ -8,10 +8,14 @@ from cellray.model.command import (
     AppendFacts,
     ClientCommand,
     Command,
+    DropSpilled,
     KillWorker,
     ObjectsReady,
     RegisterFunctions,
+    RestoreObjects,
     Send,
+    Spill,
+    SpillObjects,
     StartWorkers,
 )
 from cellray.model.fact import LoggedFact, ObjectsFreed
@@ -26,6 +30,9 @@ class Outbox:
         self.facts: list[LoggedFact] = []
         self.freed: list[ObjectId] = []
         self.functions: list[Function] = []
+        self.spills: list[Spill] = []
+        self.restores: list[Spill] = []
+        self.dropped_files: list[int] = []
         self._receivers: list[Client] = []
         self._sends: list[tuple[Client, ClientCommand]] = []
         self._kills: list[KillWorker] = []
@@ -76,4 +83,18 @@ class Outbox:
             if self._start_count:
                 commands.append(StartWorkers(self._start_count))
                 self._start_count = 0
+        if self.spills or self.restores or self.dropped_files:
+            self._flush_disk(commands)
         return commands
+
+    def _flush_disk(self, commands: list[Command]) -> None:
+        """What makes room on the disk first."""
+        if self.dropped_files:
+            commands.append(DropSpilled(self.dropped_files))
+            self.dropped_files = []
+        if self.spills:
+            commands.append(SpillObjects(self.spills))
+            self.spills = []
+        if self.restores:
+            commands.append(RestoreObjects(self.restores))
+            self.restores = []

@@ -59,6 +59,11 @@ class NodeStatus:
         return self._objects.arena.used_bytes
 
     @property
+    def spilled_bytes(self) -> int:
+        """Disk space that objects moved out of the arena take."""
+        return self._objects.space.disk_bytes
+
+    @property
     def object_count(self) -> int:
         """Objects that exist or will."""
         return len(self._objects.entries)

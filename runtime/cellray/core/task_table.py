@@ -177,17 +177,19 @@ class TaskTable:
                 objects.seal(entry, value)
             else:
                 self._finish_return(entry, value, worker)
-        if worker.granted:
+        if worker.granted or worker.wanted:
             self._drop_grants(task, worker)
         self._conclude(task)
 
     def _finish_return(self, entry: ObjectEntry, value: ObjectValue, worker: Worker) -> None:
         """One value that lies in the arena, or that a task made which ran before: the older one stays."""
-        claimed = value.kind != SHARED or self._objects.claim(entry.object_id, value.offset, worker)
+        claimed = value.kind != SHARED or self._objects.space.claim(entry.object_id, value.offset, worker)
         if entry.value is not None:
             if claimed:
                 self._objects.discard(value)
         elif claimed:
+            if value.kind == SHARED:
+                self._objects.space.shelve(entry, value)
             self._objects.seal(entry, value)
         else:
             text = f"The worker wrote {entry.object_id.hex()} where it was granted no space."
@@ -224,6 +226,8 @@ class TaskTable:
         task.notes += (f"attempt {task.attempt} since {at:.6f}: {_one_line(reason)}",)
         self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, _one_line(reason)))
         move(task, READY)
+        if task.views:
+            self._objects.space.unpin_arguments(task)
         task.worker = None
         task.template.queue.push(task)
 
@@ -233,6 +237,8 @@ class TaskTable:
             self.cancel(task, task.cancel.reason, at)
             return
         move(task, READY)
+        if task.views:
+            self._objects.space.unpin_arguments(task)
         task.worker = None
         task.template.queue.push_front(task)
 
@@ -329,6 +335,8 @@ class TaskTable:
         """The task is final: what it kept alive goes, and its record unless descendants are under way."""
         self.ended[task.state] += 1
         self.live -= 1
+        if task.views:
+            self._objects.space.unpin_arguments(task)
         task.worker = None
         task.returns = ()
         if task.pinned:
@@ -368,7 +376,7 @@ class TaskTable:
 
     def _drop_grants(self, task: Task, worker: Worker) -> None:
         """Free the space for results that this attempt did not seal. (Its `put` space the worker returns itself.)"""
-        if worker.granted:
+        if worker.granted or worker.wanted:
             for entry in task.returns:
                 self._objects.ungrant(entry.object_id, worker)
 

@@ -10,6 +10,7 @@ from cellray.model.object import ObjectValue
 from cellray.model.task import TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
+    from cellray.core.blocks import Block
     from cellray.core.objects import ObjectEntry
     from cellray.core.ready_queue import ReadyQueue
     from cellray.core.workers import Worker
@@ -80,6 +81,8 @@ class Task:
 
     `pinned` are the objects that it keeps alive: its dependencies in their order, then what its arguments contain.
     `orphans` are objects that a dead worker held while it ran this task: a retry will submit and put them again.
+    `views` are those of its dependencies that lie in shared memory: pinned there while `worker` has it, before that
+    staged.
     """
 
     __slots__ = (
@@ -100,6 +103,7 @@ class Task:
         "submitted_at",
         "task_id",
         "template",
+        "views",
         "worker",
     )
 
@@ -130,6 +134,7 @@ class Task:
         self.worker: Worker | None = None
         self.pinned: tuple[ObjectEntry, ...] = ()
         self.orphans: tuple[ObjectEntry, ...] = ()
+        self.views: tuple[Block, ...] = ()
         self.children: dict[Task, None] | None = None
         self.cancel: Cancel | None = None
         self.notes: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
     submitted ─> WAITING ─> READY ─> ASSIGNED ─> FINISHED | FAILED | CANCELLED
                     │         │ ^        │
                     │         │ └────────┘  given back unbegun, or tried again
+                    ^─────────┘  its arguments were moved to disk
                     └─────────┴──────────────> FAILED | CANCELLED
 
 A task whose dependencies all exist passes through WAITING too, so that the table has one way in. Final states have no
@@ -30,7 +31,7 @@ CANCELLED: Final[int] = TaskState.CANCELLED.value
 
 LEGAL: Final[tuple[frozenset[int], ...]] = (
     frozenset({READY, FAILED, CANCELLED}),
-    frozenset({ASSIGNED, FAILED, CANCELLED}),
+    frozenset({ASSIGNED, WAITING, FAILED, CANCELLED}),
     frozenset({READY, FINISHED, FAILED, CANCELLED}),
     frozenset(),
     frozenset(),

@@ -1,4 +1,4 @@
-"""What a dead worker leaves behind: its running task, its unbegun ones, what it held, and space that it was writing."""
+"""What a dead worker leaves behind: its tasks, begun and unbegun, what it held and read, and what it was writing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cellray.core.objects import ObjectTable
 from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Task
 from cellray.core.transitions import FINISHED
+from cellray.core.views import Views
 from cellray.core.workers import Worker, WorkerTable
 from cellray.model.fact import WorkerExited
 
@@ -17,10 +18,17 @@ class WorkerExit:
     """Settles the affairs of workers that ended."""
 
     def __init__(
-        self, tasks: TaskTable, objects: ObjectTable, workers: WorkerTable, dispatcher: Dispatcher, actors: Actors
+        self,
+        tasks: TaskTable,
+        objects: ObjectTable,
+        views: Views,
+        workers: WorkerTable,
+        dispatcher: Dispatcher,
+        actors: Actors,
     ) -> None:
         self._tasks = tasks
         self._objects = objects
+        self._views = views
         self._workers = workers
         self._dispatcher = dispatcher
         self._actors = actors
@@ -36,6 +44,7 @@ class WorkerExit:
         if worker.actor is not None:
             self._actors.worker_left(worker, left, fact, at)
             self._objects.release_all(worker)
+            self._views.release_all(worker)
             return
         for task in reversed(left[1:]):
             self._tasks.give_back(task, at)
@@ -46,6 +55,7 @@ class WorkerExit:
             # A retry submits and puts the same objects again; until it has ended they must not be freed and remade.
             head.orphans += self._objects.hand_over(worker)
         self._objects.release_all(worker)
+        self._views.release_all(worker)
 
     def _settle_head(self, task: Task, worker: Worker, fact: WorkerExited, at: float) -> None:
         if task.cancel is not None:

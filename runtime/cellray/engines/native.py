@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from cellray.engines.actors import NativeActors
 from cellray.engines.context import SubmitContext
 from cellray.engines.references import References
 from cellray.engines.values import Values
+from cellray.engines.views import ViewCounts
 from cellray.errors import GetTimeoutError
 from cellray.ids import (
     ClientId,
@@ -27,7 +29,7 @@ from cellray.ids import (
     producer_of,
     return_object_ids,
 )
-from cellray.model.command import ActorNamed, Exit, ObjectsReady, OutputForwarded, SpaceGranted, Warn
+from cellray.model.command import ActorNamed, Exit, ObjectsReady, OutputForwarded, SpaceGranted, ViewsGranted, Warn
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
@@ -36,6 +38,8 @@ from cellray.model.fact import (
     ObjectsReleased,
     ObjectsRequested,
     TemplateRegistered,
+    ViewsHeld,
+    ViewsReleased,
     WorkerBlocked,
     WorkerUnblocked,
 )
@@ -51,6 +55,8 @@ from cellray.serialization import (
     serialize_function,
 )
 
+ANSWER_S = 1.0
+"""What is in memory is not given up for want of an answer, however short the timeout of a `get`."""
 OutputListener = Callable[[OutputForwarded], None]
 
 
@@ -83,7 +89,8 @@ class NativeEngine:
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
         self.references = References(self._nudge)
-        self.values = Values(lambda: self.channel, store, self.references, config.inline_bytes_max)
+        self.views = ViewCounts(self._nudge)
+        self.values = Values(lambda: self.channel, store, self.views, self.report_references, config.inline_bytes_max)
         self._store = store
         self._clock = SystemClock()
         self._known: dict[ObjectId, ObjectValue] = {}
@@ -99,6 +106,7 @@ class NativeEngine:
         self._handlers: dict[type, Callable[[Any], None]] = {
             ObjectsReady: self._on_objects_ready,
             SpaceGranted: self.values.on_granted,
+            ViewsGranted: self.views.on_granted,
             OutputForwarded: self._on_output,
             Warn: self._on_warn,
             Exit: self._on_exit,
@@ -110,7 +118,7 @@ class NativeEngine:
             on_commands=self._on_commands,
             on_closed=self._on_closed,
             before_flush=self.report_references,
-            has_more=lambda: self.references.has_events,
+            has_more=lambda: self.references.has_events or self.views.has_events,
             flush_ms=config.submit_flush_ms,
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
@@ -222,14 +230,22 @@ class NativeEngine:
     def get(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[Any]:
         """Values in order; what the first failed one raised. The values of one call are all had or none."""
         known = self._known
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         missing = {obj for obj in ids if obj not in known}
         if missing and not self._wait_for(missing, len(missing), timeout_s):
             raise GetTimeoutError(
                 f"{len(missing)} of {len(ids)} objects were not ready after {timeout_s} s; their tasks go on. "
                 "Wait longer, or cellray.cancel() them."
             )
-        load = self.values.load
-        return [load(obj, known[obj]) for obj in ids]
+        # An answer of the node is always waited for a little: it is there, and on one host.
+        remaining_s = None if deadline is None else max(deadline - time.monotonic(), ANSWER_S)
+        loaded = self.values.load(ids, [known[obj] for obj in ids], remaining_s)
+        if loaded is None:
+            raise GetTimeoutError(
+                f"{len(ids)} objects could not be read back from disk within {timeout_s} s. Wait longer, or drop "
+                "arrays that were got before (del), so that there is room for them in shared memory."
+            )
+        return loaded
 
     def wait(
         self, ids: Sequence[ObjectId], num_returns: int, timeout_s: float | None
@@ -325,7 +341,8 @@ class NativeEngine:
 
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """Values that came with a task."""
-        return [self.values.load(obj, value) for obj, value in objects]
+        load = self.values.load_argument
+        return [load(obj, value) for obj, value in objects]
 
     def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
         """A task's result as it travels."""
@@ -359,10 +376,14 @@ class NativeEngine:
 
     def report_references(self) -> None:
         """Put what changed in this process's references into the buffer, before whatever is added next."""
-        if not self.references.has_events and not self._reporting.locked():
+        if not (self.references.has_events or self.views.has_events or self._reporting.locked()):
             return
         # One thread at a time: else another one could add its fact between our drain and our facts.
         with self._reporting:
+            if self.views.has_events:
+                self._report_views()
+            if not self.references.has_events:
+                return
             held, released = self.references.drain()
             if held:
                 self.channel.add(ObjectsHeld(held))
@@ -371,6 +392,14 @@ class NativeEngine:
                     self._known.pop(obj, None)
                     self._expected.discard(obj)
                 self.channel.add(ObjectsReleased(released))
+
+    def _report_views(self) -> None:
+        """Before the references: a view that goes on keeps its object alive, when the last reference to it goes."""
+        held, released = self.views.drain()
+        if held:
+            self.channel.add(ViewsHeld(held))
+        if released:
+            self.channel.add(ViewsReleased(released))
 
     # -- what the node says
 

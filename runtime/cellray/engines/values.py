@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from cellray.client.channel import Channel
-from cellray.engines.references import References
+from cellray.engines.views import ViewCounts
 from cellray.errors import FAILURES, InternalError, ObjectStoreFullError
 from cellray.ids import ObjectId
 from cellray.model.command import SpaceGranted
@@ -17,24 +17,32 @@ from cellray.serialization import Serialized, deserialize, deserialize_exception
 
 # A plain integer: looking the member up runs Python code for each value.
 INLINE: Final[int] = ValueKind.INLINE.value
+MB = 1024 * 1024
+SHARED: Final[int] = ValueKind.SHARED.value
 
 
 class Values:
     """Writes and reads the values of objects for one connection."""
 
     def __init__(
-        self, channel: Callable[[], Channel], store: ObjectStore, references: References, inline_bytes_max: int
+        self,
+        channel: Callable[[], Channel],
+        store: ObjectStore,
+        views: ViewCounts,
+        report: Callable[[], None],
+        inline_bytes_max: int,
     ) -> None:
         self._channel = channel
         self._store = store
-        self._references = references
+        self._views = views
+        self._report = report
         self._inline_bytes_max = inline_bytes_max
         self._grants: dict[ObjectId, SpaceGranted | None] = {}
 
     def seal(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
         """The value as it travels: inline when small, else written to the store.
 
-        Raises ObjectStoreFullError when there is no room.
+        Waits while others are moved to disk for it; raises ObjectStoreFullError when there is no room even so.
         """
         if serialized.total_bytes <= self._inline_bytes_max:
             return ObjectValue(ValueKind.INLINE, serialized.to_bytes(), contained=serialized.contained)
@@ -73,19 +81,67 @@ class Values:
         if command.object_id in self._grants:
             self._grants[command.object_id] = command
 
-    def load(self, obj: ObjectId, value: ObjectValue) -> Any:
-        """The Python value; arrays are read-only views of shared memory that keep their object pinned.
+    def load(
+        self, objects: Sequence[ObjectId], values: Sequence[ObjectValue], timeout_s: float | None
+    ) -> list[Any] | None:
+        """The Python values; arrays are read-only views of shared memory that keep their object where it is.
 
-        Raises what the producing task raised, or why the runtime could not produce it.
+        None when those on disk were not read back within `timeout_s`. Raises what the producing task of the first
+        failed one raised, or why the runtime could not produce it.
         """
-        kind = value.kind
-        if kind == INLINE:
+        shared = [obj for obj, value in zip(objects, values, strict=True) if value.kind == SHARED]
+        if not shared:
+            return [deserialize(value.data) if value.kind == INLINE else self._raise(value) for value in values]
+        for value in values:
+            if value.is_error:
+                self._raise(value)
+        self._check_fit(shared, values)
+        places = self._views.acquire(shared, self._channel(), self._report, timeout_s)
+        if places is None:
+            return None
+        where = iter(zip(shared, places, strict=True))
+        try:
+            return [deserialize(value.data) if value.kind == INLINE else self._read(*next(where)) for value in values]
+        finally:
+            # What was counted and not read, because one before it raised.
+            for obj, _ in where:
+                self._views.release(obj)
+
+    def _check_fit(self, shared: Sequence[ObjectId], values: Sequence[ObjectValue]) -> None:
+        """All that one call reads lies in memory at the same time: do not wait for what can never be."""
+        if len(shared) == 1:
+            return
+        sizes = dict(zip(shared, (value.object_bytes for value in values if value.kind == SHARED), strict=True))
+        if sum(sizes.values()) > self._store.arena_bytes:
+            raise ObjectStoreFullError(
+                f"these {len(sizes)} objects take {sum(sizes.values()) / MB:.1f} MB together, more than the shared "
+                f"memory of this node, which is {self._store.arena_bytes / MB:.1f} MB. Get them one after another, or "
+                "start the session with more: cellray.init(object_store_memory=...)."
+            )
+
+    def load_argument(self, obj: ObjectId, value: ObjectValue) -> Any:
+        """The Python value of an argument of the running task: if shared, it stays in place until the task's end."""
+        if value.kind == INLINE:
             return deserialize(value.data)
-        if kind == ValueKind.SHARED:
-            references = self._references
-            references.retain(obj)
-            view = self._store.read(value.offset, value.object_bytes, lambda: references.release(obj))
-            return deserialize(view)
+        if value.kind == SHARED:
+            self._views.retain(obj)
+            return self._read(obj, value)
+        return self._raise(value)
+
+    def _read(self, obj: ObjectId, place: ObjectValue) -> Any:
+        """Deserialise what lies at `place`; the view that was counted ends with the last thing made from it."""
+        views = self._views
+        if place.kind != SHARED:
+            views.release(obj)
+            return self._raise(place)
+        try:
+            view = self._store.read(place.offset, place.object_bytes, lambda: views.release(obj))
+        except BaseException:
+            views.release(obj)
+            raise
+        return deserialize(view)
+
+    def _raise(self, value: ObjectValue) -> Any:
         raise self.error_of(value)
 
     def error_of(self, value: ObjectValue) -> BaseException:

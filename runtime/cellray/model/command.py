@@ -82,6 +82,16 @@ class ActorNamed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
     template: TaskTemplate | None = None
 
 
+class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
+    """To a client: where objects lie that it asked to read. They stay there until it says ViewsReleased.
+
+    A value that is no shared one says why there is nothing to be read. `ticket` is that of the request.
+    """
+
+    objects: list[tuple[ObjectId, ObjectValue]]
+    ticket: int
+
+
 ClientCommand = (
     TasksAssigned
     | ObjectsReady
@@ -92,6 +102,7 @@ ClientCommand = (
     | Warn
     | Exit
     | ActorNamed
+    | ViewsGranted
 )
 """What a node says to a driver or worker."""
 
@@ -128,7 +139,36 @@ class KillWorker(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-Command = Send | AppendFacts | RegisterFunctions | StartWorkers | KillWorker
+class Spill(msgspec.Struct, frozen=True, gc=False):
+    """One object between the arena and its file: `object_bytes` at `offset`, and the file `spill_id`."""
+
+    spill_id: int
+    object_id: ObjectId
+    offset: int
+    object_bytes: int
+
+
+class SpillObjects(msgspec.Struct, frozen=True, gc=False):
+    """Write objects to files; each is answered by ObjectSpilled or SpillFailed. Until then the memory stays theirs."""
+
+    objects: list[Spill]
+
+
+class RestoreObjects(msgspec.Struct, frozen=True, gc=False):
+    """Read objects from their files; each is answered by ObjectRestored or SpillFailed."""
+
+    objects: list[Spill]
+
+
+class DropSpilled(msgspec.Struct, frozen=True, gc=False):
+    """Remove files that nobody will read any more."""
+
+    spill_ids: list[int]
+
+
+Command = (
+    Send | AppendFacts | RegisterFunctions | StartWorkers | KillWorker | SpillObjects | RestoreObjects | DropSpilled
+)
 
 command_encoder = msgspec.msgpack.Encoder()
 command_decoder = msgspec.msgpack.Decoder(list[ClientCommand])

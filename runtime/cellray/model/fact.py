@@ -248,6 +248,34 @@ class ActorExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=27
     at: float
 
 
+class ObjectSpilled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=40):
+    """An object was moved out of shared memory. `spill_id` names its file, as long as the node runs."""
+
+    object_id: ObjectId
+    spill_id: int
+    object_bytes: int
+    at: float
+
+
+class ObjectRestored(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=41):
+    """A spilled object was read back into shared memory."""
+
+    object_id: ObjectId
+    spill_id: int
+    object_bytes: int
+    at: float
+
+
+class SpillFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=42):
+    """An object could not be written to disk, and stays in memory; or, with `restoring`, not be read: it is lost."""
+
+    object_id: ObjectId
+    spill_id: int
+    at: float
+    reason: str
+    restoring: bool = False
+
+
 class ObjectsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=64):
     """A client wants the values of objects that it did not submit itself, now or once they exist."""
 
@@ -255,19 +283,19 @@ class ObjectsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, t
 
 
 class ObjectsHeld(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=65):
-    """A client's count of these references and views went from none to some."""
+    """A client's count of these references went from none to some."""
 
     object_ids: list[ObjectId]
 
 
 class ObjectsReleased(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=66):
-    """A client's count of these references and views went back to none."""
+    """A client's count of these references went back to none."""
 
     object_ids: list[ObjectId]
 
 
 class SpaceRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=67):
-    """A client wants `object_bytes` of the arena to write `object_id` into; answered by SpaceGranted."""
+    """A client wants `object_bytes` of the arena to write `object_id` into; answered by SpaceGranted, in its turn."""
 
     object_id: ObjectId
     object_bytes: int
@@ -294,6 +322,29 @@ class ActorNameRequested(msgspec.Struct, frozen=True, array_like=True, gc=False,
     candidate: ActorId | None = None
 
 
+class ViewsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=80):
+    """A client wants to read shared objects where they lie; answered by ViewsGranted, once each is in memory.
+
+    `ticket` is the client's number of the request. It comes back with the answer, so that one which was on its way when
+    the client let go of the object and asked anew is not taken for the new one.
+    """
+
+    object_ids: list[ObjectId]
+    ticket: int
+
+
+class ViewsHeld(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=81):
+    """A client reads these on after the task that they were arguments of; it says so before the task's end."""
+
+    object_ids: list[ObjectId]
+
+
+class ViewsReleased(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=82):
+    """A client no longer reads these, or no longer wants to: they may be moved."""
+
+    object_ids: list[ObjectId]
+
+
 UNLOGGED = (
     ObjectsRequested,
     ObjectsHeld,
@@ -302,6 +353,9 @@ UNLOGGED = (
     SpaceReturned,
     ClockTicked,
     ActorNameRequested,
+    ViewsRequested,
+    ViewsHeld,
+    ViewsReleased,
 )
 
 LoggedFact = (
@@ -332,6 +386,9 @@ LoggedFact = (
     | ActorDied
     | ActorKillRequested
     | ActorExited
+    | ObjectSpilled
+    | ObjectRestored
+    | SpillFailed
 )
 Fact = (
     LoggedFact
@@ -342,6 +399,9 @@ Fact = (
     | SpaceReturned
     | ClockTicked
     | ActorNameRequested
+    | ViewsRequested
+    | ViewsHeld
+    | ViewsReleased
 )
 
 fact_encoder = msgspec.msgpack.Encoder()

@@ -15,7 +15,8 @@ class ValueKind(IntEnum):
     INLINE = 0
     """`data` is the serialised value."""
     SHARED = 1
-    """The serialised value lies in the node's arena at `offset`, `object_bytes` long."""
+    """The serialised value is in the node's store, `object_bytes` long: at `offset` of the arena, or on disk. `offset`
+    holds only while the reader has a view (ViewsGranted), or runs the task that the object is an argument of."""
     ERROR = 2
     """`data` is a serialised exception of user code; reading the object raises it."""
     FAILURE = 3

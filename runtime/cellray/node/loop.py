@@ -35,6 +35,7 @@ from cellray.node.perform import Performer
 from cellray.node.pool import TemplatePool
 from cellray.node.register import GcsRegister
 from cellray.node.settings import NodeSettings, SessionFolder
+from cellray.node.spilling import Spilling
 from cellray.ports import Clock
 from cellray.wire import FrameKind, Hello, Welcome
 
@@ -58,6 +59,7 @@ class NodeLoop:
         pool: TemplatePool,
         event_log: LogBuffer,
         register: GcsRegister,
+        spilling: Spilling,
         gcs_url: str,
         clock: Clock,
     ) -> None:
@@ -72,7 +74,8 @@ class NodeLoop:
         # A worker's end has two halves, its connection's and its process's, which come in either order.
         self._disconnected: dict[int, ClientId] = {}
         self._exit_statuses: dict[int, int] = {}
-        self._performer = Performer(self.clients, pool, self._append_derived, register.put_functions)
+        self._performer = Performer(self.clients, pool, self._append_derived, register.put_functions, spilling)
+        spilling.report = self.record
         self._tick: asyncio.TimerHandle | None = None
         self._held_back: list[ClientConnection] = []
         self._config_bytes = msgspec.msgpack.encode(settings.config)

@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from cellray.errors import CellrayError
 from cellray.ids import TaskId
 from cellray.model.task import RESOURCE_UNITS
@@ -91,7 +93,8 @@ class Node:
         from cellray.node.ingress import Ingress
         from cellray.node.loop import NodeLoop
         from cellray.node.register import GcsRegister
-        from cellray.store import create_arena
+        from cellray.node.spilling import Spilling
+        from cellray.store import SpillFiles, create_arena, spill_quota_bytes
 
         settings, config = self._settings, self._settings.config
         gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
@@ -110,9 +113,24 @@ class Node:
             on_failed=lambda error: self._request_stop(str(error)),
         )
         self._register = GcsRegister(parse_address(gcs_url), settings, self._folder)
-        core = NodeScheduler(settings.node_id, settings.resources, settings.arena_bytes, config)
+        quota_bytes = spill_quota_bytes(self._folder.path, config.spill_bytes_max, config.spill_disk_share)
+        core = NodeScheduler(
+            settings.node_id,
+            settings.resources,
+            settings.arena_bytes,
+            msgspec.structs.replace(config, spill_bytes_max=quota_bytes),
+        )
+        self._spilling = Spilling(SpillFiles(self._folder.spill, arena_fd), SystemClock(), loop)
         self._loop = NodeLoop(
-            settings, self._folder, core, self._pool, self._event_log, self._register, gcs_url, SystemClock()
+            settings,
+            self._folder,
+            core,
+            self._pool,
+            self._event_log,
+            self._register,
+            self._spilling,
+            gcs_url,
+            SystemClock(),
         )
         self._ingress = Ingress(self._loop, self._token, arena_fd, config.frame_bytes_max)
         now = time.time()
@@ -199,6 +217,7 @@ class Node:
             resources_available=_amounts(core.available.items()),
             object_store_bytes=settings.arena_bytes,
             object_store_used_bytes=core.object_bytes,
+            object_store_spilled_bytes=core.spilled_bytes,
             gcs_url=_without_password(settings.gcs_url) or f"unix://{self._folder.redis_socket}",
             log_sequence=self._event_log.last_sequence,
             gcs_unavailable_since=self._event_log.unavailable_since,
@@ -238,6 +257,7 @@ class Node:
         self._loop.record([SessionEnded(time.time(), reason)])
         self._ingress.close()
         self._pool.close()
+        self._spilling.close()
         await self._writing_start
         await self._event_log.drain(DRAIN_S)
         self._register.put_end(time.time())
@@ -250,6 +270,8 @@ class Node:
         """Processes and files that are left; called however the node ends."""
         with contextlib.suppress(Exception):
             self._pool.close()
+        with contextlib.suppress(Exception):
+            self._spilling.close()
         with contextlib.suppress(Exception):
             if self._gcs_keeper is not None:
                 self._gcs_keeper.stop()

@@ -10,15 +10,19 @@ from cellray.model.command import (
     AppendFacts,
     ClientCommand,
     Command,
+    DropSpilled,
     KillWorker,
     RegisterFunctions,
+    RestoreObjects,
     Send,
+    SpillObjects,
     StartWorkers,
     command_encoder,
 )
 from cellray.model.fact import LoggedFact
 from cellray.model.task import Function
 from cellray.node.ingress import ClientConnection
+from cellray.node.spilling import Spilling
 from cellray.ports import WorkerPool
 from cellray.wire import FrameKind, pack_frame
 
@@ -26,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Performer:
-    """Has hands but no opinion: connections, the pool and the log's buffer."""
+    """Has hands but no opinion: connections, the pool, the log's buffer and the disk."""
 
     def __init__(
         self,
@@ -34,11 +38,13 @@ class Performer:
         pool: WorkerPool,
         append: Callable[[Sequence[LoggedFact]], None],
         register: Callable[[Sequence[Function]], None],
+        spilling: Spilling,
     ) -> None:
         self._clients = clients
         self._pool = pool
         self._append = append
         self._register = register
+        self._spilling = spilling
 
     def perform(self, commands: Sequence[Command]) -> None:
         """Facts first into the log's buffer, as `model.command` demands, then what leaves this process."""
@@ -55,6 +61,12 @@ class Performer:
                 self._pool.start(command.count)  # type: ignore[union-attr]
             elif kind is KillWorker:
                 self._kill(command)  # type: ignore[arg-type]
+            elif kind is DropSpilled:
+                self._spilling.drop(command.spill_ids)  # type: ignore[union-attr]
+            elif kind is SpillObjects:
+                self._spilling.spill(command.objects)  # type: ignore[union-attr]
+            elif kind is RestoreObjects:
+                self._spilling.restore(command.objects)  # type: ignore[union-attr]
         for client_id, client_commands in frames.items():
             client = self._clients.get(client_id)
             if client is not None:

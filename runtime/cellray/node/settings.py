@@ -38,6 +38,7 @@ class SessionFolder:
         self.redis_socket = os.path.join(path, "redis.sock")
         self.node_pid = os.path.join(path, "node.pid")
         self.logs = os.path.join(path, "logs")
+        self.spill = os.path.join(path, "spill")
 
     def read_settings(self) -> NodeSettings:
         """Raises OSError or msgspec.DecodeError when the folder is no session's."""

@@ -108,6 +108,9 @@ class LogFold:
             told.ActorDied: self._on_actor_died,
             told.ActorKillRequested: self._on_nothing,
             told.ActorExited: self._on_nothing,
+            told.ObjectSpilled: self._on_object_spilled,
+            told.ObjectRestored: self._on_object_restored,
+            told.SpillFailed: self._on_spill_failed,
         }
 
     @property
@@ -339,6 +342,19 @@ class LogFold:
     def _on_objects_freed(self, fact: told.ObjectsFreed) -> None:
         for object_id in fact.object_ids:
             self.ledger.free_object(object_id)
+        self._note_time(fact.at)
+
+    def _on_object_spilled(self, fact: told.ObjectSpilled) -> None:
+        self.ledger.move_object(fact.object_id, "spilled")
+        self._note_time(fact.at)
+
+    def _on_object_restored(self, fact: told.ObjectRestored) -> None:
+        self.ledger.move_object(fact.object_id, "shared")
+        self._note_time(fact.at)
+
+    def _on_spill_failed(self, fact: told.SpillFailed) -> None:
+        if fact.restoring:
+            self.ledger.move_object(fact.object_id, "lost")
         self._note_time(fact.at)
 
     def _on_task_output(self, fact: told.TaskOutput) -> None:

@@ -189,6 +189,13 @@ class TaskLedger:
         if previous is not None:
             self._count_edge("stateful", previous.group, record.group)
 
+    def move_object(self, object_id: ObjectId, state: ObjectStateName) -> None:
+        """A shared object's bytes are somewhere else now."""
+        record = self.objects.get(object_id)
+        if record is not None and record.state != "freed":
+            record.state = state
+            self.changes.objects[object_id] = record
+
     def _is_missing(self, dependency: ObjectId, producer: TaskRecord | None) -> bool:
         if dependency in self.objects:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from cellray.core.clients import Client
-from cellray.core.objects import ObjectTable
+from cellray.core.objects import ObjectEntry, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.ids import ClientId, ObjectId
 from cellray.model.command import AppendFacts, Command, ObjectsReady, Send, SpaceGranted
@@ -28,10 +28,15 @@ class Table:
         return self.outbox.flush(0.0)
 
     def shared(self, object_id: ObjectId, size: int, client: Client) -> ObjectValue:
-        self.objects.grant(object_id, size, client)
+        self.objects.grant(object_id, size, client, 0.0)
         offset = client.granted[object_id]
-        assert self.objects.claim(object_id, offset, client)
+        assert self.objects.space.claim(object_id, offset, client)
         return ObjectValue(ValueKind.SHARED, b"", offset, size)
+
+    def seal_shared(self, entry: ObjectEntry, size: int, client: Client) -> None:
+        value = self.shared(entry.object_id, size, client)
+        self.objects.space.shelve(entry, value)
+        self.objects.seal(entry, value)
 
 
 def test_the_owner_and_those_who_asked_get_the_value_once() -> None:
@@ -62,7 +67,7 @@ def test_a_released_result_is_dropped_when_it_comes() -> None:
     entry = table.objects.declare(A, table.owner)
     table.objects.release(A, table.owner)
     assert A in table.objects.entries, "its task will run all the same"
-    table.objects.seal(entry, table.shared(A, 100, table.other))
+    table.seal_shared(entry, 100, table.other)
     assert not table.objects.entries
     assert table.objects.arena.used_bytes == 0
     assert [command for command in table.sent() if isinstance(command, Send)] == [Send(ClientId(2), SpaceGranted(A, 0))]
@@ -110,11 +115,11 @@ def test_a_reachable_circle_stays() -> None:
     assert set(table.objects.entries) == {A, B}
 
 
-def test_putting_again_keeps_both_copies_until_the_end() -> None:
+def test_what_is_put_again_is_kept_once() -> None:
     table = Table()
     table.objects.put(A, table.shared(A, 100, table.owner), table.owner)
     table.objects.put(A, table.shared(A, 100, table.other), table.other)
-    assert table.objects.arena.used_bytes == 256
+    assert table.objects.arena.used_bytes == 128, "nobody reads the second copy: one asks first where to read"
     table.objects.release(A, table.owner)
     table.objects.release(A, table.other)
     assert table.objects.arena.used_bytes == 0
@@ -133,26 +138,29 @@ def test_asking_for_what_is_gone() -> None:
 
 def test_space_that_was_not_sealed_comes_back() -> None:
     table = Table()
-    table.objects.grant(A, 100, table.owner)
-    table.objects.grant(A, 200, table.owner)
-    table.objects.grant(B, 100, table.owner)
+    table.objects.grant(A, 100, table.owner, 0.0)
+    table.objects.grant(A, 200, table.owner, 0.0)
+    table.objects.grant(B, 100, table.owner, 0.0)
     assert table.objects.arena.used_bytes == 256 + 128
-    assert not table.objects.claim(B, 0, table.other), "granted to somebody else"
+    assert not table.objects.space.claim(B, 0, table.other), "granted to somebody else"
     table.objects.release_all(table.owner)
     assert table.objects.arena.used_bytes == 0
 
 
-def test_no_space_says_how_much_there_is() -> None:
+def test_what_can_never_fit_is_refused_at_once_and_the_rest_waits() -> None:
     table = Table(2 * 1024 * 1024)
-    table.objects.grant(A, 3 * 1024 * 1024, table.owner)
-    table.objects.grant(B, 1024 * 1024, table.owner)
-    table.objects.grant(C, 1500 * 1024, table.owner)
+    table.objects.grant(A, 3 * 1024 * 1024, table.owner, 0.0)
+    table.objects.grant(B, 1024 * 1024, table.owner, 0.0)
+    table.objects.grant(C, 1500 * 1024, table.owner, 0.0)
     errors = [send.command.error for send in table.sent() if isinstance(send, Send)]  # type: ignore[union-attr]
+    assert len(errors) == 2
     assert "3.0 MB does not fit" in errors[0]
+    assert "object_store_memory" in errors[0]
     assert errors[1] == ""
-    assert "1.5 MB now" in errors[2]
-    assert "1.0 MB are in use" in errors[2]
-    assert all("object_store_memory" in error for error in errors if error)
+    assert list(table.owner.wanted) == [C]
+    table.objects.release_all(table.owner)
+    assert not table.owner.wanted
+    assert not table.objects.admission.urgent
 
 
 def test_the_holds_of_the_dead_can_be_handed_over() -> None:

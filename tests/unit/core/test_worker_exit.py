@@ -55,13 +55,13 @@ def test_what_a_retried_task_had_put_is_kept_until_it_ends() -> None:
     worker, put = node.workers[0], put_object_id(child(0), 0)
     for attempt in range(2):
         node.tell(f.SpaceRequested(put, 100), source=worker)
-        value = ObjectValue(ValueKind.SHARED, b"", 128 * attempt, 100)
+        value = ObjectValue(ValueKind.SHARED, b"", 128 * attempt, 100)  # while the first copy is there
         node.tell(f.ObjectSealed(put, 0.0, value), source=worker)
         if attempt == 0:
             node.tell(f.WorkerExited(worker, 0.0, 0, 9), source=SHELL)
             worker = node.add_worker(30)
     node.tell(f.ObjectsReleased([put]), source=worker)
-    assert node.core.status.object_bytes == 256, "both copies, as long as the task runs"
+    assert node.core.status.object_bytes == 128, "as long as the task runs; one copy, the first"
     node.finish(child(0), worker)
     node.tell(f.ObjectsReleased([result(child(0))]))
     check_drained(node.core)

@@ -125,6 +125,29 @@ class Interpreter:
         """`shell ticks`."""
         return ClientId(0), f.ClockTicked(self.at)
 
+    def _on_disk(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`shell disk writes d.p0 1 300`, `shell disk reads ...` (object, file, bytes), or `fails-to-write ... why`."""
+        object_id, spill_id = self._object(words[1]), int(words[2])
+        match words[0]:
+            case "writes":
+                return ClientId(0), f.ObjectSpilled(object_id, spill_id, int(words[3]), self.at)
+            case "reads":
+                return ClientId(0), f.ObjectRestored(object_id, spill_id, int(words[3]), self.at)
+        return ClientId(0), f.SpillFailed(object_id, spill_id, self.at, words[3], words[0] == "fails-to-read")
+
+    def _on_views(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d views d.p0 ticket=1`: wants to read."""
+        ticket = int(words.pop()[7:])
+        return self.clients[name], f.ViewsRequested([self._object(word) for word in words], ticket)
+
+    def _on_keeps_views(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`w1 keeps-views d.p0`: reads on after its task."""
+        return self.clients[name], f.ViewsHeld([self._object(word) for word in words])
+
+    def _on_ends_views(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d ends-views d.p0`."""
+        return self.clients[name], f.ViewsReleased([self._object(word) for word in words])
+
     def _on_defines(self, name: str, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
         """`d defines f CPU=1 returns=2 retries=0 retry_exceptions=1`."""
         options = dict(word.split("=") for word in words[1:])
@@ -293,10 +316,19 @@ class Interpreter:
                     yield f"log {self._fact(fact)}"
             case c.Send(client, sent):
                 yield f"to {self._client(client)}: {self._sent(sent)}"
+            case c.SpillObjects(orders):
+                yield "disk: write " + ", ".join(self._order(order) for order in orders)
+            case c.RestoreObjects(orders):
+                yield "disk: read " + ", ".join(self._order(order) for order in orders)
+            case c.DropSpilled(spill_ids):
+                yield "disk: remove " + ", ".join(f"file {spill_id}" for spill_id in spill_ids)
             case c.StartWorkers(count):
                 yield f"start {count} worker(s)"
             case c.KillWorker(worker, reason):
                 yield f"kill {self._client(worker)}: {self._plain(reason)}"
+
+    def _order(self, order: c.Spill) -> str:
+        return f"file {order.spill_id} ({self._name(order.object_id)} at {order.offset}, {order.object_bytes} bytes)"
 
     def _sent(self, sent: c.ClientCommand) -> str:
         match sent:
@@ -319,6 +351,9 @@ class Interpreter:
                 return f"write {self._name(object_id)} at {offset}" if not error else f"no space: {error}"
             case c.OutputForwarded(task_id, stream, text):
                 return f"{stream} of {self._name(task_id)}: {text!r}"
+            case c.ViewsGranted(objects, ticket):
+                places = ", ".join(f"{self._name(oid)} = {self._value(value)}" for oid, value in objects)
+                return f"read {places} (ticket {ticket})"
             case c.Warn(message):
                 return f"warning: {self._plain(message)}"
             case c.Exit(reason):
@@ -347,6 +382,8 @@ class Interpreter:
                 return f"{name} {self._name(actor)}: {self._plain(reason)}" + (" (restarts)" if will_restart else "")
             case f.ObjectsFreed(object_ids):
                 return f"{name} {', '.join(map(self._name, object_ids))}"
+            case f.ObjectRestored(object_id):
+                return f"{name} {self._name(object_id)}"
         raise ValueError(f"no transcript shows {name} yet")
 
     def _value(self, value: ObjectValue) -> str:

@@ -336,3 +336,17 @@ def test_a_node_that_begins_anew_has_no_old_workers() -> None:
     fold = fold_of(story.facts)
     assert states(fold, ids) == ["ready"]
     assert not fold.workers
+
+
+def test_an_object_that_moves_to_disk_and_back() -> None:
+    object_id = put_object_id(ROOT, 0)
+    value = ObjectValue(ValueKind.SHARED, b"", 64, 1000)
+    fold = fold_of([told.ObjectSealed(object_id, 1.0, value), told.ObjectSpilled(object_id, 1, 1000, 2.0)])
+    assert fold.objects[object_id].state == "spilled"
+    fold.apply([told.SpillFailed(object_id, 1, 2.5, "full")], 0, NODE)
+    assert fold.objects[object_id].state == "spilled"
+    fold.apply([told.ObjectRestored(object_id, 1, 1000, 3.0)], 0, NODE)
+    assert fold.objects[object_id].state == "shared"
+    fold.apply([told.SpillFailed(object_id, 2, 4.0, "gone", True)], 0, NODE)
+    assert fold.objects[object_id].state == "lost"
+    assert fold.last_at == 4.0
