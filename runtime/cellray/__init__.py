@@ -19,7 +19,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellray import exceptions, observe, provenance
+    from cellray import actor, exceptions, observe, provenance
+    from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.object_ref import ObjectRef
     from cellray.api.remote_function import RemoteFunction, remote
     from cellray.api.session import Session, cluster_resources, current_session, init, is_initialized, shutdown
@@ -28,17 +29,23 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActorClass",
+    "ActorHandle",
     "ObjectRef",
     "RemoteFunction",
     "Session",
     "__version__",
+    "actor",
     "cancel",
     "cluster_resources",
     "current_session",
     "exceptions",
     "get",
+    "get_actor",
     "init",
     "is_initialized",
+    "kill",
+    "method",
     "observe",
     "provenance",
     "put",
@@ -49,6 +56,11 @@ __all__ = [
 
 # Names are imported when they are first used: the node imports this package too, and needs none of them.
 _HOMES = {
+    "ActorClass": "cellray.api.actor",
+    "ActorHandle": "cellray.api.actor",
+    "get_actor": "cellray.api.actor",
+    "kill": "cellray.api.actor",
+    "method": "cellray.api.actor",
     "ObjectRef": "cellray.api.object_ref",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
@@ -63,7 +75,7 @@ _HOMES = {
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
 }
-_MODULES = ("exceptions", "observe", "provenance")
+_MODULES = ("actor", "exceptions", "observe", "provenance")
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,9 @@
     ├── TaskError                    user code raised; also an instance of what it raised
     ├── TaskCancelledError
     ├── WorkerCrashedError           the worker's process died; signal and last output lines are in it
+    ├── ActorError                   a call of an actor could not be carried out
+    │   ├── ActorDiedError           the actor is gone for good; says why
+    │   └── ActorUnavailableError    its process died in the call, and it is restarting
     ├── TaskUnschedulableError       asks for more than any node has
     ├── GetTimeoutError              (TimeoutError)
     ├── ObjectLostError              and the chain of reasons
@@ -123,6 +126,18 @@ class WorkerCrashedError(CellrayError):
     """The worker's process died while it ran the task, and no retries were left."""
 
 
+class ActorError(CellrayError):
+    """A call of an actor could not be carried out. `actor_id` (hex) and `class_name` say whose."""
+
+
+class ActorDiedError(ActorError):
+    """The actor is dead and stays so: its constructor raised, it was killed, it left, or its process crashed."""
+
+
+class ActorUnavailableError(ActorError):
+    """The actor's process died while it had the call, which may have run; the actor restarts and takes new calls."""
+
+
 class TaskUnschedulableError(CellrayError):
     """The task asks for resources that no node of this session has."""
 
@@ -180,6 +195,8 @@ class InternalError(CellrayError):
 FAILURES: dict[str, type[CellrayError]] = {
     "cancelled": TaskCancelledError,
     "worker_crashed": WorkerCrashedError,
+    "actor_died": ActorDiedError,
+    "actor_unavailable": ActorUnavailableError,
     "unschedulable": TaskUnschedulableError,
     "object_lost": ObjectLostError,
     "store_full": ObjectStoreFullError,

@@ -1,6 +1,9 @@
 """The public exceptions, where Ray has them."""
 
 from cellray.errors import (
+    ActorDiedError,
+    ActorError,
+    ActorUnavailableError,
     CellrayError,
     GcsUnavailableError,
     GetTimeoutError,
@@ -17,17 +20,22 @@ from cellray.errors import (
     WorkerCrashedError,
 )
 
-# Ray's names for two of them, so that programs written for it catch the same things.
+# Ray's names for three of them, so that programs written for it catch the same things.
 RayError = CellrayError
 RayTaskError = TaskError
+RayActorError = ActorError
 
 __all__ = [
+    "ActorDiedError",
+    "ActorError",
+    "ActorUnavailableError",
     "CellrayError",
     "GcsUnavailableError",
     "GetTimeoutError",
     "InternalError",
     "ObjectLostError",
     "ObjectStoreFullError",
+    "RayActorError",
     "RayError",
     "RayTaskError",
     "SerializationError",

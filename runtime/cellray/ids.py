@@ -14,6 +14,8 @@ from typing import NewType, cast
 JobId = NewType("JobId", bytes)
 TaskId = NewType("TaskId", bytes)
 ObjectId = NewType("ObjectId", bytes)
+ActorId = NewType("ActorId", TaskId)
+"""The id of the task that created the actor."""
 FunctionHash = NewType("FunctionHash", bytes)
 TemplateId = NewType("TemplateId", int)
 NodeId = NewType("NodeId", str)
@@ -72,6 +74,11 @@ def return_object_ids(task: TaskId, count: int) -> list[ObjectId]:
 def put_object_id(task: TaskId, put_index: int) -> ObjectId:
     """The id of the `put_index`-th object (from 0) that `task`, or a driver's root task, stores with `put`."""
     return ObjectId(task + (PUT_INDEX_BASE + put_index).to_bytes(4, "big"))
+
+
+def actor_object_id(actor: ActorId) -> ObjectId:
+    """The object that the actor's handles hold: what its creation returns."""
+    return return_object_id(actor, 0)
 
 
 def producer_of(obj: ObjectId) -> TaskId:

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from cellray.ids import ObjectId, TaskId
+from cellray.ids import FunctionHash, ObjectId, TaskId
+from cellray.model.actor import ActorOptions
 from cellray.model.object import ObjectValue
 from cellray.model.task import Cell, Resources
 
@@ -113,6 +114,38 @@ class SubmitOptions(NamedTuple):
     max_retries: int
     retry_exceptions: bool
     cell: Cell | None
+    actor: ActorOptions | None = None
+    method: str = ""
+
+
+class ActorEngine(Protocol):
+    """What the public API needs for actors. An actor is named by the object that its handles hold."""
+
+    def create(
+        self, actor_class: type, options: SubmitOptions, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Created:
+        """Create an actor, or find one that has its name already. The object is retained once. Waits only for names."""
+
+    def prepare_method(self, class_hash: FunctionHash, options: SubmitOptions) -> Any:
+        """Calls of a method with these options; what `call` takes."""
+
+    def call(self, prepared: Any, actor: ObjectId, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
+        """Submit a call; the ids of its returns, each retained once."""
+
+    def find(self, name: str, namespace: str) -> Created | None:
+        """The actor of this name; its object is retained once."""
+
+    def kill(self, actor: ObjectId, *, no_restart: bool) -> None:
+        """End an actor at once."""
+
+
+class Created(NamedTuple):
+    """An actor as its handles know it. `is_new` is False when it was there before."""
+
+    object_id: ObjectId
+    class_hash: FunctionHash
+    options: ActorOptions
+    is_new: bool
 
 
 class Engine(Protocol):
@@ -120,6 +153,10 @@ class Engine(Protocol):
 
     last_submitted: TaskId | None
     """The task that this process submitted last."""
+
+    @property
+    def actors(self) -> ActorEngine:
+        """What concerns actors."""
 
     def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Any:
         """Export the function as it is now with these options; what `submit` takes as its first argument."""

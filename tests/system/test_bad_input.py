@@ -51,8 +51,9 @@ def check(cases: list[Case]) -> None:
 
 @pytest.mark.usefixtures("works_afterwards")
 def test_options_and_decorators() -> None:
-    class Counter:
-        """Not yet."""
+    class Asking:
+        async def ask(self) -> None:
+            """Not yet."""
 
     async def coroutine() -> None:
         """Not for us."""
@@ -77,8 +78,8 @@ def test_options_and_decorators() -> None:
             (lambda: add.options(resources={"a": -1}), ValueError, "resources\\['a'\\]=-1"),
             (lambda: add.options(resources={"a": float("nan")}), ValueError, "resources\\['a'\\]=nan"),
             (lambda: add(1), TypeError, "cannot be called directly.*'add.remote\\(\\)'"),
-            (lambda: cellray.remote(Counter), NotImplementedError, "Counter is a class"),
-            (lambda: cellray.remote(num_cpus=1)(Counter), NotImplementedError, "Counter is a class"),
+            (lambda: cellray.remote(Asking), NotImplementedError, "Asking.ask is 'async def'"),
+            (lambda: cellray.remote(num_returns=1)(Asking), ValueError, "unknown option 'num_returns' of an actor"),
             (lambda: cellray.remote(coroutine), ValueError, "'async def'.*coroutine"),
             (lambda: cellray.remote(3), TypeError, "@remote"),
             (lambda: cellray.remote(num_cpus=1)(3), TypeError, "function"),

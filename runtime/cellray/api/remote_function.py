@@ -1,4 +1,4 @@
-"""`@cellray.remote` functions: exported once per content, submitted with `.remote()`."""
+"""`@cellray.remote`: functions, exported once per content and submitted with `.remote()`, and classes (`api.actor`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from cellray import provenance
+from cellray.api.actor import ActorClass
+from cellray.api.actor_options import ACTOR_DEFAULTS
 from cellray.api.object_ref import ObjectRef
 from cellray.api.options import check_options, resolve_options
 from cellray.api.session import started_engine
@@ -66,11 +68,18 @@ class RemoteFunction:
 
 
 def remote(*args: Any, **options: Any) -> Any:
-    """Make a function remote: `@remote`, or `@remote(num_cpus=2)` with options.
+    """Make a function or class remote: `@remote`, or `@remote(num_cpus=2)` with options.
 
-    Options (defaults as in Ray 2.x): `num_cpus=1`, `num_gpus=0`, `memory=0` (bytes), `resources=None` (dict of
-    custom amounts), `num_returns=1`, `max_retries=3` (after a crash of the worker; -1 without end),
-    `retry_exceptions=False`, `name=None`. Raises TypeError or ValueError for anything else.
+    Options of functions (defaults as in Ray 2.x): `num_cpus=1`, `num_gpus=0`, `memory=0` (bytes), `resources=None`
+    (dict of custom amounts), `num_returns=1`, `max_retries=3` (after a crash of the worker; -1 without end),
+    `retry_exceptions=False`, `name=None`.
+
+    Options of classes, whose instances are actors: `num_cpus=0` (1 when other resources are asked for), `num_gpus=0`,
+    `memory=0`, `resources=None`, all held as long as the actor lives; `max_restarts=0` and `max_task_retries=0` (after
+    a crash of its process; -1 without end), `name=None`, `namespace=None`, `get_if_exists=False`, `lifetime=None` (or
+    "detached": it stays when its handles and its driver have gone), `max_concurrency=1`.
+
+    Raises TypeError or ValueError for anything else.
 
         @cellray.remote
         def add(a, b):
@@ -78,24 +87,24 @@ def remote(*args: Any, **options: Any) -> Any:
 
         cellray.get(add.remote(1, 2))
     """
-    if len(args) == 1 and not options and (callable(args[0]) or isinstance(args[0], RemoteFunction)):
+    if len(args) == 1 and not options and (callable(args[0]) or isinstance(args[0], RemoteFunction | ActorClass)):
         return _make_remote(args[0], {})
     if args or not options:
         raise TypeError(
             "The @remote decorator is applied without arguments and brackets, '@remote', or with keyword options, "
             "'@remote(num_cpus=2)'."
         )
-    check_options(options)
+    if not options.keys() <= ACTOR_DEFAULTS.keys():
+        check_options(options)  # not for classes: say what is wrong with it here, where it is written
     return lambda target: _make_remote(target, options)
 
 
-def _make_remote(target: Any, options: Mapping[str, Any]) -> RemoteFunction:
-    if isinstance(target, RemoteFunction):
-        raise TypeError("this function is remote already; use .options() to change its options")
+def _make_remote(target: Any, options: Mapping[str, Any]) -> RemoteFunction | ActorClass:
+    if isinstance(target, RemoteFunction | ActorClass):
+        kind = "class" if isinstance(target, ActorClass) else "function"
+        raise TypeError(f"this {kind} is remote already; use .options() to change its options")
     if inspect.isclass(target):
-        raise NotImplementedError(
-            f"{target.__name__} is a class: actors are not in this version of Cellray yet. Make its methods functions."
-        )
+        return ActorClass(target, options)
     if inspect.iscoroutinefunction(target):
         raise ValueError(
             f"'async def' cannot be used for remote functions ({target.__name__}); use asyncio.run() inside an "

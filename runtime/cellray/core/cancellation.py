@@ -1,6 +1,7 @@
 """Cancelling: at once for tasks that have not been sent to a worker, by interrupting those that have.
 
-An interrupted task that has not ended `cancel_grace_s` later has its worker killed; one cancelled by force, at once.
+An interrupted task that has not ended `cancel_grace_s` later has its worker killed; one cancelled by force, at once. An
+actor's process is never killed for a cancelled call: its state is worth more.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Cancellation:
         """All that the job has under way ends, and what these tasks submit from now on too."""
         job.ended = True
         cancel = Cancel(at, False, True, reason)
-        for task in [task for task in self._tasks.tasks.values() if task.job is job]:
+        for task in [task for task in self._tasks.tasks.values() if task.job is job and not _outlives_job(task)]:
             self._cancel(task, cancel)
         self._tasks.end_job(job)
 
@@ -47,7 +48,7 @@ class Cancellation:
         for worker in self._workers.workers.values():
             if worker.queue and not worker.ending:
                 head = worker.queue[0]
-                if head.cancel is not None and at - head.cancel.at >= self._grace_s:
+                if worker.actor is None and head.cancel is not None and at - head.cancel.at >= self._grace_s:
                     self._kill(
                         worker, f"task {short_task_id(head.task_id)} went on for {self._grace_s:g} s after its cancel"
                     )
@@ -71,7 +72,7 @@ class Cancellation:
         is_first = task.cancel is None
         if task.cancel is None or (cancel.force and not task.cancel.force):
             task.cancel = cancel
-        if cancel.force and worker.queue[0] is task:
+        if cancel.force and worker.queue[0] is task and worker.actor is None:
             self._kill(worker, f"task {short_task_id(task.task_id)} was cancelled by force")
         elif is_first:
             self._outbox.send(worker, InterruptTask(task.task_id))
@@ -81,6 +82,11 @@ class Cancellation:
             worker.ending = True
             self._workers.settle(worker)
             self._outbox.kill(worker.client_id, reason)
+
+
+def _outlives_job(task: Task) -> bool:
+    """Whether the task creates a detached actor."""
+    return task.template.spec.actor is not None and task.template.spec.actor.detached
 
 
 def descendants(task: Task) -> list[Task]:

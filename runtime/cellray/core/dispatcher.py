@@ -31,7 +31,10 @@ PREFETCH_BELOW_S = 0.020
 
 
 class Dispatcher:
-    """Gives ready tasks to workers. `emptied` collects workers whose queue may have run empty in this `handle`."""
+    """Gives ready tasks to workers. `emptied` collects workers whose queue may have run empty in this `handle`.
+
+    `stuck` are shapes that wait for what actors hold, until drivers have been told.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Dispatcher:
         config: Config,
     ) -> None:
         self.emptied: list[Worker] = []
+        self.stuck: list[ReadyQueue] = []
         self._tasks = tasks
         self._staging = staging
         self._workers = workers
@@ -57,7 +61,7 @@ class Dispatcher:
         """One pass: end leases that ran out, then hand out what is ready."""
         if self.emptied:
             for worker in self.emptied:
-                if not worker.queue:
+                if not worker.queue and worker.actor is None:
                     self.end_lease(worker)
                     self._workers.settle(worker)
             self.emptied.clear()
@@ -70,17 +74,24 @@ class Dispatcher:
         starved: set[str] = set()
         reserved: list[Resources] = []
         for queue in queues:
-            self._serve(queue, at, not any(name in starved for name, _ in queue.demand))
+            if queue.for_actors:
+                self._serve_creations(queue, at)
+            else:
+                self._serve(queue, at, not any(name in starved for name, _ in queue.demand))
             fits = self._pool.fits(queue.demand)
             if fits or queue.workers or not queue.count:
                 queue.starved_since = None
+                queue.told = False
                 if fits and queue.count:
                     wanted += self._workers_wanted(queue)
-            else:
+            elif self._obtainable(queue.demand):
                 starved.update(self._pool.short_of(queue.demand))
                 if self._starves_long(queue, at):
                     self._pool.acquire(queue.demand)
                     reserved.append(queue.demand)
+            elif self._starves_long(queue, at) and not queue.told:
+                queue.told = True
+                self.stuck.append(queue)
         for demand in reserved:
             self._pool.release(demand)
         if wanted:
@@ -103,7 +114,7 @@ class Dispatcher:
             self._pool.release(worker.lease.demand)
             worker.lease.workers.pop(worker, None)
         self._workers.set_blocked(worker, True)
-        if len(worker.queue) > 1:
+        if len(worker.queue) > 1 and worker.actor is None:
             self.reclaim(worker)
 
     def unblock(self, worker: Worker) -> None:
@@ -112,7 +123,8 @@ class Dispatcher:
             return
         if worker.lease is not None:
             self._pool.acquire(worker.lease.demand)
-            worker.lease.workers[worker] = None
+            if worker.actor is None:
+                worker.lease.workers[worker] = None
         self._workers.set_blocked(worker, False)
 
     def reclaim(self, worker: Worker) -> None:
@@ -139,8 +151,10 @@ class Dispatcher:
         """Replace workers that died, add some when all are held up, retire those that too much nesting has left."""
         workers = self._workers
         wanted = workers.short
-        free = self._tasks.queues.get(())
-        held_up = [worker.blocked or self._is_slow(worker, at) for worker in workers.workers.values()]
+        free = self._tasks.queues.get(((), False))
+        held_up = [
+            worker.blocked or self._is_slow(worker, at) for worker in workers.workers.values() if worker.actor is None
+        ]
         if free is not None and free.count and all(held_up):
             # Tasks that ask for nothing are not limited by resources: one worker more at a time, while nobody moves.
             wanted = max(wanted, 1)
@@ -172,6 +186,37 @@ class Dispatcher:
             for worker, target in spread(queue.count, fresh + takers):
                 self._fill(worker, queue, target, at)
 
+    def _serve_creations(self, queue: ReadyQueue, at: float) -> None:
+        """Each creation of an actor gets an idle worker for good, with the resources that the actor asks for."""
+        idle = self._workers.idle
+        while idle and queue.count and self._pool.fits(queue.demand):
+            (task,) = queue.take(1)
+            if not self.may_go(task, at):
+                continue
+            worker, _ = idle.popitem()
+            self._pool.acquire(queue.demand)
+            worker.lease = queue
+            self._tasks.actors.begin(task, worker)
+            worker.head_since, worker.head_reported = at, False
+            worker.queue.append(task)
+            self.assign(worker, [task], at)
+
+    def may_go(self, task: Task, at: float) -> bool:
+        """Whether a ready task may be sent now: its arguments are in memory, and pinned then."""
+        staging = self._staging
+        if not task.spec.dependencies or not (staging.space.blocks or staging.space.losses):
+            return True
+        return staging.pin(task, at)
+
+    def _obtainable(self, demand: Resources) -> bool:
+        """Whether it helps to wait for running tasks: what actors hold does not come back by that."""
+        held = {name: 0 for name, _ in demand}
+        for worker in self._workers.workers.values():
+            if worker.actor is not None and worker.lease is not None:
+                for name, units in worker.lease.demand:
+                    held[name] = held.get(name, 0) + units
+        return all(self._pool.total.get(name, 0) - held[name] >= units for name, units in demand)
+
     def _starves_long(self, queue: ReadyQueue, at: float) -> bool:
         """Whether it is time to keep what becomes free for this shape."""
         if queue.starved_since is None:
@@ -200,14 +245,14 @@ class Dispatcher:
             queue.extend(tasks)
             given.extend(tasks)
         if given:
-            self._assign(worker, given, at)
+            self.assign(worker, given, at)
         elif not queue:
             # All that was there waits for its arguments to be read back.
             self.end_lease(worker)
             self._workers.settle(worker)
 
-    def _assign(self, worker: Worker, given: list[Task], at: float) -> None:
-        """Send tasks, with the templates and functions that the worker has not seen."""
+    def assign(self, worker: Worker, given: list[Task], at: float) -> None:
+        """Send tasks that are in the worker's queue, with the templates and functions that it has not seen."""
         assignments: list[TaskAssignment] = []
         templates: list[TaskTemplate] = []
         functions: list[Function] = []
@@ -262,10 +307,12 @@ class Dispatcher:
         """
         if self._workers.idle:
             return 0
+        if queue.for_actors and not queue.demand:
+            return queue.count
         if queue.demand:
             return self._pool.fit_count(queue.demand, queue.count)
         workers = self._workers
-        return min(queue.count, max(0, workers.base - (len(workers.workers) - workers.blocked)))
+        return min(queue.count, max(0, workers.base - (workers.pooled - workers.blocked)))
 
 
 def spread(ready: int, takers: list[Worker]) -> list[tuple[Worker, int]]:

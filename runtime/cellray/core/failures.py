@@ -8,7 +8,7 @@ from __future__ import annotations
 from cellray.core.resources import ResourcePool, format_resources, format_units
 from cellray.ids import ObjectId, TaskId, is_put, producer_of, short_task_id
 from cellray.model.fact import WorkerExited
-from cellray.model.object import Failure, ObjectValue, encode_failure
+from cellray.model.object import Failure, ObjectValue, decode_failure, encode_failure
 from cellray.model.task import Resources
 
 MEGABYTE = 1024 * 1024
@@ -90,6 +90,11 @@ def infeasible_text(name: str, demand: Resources, pool: ResourcePool) -> str:
         f"{name} asks for {asked}, more than there is in this session: {has}. Ask for less with .options(...), or "
         "start the session with more: cellray.init(num_cpus=..., num_gpus=..., resources={...})."
     )
+
+
+def first_line(value: ObjectValue) -> str:
+    """The first line of a failure's message, for views."""
+    return decode_failure(value.data).message.split("\n", 1)[0]
 
 
 def unschedulable(text: str) -> ObjectValue:

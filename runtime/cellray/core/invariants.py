@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING
 from cellray.core.blocks import NOWHERE, RESTORING, SPILLED, SPILLING
 from cellray.core.node_scheduler import NodeScheduler
 from cellray.core.objects import SHARED
 from cellray.core.tasks import Task
 from cellray.core.transitions import ASSIGNED, FINISHED, READY, WAITING, story
 from cellray.core.workers import Worker
+from cellray.model.actor import ActorState
 from cellray.model.task import Resources
 
 
@@ -36,6 +38,7 @@ def check(core: NodeScheduler) -> None:
     _check_tasks(core)
     _check_tree(core)
     _check_queues(core)
+    _check_actors(core)
     _check_references(core)
     _check_arena(core)
     _check_blocks(core)
@@ -51,6 +54,8 @@ def check_drained(core: NodeScheduler) -> None:
     assert core._objects.space.disk_bytes == 0, f"{core._objects.space.disk_bytes} bytes are left on disk"
     assert core._objects.arena.used_bytes == 0, f"{core._objects.arena.used_bytes} bytes are left in the arena"
     assert core._objects.arena.gaps() == [(0, core._objects.arena.arena_bytes)], "the arena's gaps were not joined"
+    assert not core._actors.known, f"actors are left: {list(core._actors.known)[:5]}"
+    assert not len(core._actors.names), "names of actors are left"
     assert core._pool.available == core._pool.total, f"{core._pool.available} of {core._pool.total} are back"
     assert not any(queue.by_job or queue.workers for queue in core._tasks.queues.values()), "a queue is not empty"
 
@@ -66,13 +71,24 @@ def _check_resources(core: NodeScheduler) -> None:
 
 def _check_workers(core: NodeScheduler) -> None:
     workers = core._workers
-    assert workers.blocked == sum(worker.blocked for worker in workers.workers.values()), "blocked workers miscounted"
+    assert workers.blocked == sum(worker.blocked for worker in workers.workers.values() if worker.actor is None), (
+        "blocked workers miscounted"
+    )
+    assert workers.dedicated == sum(worker.actor is not None for worker in workers.workers.values()), (
+        "actors miscounted"
+    )
     for worker in workers.workers.values():
         name = f"worker {worker.client_id}"
         assert core._clients.get(worker.client_id) is worker, f"{name} is no client"
         assert worker.alive, f"{name} is dead"
-        assert worker.open == (not (worker.blocked or worker.returning or worker.ending)), f"{name}: open is wrong"
+        closed = worker.blocked or worker.returning or worker.ending or worker.actor is not None
+        assert worker.open == (not closed), f"{name}: open is wrong"
         assert (worker in workers.idle) == (worker.open and not worker.queue), f"{name}: idle is wrong"
+        if worker.actor is not None:
+            assert worker.lease is not None, f"{name} is an actor's and has no lease"
+            assert worker not in worker.lease.workers, f"{name} is an actor's and with its shape"
+            assert worker.actor.state == DEAD or worker.actor.worker is worker, f"{name} is not its actor's"
+            continue
         assert (worker.lease is None) == (not worker.queue), f"{name}: {len(worker.queue)} tasks, lease {worker.lease}"
         if worker.lease is not None:
             assert (worker in worker.lease.workers) != worker.blocked, f"{name} is not with its shape"
@@ -103,7 +119,10 @@ def _check_tasks(core: NodeScheduler) -> None:
         assert (task.worker is not None) == (task.state == ASSIGNED), story(task)
         if task.worker is not None:
             assert task in task.worker.queue, story(task)
-            assert task.template.queue is task.worker.lease, story(task)
+            if task.template.spec.method:
+                assert task.worker.actor is not None, story(task)
+            else:
+                assert task.template.queue is task.worker.lease, story(task)
         if task.state < FINISHED:
             for entry in task.returns:
                 assert core._objects.entries.get(entry.object_id) is entry, f"a return is unknown. {story(task)}"
@@ -128,16 +147,36 @@ def _check_tree(core: NodeScheduler) -> None:
 
 
 def _check_queues(core: NodeScheduler) -> None:
-    ready: Counter[Resources] = Counter()
+    ready: Counter[tuple[Resources, bool]] = Counter()
+    calls = 0
     for task in core._tasks.tasks.values():
-        if task.state == READY:
-            ready[task.template.queue.demand] += 1
+        if task.state == READY and task.template.spec.method:
+            calls += 1
+        elif task.state == READY:
+            ready[task.template.queue.demand, task.template.spec.actor is not None] += 1
+    assert calls == core._actors.calls.count, f"{core._actors.calls.count} ready calls counted of {calls}"
     for demand, queue in core._tasks.queues.items():
         queued: list[Task] = [task for tasks in queue.by_job.values() for task in tasks if task.state == READY]
         assert len(queued) == len(set(queued)), f"a task stands twice in the queue of {demand}"
         assert queue.count == len(queued) == ready[demand], f"{queue.count} counted, {len(queued)} in queue {demand}"
         for worker in queue.workers:
             assert worker.lease is queue, f"worker {worker.client_id} is listed by a shape that it does not serve"
+
+
+def _check_actors(core: NodeScheduler) -> None:
+    assert not core._actors.calls.changed, "calls were not looked at"
+    for actor_id, actor in core._actors.known.items():
+        name = f"actor {actor_id.hex()} ({ActorState(actor.state).name})"
+        assert actor.actor_id == actor_id, name
+        assert actor.object_id in core._objects.entries, f"{name} is known and nobody refers to it"
+        assert (actor.state != ALIVE) or actor.worker is not None, f"{name} has no worker"
+        assert actor.state != DEAD or (actor.death is not None and not actor.lanes), f"{name} has calls or no reason"
+        assert (actor.creation.state < FINISHED) == (actor.state in (PENDING, RESTARTING)), name
+        for lane in actor.lanes.values():
+            assert lane, f"{name} has an empty lane"
+            assert all(task.state != ASSIGNED for task in lane), f"{name}: a call was sent and waits"
+            if actor.takes_calls:
+                assert lane[0].state == WAITING, f"{name} does not get a call that is ready. {story(lane[0])}"
 
 
 def _check_references(core: NodeScheduler) -> None:
@@ -150,6 +189,8 @@ def _check_references(core: NodeScheduler) -> None:
         refs.update(id(block.entry) for block in client.views.values())
     for task in core._tasks.tasks.values():
         refs.update(id(entry) for entry in (*task.pinned, *task.orphans))
+    for actor in core._actors.known.values():
+        refs.update(id(entry) for entry in actor.kept)
     for entry in core._objects.entries.values():
         refs.update(id(inner) for inner in entry.contains)
     produced = {entry.object_id for task in core._tasks.tasks.values() for entry in task.returns}

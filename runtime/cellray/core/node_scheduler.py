@@ -15,13 +15,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cellray.config import Config
+from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
-from cellray.core.resources import ResourcePool
+from cellray.core.resources import ResourcePool, format_resources
 from cellray.core.staging import Staging
 from cellray.core.status import NodeStatus
 from cellray.core.task_table import TaskTable
@@ -56,6 +57,8 @@ class NodeScheduler:
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
+        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox)
+        self._tasks.actors = self._actors
         staging = Staging(self._tasks, self._objects)
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
@@ -63,7 +66,9 @@ class NodeScheduler:
         self._memory = MemoryManager(
             self._objects, self._tasks, self._dispatcher, self._outbox, self._clients, self.ignored
         )
-        self._worker_exit = WorkerExit(self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher)
+        self._worker_exit = WorkerExit(
+            self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
+        )
         self._warned_exhausted = False
         self._by_shell = self._shell_handlers()
         self._by_client = self._client_handlers()
@@ -87,13 +92,24 @@ class NodeScheduler:
                 handler(fact, client, at)
         if self._objects.resolved:
             self._tasks.settle(at)
+        if self._actors.known:
+            self._run_actors(at)
         self._dispatcher.run(at)
-        while self._objects.resolved:  # tasks that failed because their arguments can never be in memory together
+        while self._objects.resolved or self._actors.has_work:
+            # Tasks failed because their arguments can never be in memory together.
             self._tasks.settle(at)
+            self._run_actors(at)
             self._dispatcher.run(at)
         if self._memory.is_waiting:
             self._memory.pump(at)
         return self._outbox.flush(at)
+
+    def _run_actors(self, at: float) -> None:
+        """Their ends resolve objects, and objects let calls go out: until nothing follows."""
+        self._actors.run(self._dispatcher, at)
+        while self._objects.resolved or self._actors.has_work:
+            self._tasks.settle(at)
+            self._actors.run(self._dispatcher, at)
 
     @property
     def wants_ticks(self) -> bool:
@@ -114,6 +130,7 @@ class NodeScheduler:
             f.ClockTicked: self._on_clock_ticked,
             **self._memory.shell_handlers(),
             f.CancelRequested: self._on_cancel_requested,
+            f.ActorKillRequested: self._on_actor_kill_requested,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
         }
@@ -133,6 +150,9 @@ class NodeScheduler:
             **self._memory.client_handlers(),
             f.ObjectSealed: self._on_object_sealed,
             f.TaskOutput: self._on_task_output,
+            f.ActorNameRequested: self._on_actor_name_requested,
+            f.ActorKillRequested: self._on_actor_kill_requested,
+            f.ActorExited: self._on_actor_exited,
             f.CancelRequested: self._on_cancel_requested,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
@@ -228,6 +248,17 @@ class NodeScheduler:
             self._dispatcher.emptied.append(worker)
         return task
 
+    # Actors
+
+    def _on_actor_name_requested(self, fact: f.ActorNameRequested, client: Client, at: float) -> None:
+        self._actors.names.request(fact, client)
+
+    def _on_actor_kill_requested(self, fact: f.ActorKillRequested, client: Client, at: float) -> None:
+        self._actors.kill(fact, at)
+
+    def _on_actor_exited(self, fact: f.ActorExited, client: Client, at: float) -> None:
+        self._actors.exited(fact, at)
+
     # Objects
 
     def _on_objects_requested(self, fact: f.ObjectsRequested, client: Client, at: float) -> None:
@@ -274,6 +305,8 @@ class NodeScheduler:
             return
         driver.alive = False
         self._cancellation.end_job(driver.job, fact.reason or "its driver has left", at)
+        self._actors.end_job(driver.job, at)
+        self._actors.names.forget(driver)
         self._objects.release_all(driver)
         self._memory.release_all(driver)
         self._objects.sweep()
@@ -317,6 +350,7 @@ class NodeScheduler:
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
         self._warn_exhausted()
+        self._warn_stuck()
 
     def _report_started(self, at: float) -> None:
         after_s = self._config.started_report_ms / 1000.0
@@ -330,11 +364,25 @@ class NodeScheduler:
         """Say it when tasks are ready and every worker that may exist waits in `get`: that can be for ever."""
         exhausted = self._workers.exhausted and self.status.ready_count > 0
         if exhausted and not self._warned_exhausted:
+            workers = self._workers
+            actors = f" (and {workers.dedicated} are actors)" if workers.dedicated else ""
             self._warn_drivers(
-                f"All {len(self._workers.workers)} workers wait in get() or wait() for tasks that no worker is left to "
-                "run. Nest less deeply, or raise the limit: CELLRAY_WORKERS_MAX=..."
+                f"All {workers.pooled} workers{actors} wait in get() or wait() for tasks that no worker is left to "
+                f"run. Nest less deeply, or raise the limit: CELLRAY_WORKERS_MAX=..."
             )
         self._warned_exhausted = exhausted
+
+    def _warn_stuck(self) -> None:
+        """Say it when tasks or actors wait for resources that only the end of other actors gives back."""
+        stuck, self._dispatcher.stuck = self._dispatcher.stuck, []
+        for queue in stuck:
+            if queue.count:
+                others = f" and {queue.count - 1} more wait" if queue.count > 1 else " waits"
+                self._warn_drivers(
+                    f"{queue.head().template.spec.name}{others} for {format_resources(queue.demand)}, which actors "
+                    "hold. End some (drop their handles, or cellray.kill() them), or start the session with more: "
+                    "cellray.init(num_cpus=..., num_gpus=..., resources={...})."
+                )
 
     def _warn_drivers(self, message: str) -> None:
         for client in self._clients.values():

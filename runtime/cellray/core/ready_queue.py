@@ -17,18 +17,22 @@ if TYPE_CHECKING:
 class ReadyQueue:
     """The shape's ready tasks, `count` of them, and the `workers` that hold a lease of the shape.
 
+    `told`: drivers know that actors hold what it asks for.
+
     A cancelled task stays where it is until its turn comes and is passed over then: taking one out of the middle of a
-    long queue would cost its length.
+    long queue would cost its length. Creations of actors have queues of their own: each takes a worker for good.
     """
 
-    __slots__ = ("by_job", "count", "demand", "starved_since", "workers")
+    __slots__ = ("by_job", "count", "demand", "for_actors", "starved_since", "told", "workers")
 
-    def __init__(self, demand: Resources) -> None:
+    def __init__(self, demand: Resources, *, for_actors: bool = False) -> None:
         self.demand = demand
+        self.for_actors = for_actors
         self.count = 0
         self.by_job: dict[Job, deque[Task]] = {}
         self.workers: dict[Worker, None] = {}
         self.starved_since: float | None = None
+        self.told = False
 
     def push(self, task: Task) -> None:
         """Add a task that is READY at the end of its job's turn."""

@@ -26,7 +26,7 @@ class RunningTask(NamedTuple):
 
 
 class WorkerStatus(NamedTuple):
-    """A worker; `state` is one of idle, busy, blocked, ending; `task_count` what it holds, the running one included."""
+    """A worker; `state` is idle, busy, blocked, actor or ending; `task_count` what it holds, with the running one."""
 
     worker_id: ClientId
     pid: int
@@ -46,7 +46,7 @@ class NodeStatus:
     @property
     def ready_count(self) -> int:
         """Tasks in state READY."""
-        return sum(queue.count for queue in self._tasks.queues.values())
+        return sum(queue.count for queue in self._tasks.queues.values()) + self._tasks.actors.calls.count
 
     @property
     def available(self) -> dict[str, int]:
@@ -107,4 +107,6 @@ def _state(worker: Worker) -> str:
         return "ending"
     if worker.blocked:
         return "blocked"
+    if worker.actor is not None:
+        return "actor"
     return "busy" if worker.queue else "idle"

@@ -20,6 +20,7 @@ from cellray.model.object import ObjectValue
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
+    from cellray.core.actors import Actors
     from cellray.core.clients import Client
     from cellray.core.workers import Worker
 
@@ -33,11 +34,14 @@ class TaskTable:
     `live` counts tasks that are not final, `waiting` those in state WAITING, `ended` (by state) all that became final.
     """
 
+    actors: Actors
+    """Set by whoever puts the core's parts together."""
+
     def __init__(self, objects: ObjectTable, pool: ResourcePool, outbox: Outbox) -> None:
         self.tasks: dict[TaskId, Task] = {}
         self.functions: dict[FunctionHash, Function] = {}
         self.templates: dict[TemplateId, Template] = {}
-        self.queues: dict[Resources, ReadyQueue] = {}
+        self.queues: dict[tuple[Resources, bool], ReadyQueue] = {}
         self.jobs: dict[TaskId, Job] = {}
         self.live = 0
         self.waiting = 0
@@ -65,9 +69,13 @@ class TaskTable:
             refusal = Refusal(infeasible, failures.unschedulable(infeasible))
             self.templates[spec.template_id] = Template(spec, ReadyQueue(spec.resources), refusal)
             return
-        queue = self.queues.get(spec.resources)
+        if spec.method:
+            self.templates[spec.template_id] = Template(spec, self.actors.calls)
+            return
+        key = (spec.resources, spec.actor is not None)
+        queue = self.queues.get(key)
         if queue is None:
-            queue = self.queues[spec.resources] = ReadyQueue(spec.resources)
+            queue = self.queues[key] = ReadyQueue(spec.resources, for_actors=spec.actor is not None)
         self.templates[spec.template_id] = Template(spec, queue)
 
     def submit(self, fact: TasksSubmitted, client: Client, job: Job, parent: Task | None, refusal: str) -> None:
@@ -109,13 +117,38 @@ class TaskTable:
                 self._add(task)
             if refusal:
                 self.cancel(task, refusal, at)
-            elif template.refusal is not None:
-                self.fail(task, template.refusal.value, template.refusal.summary, at)
+            elif template.is_special:
+                self._submit_special(task, template, client, at)
             elif spec.dependencies or spec.contained:
                 self._attach(task, at)
             else:
                 task.state = READY
                 template.queue.push(task)
+
+    def _submit_special(self, task: Task, template: Template, client: Client, at: float) -> None:
+        """A task that cannot run here at all, the creation of an actor, or a call of one."""
+        if template.refusal is not None and template.spec.actor is None:
+            self.fail(task, template.refusal.value, template.refusal.summary, at)
+            return
+        error = self.actors.submitted(task, client)
+        if error is not None:
+            self.fail(task, error, failures.first_line(error), at)
+        elif template.refusal is not None:
+            self.fail(task, template.refusal.value, template.refusal.summary, at)
+        else:
+            self._attach(task, at)
+            if template.spec.actor is not None:
+                self.actors.attached(task)
+
+    def run_again(self, task: Task, returns: ObjectId, reason: str, at: float) -> None:
+        """A task that had ended runs once more, as a new record; its one return has its value and keeps it."""
+        self._add(task)
+        self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, _one_line(reason)))
+        self._attach(task, at)
+        if task.state < FINISHED:
+            kept = self._objects.pin((returns,))
+            task.pinned += kept
+            task.returns = kept
 
     def settle(self, at: float) -> None:
         """Move on the tasks that waited for objects that now exist, until no more follow."""
@@ -294,6 +327,8 @@ class TaskTable:
         for entry in task.returns:
             if entry.value is None:
                 self._objects.seal(entry, error)
+        if task.template.is_special:
+            self.actors.ended_badly(task, error)
         self._conclude(task)
 
     def _conclude(self, task: Task) -> None:

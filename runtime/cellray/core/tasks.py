@@ -49,14 +49,18 @@ class Refusal(NamedTuple):
 
 
 class Template:
-    """A registered template: its queue, and what its tasks cost. `mean_s` is negative until one has finished."""
+    """A registered template: its queue, and what its tasks cost. `mean_s` is negative until one has finished.
 
-    __slots__ = ("mean_s", "num_returns", "queue", "refusal", "spec")
+    `is_special` when its tasks are no ordinary ones: they cannot run here, create actors, or call them.
+    """
+
+    __slots__ = ("is_special", "mean_s", "num_returns", "queue", "refusal", "spec")
 
     def __init__(self, spec: TaskTemplate, queue: ReadyQueue, refusal: Refusal | None = None) -> None:
         self.spec = spec
         self.queue = queue
         self.refusal = refusal
+        self.is_special = refusal is not None or bool(spec.method) or spec.actor is not None
         self.num_returns = spec.num_returns
         self.mean_s = -1.0
 

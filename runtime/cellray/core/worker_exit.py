@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cellray.core import failures
+from cellray.core.actors import Actors
 from cellray.core.dispatcher import Dispatcher
 from cellray.core.objects import ObjectTable
 from cellray.core.task_table import TaskTable
@@ -17,13 +18,20 @@ class WorkerExit:
     """Settles the affairs of workers that ended."""
 
     def __init__(
-        self, tasks: TaskTable, objects: ObjectTable, views: Views, workers: WorkerTable, dispatcher: Dispatcher
+        self,
+        tasks: TaskTable,
+        objects: ObjectTable,
+        views: Views,
+        workers: WorkerTable,
+        dispatcher: Dispatcher,
+        actors: Actors,
     ) -> None:
         self._tasks = tasks
         self._objects = objects
         self._views = views
         self._workers = workers
         self._dispatcher = dispatcher
+        self._actors = actors
 
     def settle(self, worker: Worker, fact: WorkerExited, at: float) -> None:
         """The worker is gone. Its running task is tried again or fails; the others are as if never sent."""
@@ -32,6 +40,12 @@ class WorkerExit:
         worker.alive = False
         self._dispatcher.end_lease(worker)
         self._workers.remove(worker)
+        self._actors.names.forget(worker)
+        if worker.actor is not None:
+            self._actors.worker_left(worker, left, fact, at)
+            self._objects.release_all(worker)
+            self._views.release_all(worker)
+            return
         for task in reversed(left[1:]):
             self._tasks.give_back(task, at)
         head = left[0] if left else None

@@ -14,6 +14,7 @@ from cellray.core.clients import Client
 from cellray.ids import ClientId, FunctionHash, TemplateId
 
 if TYPE_CHECKING:
+    from cellray.core.actor_record import Actor
     from cellray.core.ready_queue import ReadyQueue
     from cellray.core.tasks import Task
 
@@ -25,11 +26,13 @@ class Worker(Client):
     """A worker process. `queue` holds what was sent to it, the head running since `head_since`.
 
     `lease` is the shape it serves: it has the shape's resources (unless `blocked`) while its queue holds tasks.
-    `returning`: asked for its unbegun tasks, has not answered. `ending`: killed or told to exit. `open`: none of the
-    three, so that it may be given tasks.
+    `returning`: asked for its unbegun tasks, has not answered. `ending`: killed or told to exit. `actor`: whose process
+    it is for the rest of its life, with the resources of its lease. `open`: none of all these, so that it may be given
+    tasks.
     """
 
     __slots__ = (
+        "actor",
         "blocked",
         "ending",
         "functions",
@@ -49,6 +52,7 @@ class Worker(Client):
         self.pid = pid
         self.queue: deque[Task] = deque()
         self.lease: ReadyQueue | None = None
+        self.actor: Actor | None = None
         self.head_since = 0.0
         self.head_reported = False
         self.blocked = False
@@ -72,13 +76,17 @@ class Worker(Client):
 
 
 class WorkerTable:
-    """The workers of one node. `idle` are those that are open and have no tasks, the last one to become so last."""
+    """The workers of one node. `idle` are those that are open and have no tasks, the last one to become so last.
+
+    `dedicated` of them are actors and not of the pool; `blocked` counts the pool's only.
+    """
 
     def __init__(self, cpus: int, config: Config) -> None:
         self.base = max(1, min(cpus, config.workers_max))
         self.workers: dict[ClientId, Worker] = {}
         self.idle: dict[Worker, None] = {}
         self.blocked = 0
+        self.dedicated = 0
         self.starting = self.base
         self.start_failures = 0
         self._start_not_before = 0.0
@@ -96,8 +104,16 @@ class WorkerTable:
         """A worker is gone."""
         del self.workers[worker.client_id]
         self.idle.pop(worker, None)
-        if worker.blocked:
+        if worker.actor is not None:
+            self.dedicated -= 1
+        elif worker.blocked:
             self.blocked -= 1
+
+    def dedicate(self, worker: Worker, actor: Actor) -> None:
+        """An idle worker becomes an actor's process and leaves the pool."""
+        worker.actor = actor
+        self.dedicated += 1
+        self.settle(worker)
 
     def start_failed(self, at: float) -> None:
         """A worker that was starting ended before it connected. Start no other one at once, or it never ends."""
@@ -110,12 +126,13 @@ class WorkerTable:
         """Note that a worker entered or left `get`."""
         if worker.blocked != blocked:
             worker.blocked = blocked
-            self.blocked += 1 if blocked else -1
+            if worker.actor is None:
+                self.blocked += 1 if blocked else -1
         self.settle(worker)
 
     def settle(self, worker: Worker) -> None:
         """Bring `open` and `idle` in line with the worker's other fields, after any of them changed."""
-        worker.open = not (worker.blocked or worker.returning or worker.ending)
+        worker.open = not (worker.blocked or worker.returning or worker.ending or worker.actor is not None)
         if worker.open and not worker.queue:
             self.idle[worker] = None
         else:
@@ -136,14 +153,19 @@ class WorkerTable:
     @property
     def short(self) -> int:
         """How many workers are missing from the base pool, those starting counted as missing still."""
-        return max(0, self.base - len(self.workers))
+        return max(0, self.base - self.pooled)
+
+    @property
+    def pooled(self) -> int:
+        """Workers that run tasks of anybody."""
+        return len(self.workers) - self.dedicated
 
     @property
     def exhausted(self) -> bool:
         """No worker may be started any more, and none that is there can take a task."""
-        return self.starting == 0 and len(self.workers) >= self._workers_max and self.blocked == len(self.workers)
+        return self.starting == 0 and len(self.workers) >= self._workers_max and self.blocked == self.pooled
 
     def surplus(self) -> list[Worker]:
         """Idle workers beyond what is kept in reserve, the longest idle first."""
-        count = min(len(self.workers) - self.base, len(self.idle) - self._spare_max)
+        count = min(self.pooled - self.base, len(self.idle) - self._spare_max)
         return [worker for worker, _ in zip(self.idle, range(count), strict=False)] if count > 0 else []

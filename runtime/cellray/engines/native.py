@@ -12,6 +12,7 @@ from cellray.client.channel import Channel
 from cellray.client.connect import Connected
 from cellray.clock import SystemClock
 from cellray.config import Config
+from cellray.engines.actors import NativeActors
 from cellray.engines.context import SubmitContext
 from cellray.engines.references import References
 from cellray.engines.values import Values
@@ -28,7 +29,7 @@ from cellray.ids import (
     producer_of,
     return_object_ids,
 )
-from cellray.model.command import Exit, ObjectsReady, OutputForwarded, SpaceGranted, ViewsGranted, Warn
+from cellray.model.command import ActorNamed, Exit, ObjectsReady, OutputForwarded, SpaceGranted, ViewsGranted, Warn
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
@@ -43,7 +44,7 @@ from cellray.model.fact import (
     WorkerUnblocked,
 )
 from cellray.model.object import ObjectValue
-from cellray.model.task import Cell, Function, TaskSpec, make_template
+from cellray.model.task import Cell, Function, TaskSpec, TaskTemplate, make_template
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
     STORED_ARGUMENTS,
@@ -65,6 +66,7 @@ class Prepared(NamedTuple):
     template_id: TemplateId
     num_returns: int
     function: Callable[..., Any]
+    function_hash: FunctionHash
 
 
 class NativeEngine:
@@ -100,6 +102,7 @@ class NativeEngine:
         self._templates: set[int] = set()
         self._lending: set[_Lending] = set()
         self._closed = False
+        self.actors = NativeActors(self)
         self._handlers: dict[type, Callable[[Any], None]] = {
             ObjectsReady: self._on_objects_ready,
             SpaceGranted: self.values.on_granted,
@@ -107,6 +110,7 @@ class NativeEngine:
             OutputForwarded: self._on_output,
             Warn: self._on_warn,
             Exit: self._on_exit,
+            ActorNamed: self.actors.on_named,
             **(handlers or {}),
         }
         self.channel: Channel = Channel(
@@ -148,18 +152,23 @@ class NativeEngine:
             max_retries=options.max_retries,
             retry_exceptions=options.retry_exceptions,
             cell=options.cell,
+            actor=options.actor,
         )
+        self.register_template(template)
+        return Prepared(template.template_id, options.num_returns, function, hashed)
+
+    def register_template(self, template: TaskTemplate) -> None:
+        """Tell the node of a template, once."""
         if template.template_id not in self._templates:
             self._templates.add(template.template_id)
             self.channel.add(TemplateRegistered(template, self._clock.now()))
-        return Prepared(template.template_id, options.num_returns, function)
 
     def submit(self, prepared: Prepared, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
         """Submit one task. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
         channel, context = self.channel, self.context
         if channel.closed_reason is not None:
-            self._require_open()
-        packed = self._pack_arguments(prepared.function, args, kwargs) if args or kwargs else ()
+            self.require_open()
+        packed = self.pack_arguments(prepared.function, args, kwargs) if args or kwargs else ()
         index, task = context.take_child()
         returns = return_object_ids(task, prepared.num_returns)
         self.references.adopt(returns)
@@ -168,8 +177,29 @@ class NativeEngine:
         self.last_submitted = task
         return returns
 
-    def _pack_arguments(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    def submit_packed(
+        self,
+        index: int,
+        task: TaskId,
+        template_id: TemplateId,
+        num_returns: int,
+        packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]],
+    ) -> list[ObjectId]:
+        """Submit a task that took its place in the order of submissions before."""
+        self.require_open()
+        returns = return_object_ids(task, num_returns)
+        self.references.adopt(returns)
+        self._expected.update(returns)
+        self.channel.add_task(self.context.task_id, TaskSpec(index, template_id, *packed))
+        self.last_submitted = task
+        return returns
+
+    def now(self) -> float:
+        """Seconds since the epoch, for facts."""
+        return self._clock.now()
+
+    def pack_arguments(
+        self, function: Callable[..., Any] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]]:
         """Arguments as they travel; a payload that is large goes to the store and becomes the last dependency."""
         payload, dependencies, contained = serialize_arguments(args, kwargs, function=function)
@@ -186,7 +216,7 @@ class NativeEngine:
 
     def put(self, value: Any) -> ObjectId:
         """Store a value: inline when small, else in shared memory."""
-        self._require_open()
+        self.require_open()
         return self._put_serialized(serialize(value))
 
     def _put_serialized(self, serialized: Serialized) -> ObjectId:
@@ -234,7 +264,7 @@ class NativeEngine:
 
     def _wait_for(self, missing: set[ObjectId], count: int, timeout_s: float | None) -> bool:
         """Until `count` of the missing ids are known; `missing` shrinks meanwhile."""
-        self._require_open()
+        self.require_open()
         self._request_foreign(missing)
         known = self._known
         enough_at = len(missing) - count
@@ -268,7 +298,7 @@ class NativeEngine:
 
     def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
         """Ask the node to cancel a task."""
-        self._require_open()
+        self.require_open()
         self.channel.add(CancelRequested([task], self._clock.now(), force, recursive, "cellray.cancel()"))
         self.channel.flush()
 
@@ -278,7 +308,7 @@ class NativeEngine:
 
     def cancel_since(self, mark: int, reason: str) -> int:
         """Cancel unfinished tasks of the running parent with an index above the mark."""
-        self._require_open()
+        self.require_open()
         known = self._known
         tasks = {producer_of(obj) for obj in tuple(self._expected) if obj not in known and not is_put(obj)}
         unfinished = [task for task in tasks if self.context.index_of(task) > mark]
@@ -412,7 +442,8 @@ class NativeEngine:
             for callback in callbacks:
                 callback(ObjectValue(0))
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
+        """Raise SessionLostError when the connection is gone."""
         if self.channel.closed_reason is not None:
             raise self.channel.lost()
 

@@ -71,6 +71,17 @@ class Exit(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=8):
     reason: str
 
 
+class ActorNamed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
+    """To a client: who has the name that it asked for; nobody has it when `object_id` is None.
+
+    The client holds the object from now on. Without `template` the name was free and is the asking candidate's now.
+    """
+
+    request: int
+    object_id: ObjectId | None = None
+    template: TaskTemplate | None = None
+
+
 class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
     """To a client: where objects lie that it asked to read. They stay there until it says ViewsReleased.
 
@@ -90,6 +101,7 @@ ClientCommand = (
     | OutputForwarded
     | Warn
     | Exit
+    | ActorNamed
     | ViewsGranted
 )
 """What a node says to a driver or worker."""

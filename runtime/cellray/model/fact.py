@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ClientId, JobId, NodeId, ObjectId, SessionId, TaskId
+from cellray.ids import ActorId, ClientId, JobId, NodeId, ObjectId, SessionId, TaskId
 from cellray.model.object import ObjectValue
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
@@ -215,6 +215,39 @@ class TaskRetried(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=23
     reason: str
 
 
+class ActorStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=24):
+    """An actor's constructor returned; `restarts` counts how often it ran before."""
+
+    actor_id: ActorId
+    worker_id: ClientId
+    at: float
+    restarts: int = 0
+
+
+class ActorDied(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=25):
+    """An actor's process is gone, or is told to go. `reason` is one line."""
+
+    actor_id: ActorId
+    at: float
+    reason: str
+    will_restart: bool = False
+
+
+class ActorKillRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=26):
+    """Somebody asks to end an actor at once."""
+
+    actor_id: ActorId
+    at: float
+    no_restart: bool = True
+
+
+class ActorExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=27):
+    """An actor ended itself with `exit_actor()`."""
+
+    actor_id: ActorId
+    at: float
+
+
 class ObjectSpilled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=40):
     """An object was moved out of shared memory. `spill_id` names its file, as long as the node runs."""
 
@@ -280,6 +313,15 @@ class ClockTicked(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=69
     at: float
 
 
+class ActorNameRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=70):
+    """Who has this name? Answered by ActorNamed. A `candidate` that is about to be created takes it if it is free."""
+
+    request: int
+    name: str
+    namespace: str = ""
+    candidate: ActorId | None = None
+
+
 class ViewsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=80):
     """A client wants to read shared objects where they lie; answered by ViewsGranted, once each is in memory.
 
@@ -310,6 +352,7 @@ UNLOGGED = (
     SpaceRequested,
     SpaceReturned,
     ClockTicked,
+    ActorNameRequested,
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
@@ -339,6 +382,10 @@ LoggedFact = (
     | WorkerBlocked
     | WorkerUnblocked
     | TaskRetried
+    | ActorStarted
+    | ActorDied
+    | ActorKillRequested
+    | ActorExited
     | ObjectSpilled
     | ObjectRestored
     | SpillFailed
@@ -351,6 +398,7 @@ Fact = (
     | SpaceRequested
     | SpaceReturned
     | ClockTicked
+    | ActorNameRequested
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased

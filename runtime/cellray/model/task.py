@@ -7,6 +7,7 @@ from enum import IntEnum
 import msgspec
 
 from cellray.ids import FunctionHash, ObjectId, TemplateId, template_id
+from cellray.model.actor import ActorOptions
 from cellray.model.object import ObjectValue
 
 RESOURCE_UNITS = 10_000
@@ -51,7 +52,11 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is equal for many tasks, registered once; its id is the hash of its content (`make_template`)."""
+    """What is equal for many tasks, registered once; its id is the hash of its content (`make_template`).
+
+    With `actor` its tasks create actors and the function is a class; with `method` they are calls of that method, see
+    `model.actor`.
+    """
 
     template_id: TemplateId
     function_hash: FunctionHash
@@ -61,6 +66,8 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     max_retries: int = 3
     retry_exceptions: bool = False
     cell: Cell | None = None
+    actor: ActorOptions | None = None
+    method: str = ""
 
 
 class TaskSpec(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -97,10 +104,12 @@ def make_template(
     max_retries: int = 3,
     retry_exceptions: bool = False,
     cell: Cell | None = None,
+    actor: ActorOptions | None = None,
+    method: str = "",
 ) -> TaskTemplate:
     """A template whose id is the hash of everything else in it."""
     blank = TaskTemplate(
-        TemplateId(0), function_hash, name, resources, num_returns, max_retries, retry_exceptions, cell
+        TemplateId(0), function_hash, name, resources, num_returns, max_retries, retry_exceptions, cell, actor, method
     )
     return msgspec.structs.replace(blank, template_id=template_id(msgspec.msgpack.encode(blank)))
 

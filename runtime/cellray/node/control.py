@@ -22,7 +22,7 @@ class StatusRequest(msgspec.Struct, frozen=True):
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
-    """One worker; `state` is idle, busy or blocked."""
+    """One worker; `state` is idle, busy, blocked, actor or ending."""
 
     worker_id: int
     pid: int

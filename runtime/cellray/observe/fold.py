@@ -8,6 +8,7 @@ Rules for what the log does not say in so many words:
 - A worker runs the head of what it was dispatched; when that ends the next starts, at that moment, until
   `TaskFinished.started_at` says it exactly.
 - The end of a job or a session ends all their tasks: nothing stays "running" in a history.
+- What an actor is sent it runs in that order: each call follows the one sent before it, the first one the creation.
 - Facts that were already applied change nothing where that can be seen from the state (a task submitted or ended
   twice); a whole record is applied once, which the caller ensures by its sequence.
 - Above `FoldLimits` the oldest ended tasks are kept as counts only.
@@ -22,6 +23,7 @@ import msgspec
 
 from cellray.ids import TaskId, return_object_id
 from cellray.model import fact as told
+from cellray.model.actor import actor_of_call
 from cellray.model.fact import Fact
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.observe.changes import Changes
@@ -75,6 +77,7 @@ class LogFold:
         self.facts = 0
         self.unknown = 0
         self.last_at = 0.0
+        self._last_calls: dict[str, TaskId] = {}
         self._source = 0
         self._node_id = ""
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -101,6 +104,10 @@ class LogFold:
             told.ObjectSealed: self._on_object_sealed,
             told.ObjectsFreed: self._on_objects_freed,
             told.TaskOutput: self._on_task_output,
+            told.ActorStarted: self._on_nothing,
+            told.ActorDied: self._on_actor_died,
+            told.ActorKillRequested: self._on_nothing,
+            told.ActorExited: self._on_nothing,
             told.ObjectSpilled: self._on_object_spilled,
             told.ObjectRestored: self._on_object_restored,
             told.SpillFailed: self._on_spill_failed,
@@ -225,6 +232,10 @@ class LogFold:
                 parent is not None,
                 spec.dependencies,
             )
+            if template.calls:
+                record.actor = actor_of_call(spec.contained).hex()
+            elif template.creates:
+                record.actor = task_id.hex()
             ledger.add(record, parent)
             if parent is not None and index > parent.index_max:
                 parent.index_max = index
@@ -232,9 +243,20 @@ class LogFold:
 
     def _on_tasks_dispatched(self, fact: told.TasksDispatched) -> None:
         records = [record for record in self._known(fact.task_ids) if record.state not in ENDED]
+        for record in records:
+            if record.actor:
+                self._follow_call(record)
         if records:
             self.queues.dispatch((self._node_id, fact.worker_id), records, fact.at)
         self._note_time(fact.at)
+
+    def _follow_call(self, record: TaskRecord) -> None:
+        """An actor was sent a call, or its constructor; one that is tried again follows what it followed before."""
+        last = self._last_calls.get(record.actor)
+        if record.previous_call is None and not record.template.creates and last is not None:
+            record.previous_call = last
+            self.ledger.count_call(self.tasks.get(last), record)
+        self._last_calls[record.actor] = record.task_id
 
     def _on_tasks_returned(self, fact: told.TasksReturned) -> None:
         key: WorkerKey = (self._node_id, fact.worker_id)
@@ -301,8 +323,15 @@ class LogFold:
         self._end_tasks(self._known((fact.task_id,)), fact.at, fact.reason)
         self._note_time(fact.at)
 
-    def _on_nothing(self, fact: told.CancelRequested) -> None:
-        """What was asked for shows when it happens."""
+    def _on_actor_died(self, fact: told.ActorDied) -> None:
+        if not fact.will_restart:
+            self._last_calls.pop(fact.actor_id.hex(), None)
+        self._note_time(fact.at)
+
+    def _on_nothing(
+        self, fact: told.CancelRequested | told.ActorStarted | told.ActorKillRequested | told.ActorExited
+    ) -> None:
+        """What was asked for shows when it happens, and what becomes of actors in their tasks."""
         self._note_time(fact.at)
 
     def _on_object_sealed(self, fact: told.ObjectSealed) -> None:

@@ -184,6 +184,11 @@ class TaskLedger:
             record.state = "freed"
             self.changes.objects[object_id] = record
 
+    def count_call(self, previous: TaskRecord | None, record: TaskRecord) -> None:
+        """A call follows another one of the same actor."""
+        if previous is not None:
+            self._count_edge("stateful", previous.group, record.group)
+
     def move_object(self, object_id: ObjectId, state: ObjectStateName) -> None:
         """A shared object's bytes are somewhere else now."""
         record = self.objects.get(object_id)

@@ -35,7 +35,10 @@ class FunctionRecord(msgspec.Struct, eq=False):
 
 
 class TemplateRecord(msgspec.Struct, eq=False):
-    """What many tasks share; `function` is the function's name."""
+    """What many tasks share; `function` is the function's name, `C.method` for calls of actors.
+
+    `creates` says that its tasks are creations of actors, `calls` that they are calls of one.
+    """
 
     template_id: TemplateId
     function_hash: FunctionHash
@@ -43,6 +46,8 @@ class TemplateRecord(msgspec.Struct, eq=False):
     name: str
     cell: Cell | None
     num_returns: int
+    creates: bool = False
+    calls: bool = False
 
 
 class JobRecord(msgspec.Struct, eq=False):
@@ -65,7 +70,8 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
 
     `missing` counts dependencies that do not exist yet; `queued` says that the task is in `worker`'s queue, whose
     head runs; `nested` that its parent is a task, not a driver. `error` is the last attempt's; `index_max` the
-    highest index among the task's children. `actor` and `previous_call` are for calls of actors.
+    highest index among the task's children. `actor` (hex) is whose creation or call it is, `previous_call` what
+    that actor was sent before it: the stateful edge.
     """
 
     task_id: TaskId

@@ -55,13 +55,18 @@ class Registry:
         key = template.template_id
         if key not in self.templates:
             function = self.functions.get(template.function_hash)
+            name = (function.name if function is not None else "") or template.name
+            if template.method or template.actor is not None:
+                name = f"{name.rpartition('<locals>.')[2]}.{template.method or '__init__'}"
             self.templates[key] = TemplateRecord(
                 template_id=key,
                 function_hash=template.function_hash,
-                function=(function.name if function is not None else "") or template.name,
+                function=name,
                 name=template.name,
                 cell=template.cell,
                 num_returns=template.num_returns,
+                creates=template.actor is not None,
+                calls=bool(template.method),
             )
 
     def template(self, key: TemplateId) -> TemplateRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import linecache
 import os
 import time
@@ -11,8 +12,9 @@ from typing import Any, NamedTuple, Protocol
 
 from cellray.errors import InternalError, TaskError
 from cellray.ids import FunctionHash, ObjectId, TaskId, return_object_id
+from cellray.model.actor import ActorOptions
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished
-from cellray.model.object import ObjectValue, ValueKind
+from cellray.model.object import Failure, ObjectValue, ValueKind, encode_failure
 from cellray.model.task import Function, TaskAssignment, TaskTemplate
 from cellray.serialization import (
     Serialized,
@@ -21,6 +23,7 @@ from cellray.serialization import (
     serialize,
     serialize_exception,
 )
+from cellray.worker.actor_exit import Role
 
 OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -49,6 +52,8 @@ class TaskRunner:
     def __init__(self, engine: ExecutionEngine) -> None:
         self._engine = engine
         self._callables: dict[FunctionHash, Callable[..., Any]] = {}
+        self._targets: dict[int, Callable[..., Any]] = {}
+        self._instance: Any = None
         self._seconds: dict[int, float] = {}
 
     def is_slow(self, template_id: int, threshold_s: float) -> bool:
@@ -62,7 +67,7 @@ class TaskRunner:
         task_id = TaskId(task.task_id)
         started_at = time.time()
         try:
-            target = self._callable(function)
+            target = self._targets.get(template.template_id) or self._target(template, function)
             if task.args:
                 values = self._engine.load_values(list(zip(task.dependencies, task.values, strict=True)))
                 args, kwargs = deserialize_arguments(task.args, values)
@@ -74,6 +79,11 @@ class TaskRunner:
             sealed = self._seal(task_id, template, result)
         except KeyboardInterrupt:
             raise
+        except SystemExit as error:
+            if self._instance is not None:
+                raise  # an actor may end its process
+            end_output(task_id)
+            return Outcome(self._failed(task_id, template, started_at, error))
         except BaseException as error:
             end_output(task_id)
             return Outcome(self._failed(task_id, template, started_at, error))
@@ -81,6 +91,21 @@ class TaskRunner:
         finished_at = time.time()
         self._seconds[task.template_id] = finished_at - started_at
         return Outcome(TaskFinished(task_id, started_at, finished_at, sealed), result)
+
+    def _target(self, template: TaskTemplate, function: Function) -> Callable[..., Any]:
+        """What tasks of the template call: a function, the class of an actor, or a method of the actor that we are."""
+        if template.method:
+            target: Callable[..., Any] = getattr(self._instance, template.method)
+        elif template.actor is not None:
+            target = functools.partial(self._create, self._callable(function))
+        else:
+            target = self._callable(function)
+        self._targets[template.template_id] = target
+        return target
+
+    def _create(self, actor_class: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        Role.is_actor = True
+        self._instance = actor_class(*args, **kwargs)
 
     def _callable(self, function: Function) -> Callable[..., Any]:
         known = self._callables.get(function.function_hash)
@@ -120,9 +145,22 @@ class TaskRunner:
             text = f"{error.traceback_text.rstrip()}\n\nreached {template.name} through cellray.get()\n"
         else:
             text = remote_traceback(error)
+        if template.actor is not None:
+            return _not_created(task_id, template.actor, started_at, finished_at, error, text)
         data = serialize_exception(error, template.name, task_id.hex(), text)
         summary = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
         return TaskFailed(task_id, started_at, finished_at, ObjectValue(ValueKind.ERROR, data), summary)
+
+
+def _not_created(
+    task_id: TaskId, options: ActorOptions, started_at: float, finished_at: float, error: BaseException, text: str
+) -> TaskFailed:
+    """What an actor's calls get whose constructor raised: not the exception itself, which is none of theirs."""
+    story = f"The actor of class {options.class_name} is dead: its constructor raised:\n{text.rstrip()}"
+    fields = {"actor_id": task_id.hex(), "class_name": options.class_name}
+    summary = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
+    value = encode_failure(Failure("actor_died", story, fields))
+    return TaskFailed(task_id, started_at, finished_at, value, summary)
 
 
 NONE_VALUE = ObjectValue(ValueKind.INLINE, serialize(None).to_bytes())

@@ -10,14 +10,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from cellray.client.channel import Channel
 from cellray.errors import SessionLostError
-from cellray.ids import ClientId, FunctionHash, TaskId, TemplateId
+from cellray.ids import ActorId, ClientId, FunctionHash, TaskId, TemplateId
 from cellray.model.command import InterruptTask, ReturnTasks, TasksAssigned
-from cellray.model.fact import TaskCancelled, TasksReturned
+from cellray.model.fact import ActorExited, TaskCancelled, TasksReturned
 from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
+from cellray.worker.actor_exit import ActorExit
 from cellray.worker.execute import ExecutionEngine, Outcome, TaskRunner
 from cellray.worker.output import OutputBudget, TaskStream
 
@@ -53,6 +54,7 @@ class Worker:
         self._queue: deque[TaskAssignment] = deque()
         self._templates: dict[TemplateId, TaskTemplate] = {}
         self._functions: dict[FunctionHash, Function] = {}
+        self._actor_id = ActorId(TaskId(b""))
         self._running: TaskId | None = None
         self._interrupt: TaskId | None = None
         # Tasks that were to be interrupted when they were neither queued nor running: about to begin, or at their end.
@@ -106,6 +108,9 @@ class Worker:
                 self._running = None
         except KeyboardInterrupt:
             self._running = None
+        except SystemExit as leaving:
+            self._running = None
+            self._leave(task_id, template, leaving)
         self._interrupt = None
         if self._missed and not self._queue:
             self._missed.clear()
@@ -115,11 +120,23 @@ class Worker:
         self._engine.end_task()
         self._engine.channel.add(outcome.fact)
 
+    def _leave(self, task_id: TaskId, template: TaskTemplate, leaving: SystemExit) -> NoReturn:
+        """An actor ends its own process: with `exit_actor` for good, with `sys.exit` as if it had crashed."""
+        self._end_output(task_id)
+        self._engine.end_task()
+        if isinstance(leaving, ActorExit):
+            self._engine.channel.add(ActorExited(self._actor_id, time.time()))
+        self._engine.channel.flush()
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        os._exit(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+
     # -- what the node says, on whichever thread reads
 
     def _on_assigned(self, command: TasksAssigned) -> None:
         for function in command.functions:
             self._functions[function.function_hash] = function
+        if command.templates and command.templates[0].actor is not None:
+            self._actor_id = ActorId(TaskId(command.tasks[0].task_id))
         for template in command.templates:
             self._templates[template.template_id] = template
         self._queue.extend(command.tasks)

@@ -15,6 +15,7 @@ from cellray.config import Config
 from cellray.core import NodeScheduler
 from cellray.core.invariants import check
 from cellray.ids import (
+    ActorId,
     ClientId,
     FunctionHash,
     JobId,
@@ -30,7 +31,8 @@ from cellray.ids import (
 )
 from cellray.model import command as c
 from cellray.model import fact as f
-from cellray.model.object import ObjectValue, ValueKind, decode_failure
+from cellray.model.actor import ActorOptions
+from cellray.model.object import Failure, ObjectValue, ValueKind, decode_failure, encode_failure
 from cellray.model.task import Function, TaskSpec, TaskTemplate, make_resources, make_template
 
 TASK = re.compile(r"(?P<name>\w+):(?P<template>\w+)(\((?P<deps>[^)]*)\))?(\{(?P<contained>[^}]*)\})?$")
@@ -160,6 +162,52 @@ class Interpreter:
         function = Function(content, words[0], "m", "", b"")
         return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
 
+    def _on_defines_actor(self, name: str, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
+        """`d defines-actor C CPU=1 restarts=1 name=x detached=1`: a class; its creations are submitted as `a:C`."""
+        options = dict(word.split("=") for word in words[1:])
+        content = FunctionHash(words[0].encode().ljust(16, b"-"))
+        actor = ActorOptions(
+            words[0],
+            name=options.pop("name", ""),
+            namespace="ns",
+            max_restarts=int(options.pop("restarts", "0")),
+            detached=bool(options.pop("detached", "")),
+        )
+        demand = make_resources({key: float(amount) for key, amount in options.items()})
+        template = make_template(content, f"{words[0]}.__init__", demand, max_retries=0, actor=actor)
+        self.templates[words[0]] = template
+        function = Function(content, words[0], "m", "", b"")
+        return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
+
+    def _on_defines_method(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d defines-method C m retries=1`: its calls are submitted as `x:m(b.0){a.0}`, `a.0` being the actor."""
+        retries = int(words[2].removeprefix("retries=")) if len(words) > 2 else 0
+        content = self.templates[words[0]].function_hash
+        template = make_template(content, f"{words[0]}.{words[1]}", (), max_retries=retries, method=words[1])
+        self.templates[words[1]] = template
+        return self.clients[name], f.TemplateRegistered(template, self.at)
+
+    def _on_asks(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d asks x`: who has this name; `d asks x for=a`: its next task `a` is to have it (`again`: it has been)."""
+        candidate = None
+        if words[2:] == ["again"]:
+            candidate = ActorId(self.tasks[words[1][4:]])
+        elif len(words) > 1:
+            parent = self.roots[name]
+            task_id = child_task_id(children_prefix(parent), self.indices.get(parent, 0))
+            self.tasks[words[1][4:]], self.names[task_id] = task_id, words[1][4:]
+            candidate = ActorId(task_id)
+        return self.clients[name], f.ActorNameRequested(0, words[0], "ns", candidate)
+
+    def _on_kills(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d kills a`, `d kills a restart`."""
+        actor = ActorId(self.tasks[words[0]])
+        return self.clients[name], f.ActorKillRequested(actor, self.at, "restart" not in words)
+
+    def _on_exits(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`w1 exits a`: the actor called exit_actor()."""
+        return self.clients[name], f.ActorExited(ActorId(self.tasks[words[0]]), self.at)
+
     def _on_submits(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
         """`d submits a:f b:f(a.0){c.0}`: b depends on a's return and carries c's. `w1 submits under=a x:f`."""
         parent = self.roots.get(name)
@@ -197,8 +245,10 @@ class Interpreter:
         return self.clients[name], [f.TaskFinished(self.tasks[t], began, self.at, tuple(values)) for t in tasks]
 
     def _on_raises(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
-        """`w1 raises a "ValueError: bad"`."""
+        """`w1 raises a "ValueError: bad"`; with `died` at the end it is an actor's constructor that raises."""
         value = ObjectValue(ValueKind.ERROR, words[1].encode())
+        if words[2:] == ["died"]:
+            value = encode_failure(Failure("actor_died", f"its constructor raised {words[1]}"))
         return self.clients[name], f.TaskFailed(self.tasks[words[0]], self.at - 0.001, self.at, value, words[1])
 
     def _on_drops(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
@@ -307,7 +357,11 @@ class Interpreter:
             case c.Warn(message):
                 return f"warning: {self._plain(message)}"
             case c.Exit(reason):
-                return f"exit: {reason}"
+                return f"exit: {self._plain(reason)}"
+            case c.ActorNamed(_, object_id, template):
+                if object_id is None:
+                    return "the name is free"
+                return f"the name has {self._name(object_id)} of {template.name if template is not None else '?'}"
 
     def _fact(self, fact: f.LoggedFact) -> str:
         name = type(fact).__name__
@@ -322,6 +376,10 @@ class Interpreter:
                 return f"{name} {self._name(task_id)}: {reason}"
             case f.TaskStarted(task_id, worker, at):
                 return f"{name} {self._name(task_id)} on {self._client(worker)} at {at:g}"
+            case f.ActorStarted(actor, worker, _, restarts):
+                return f"{name} {self._name(actor)} on {self._client(worker)}, restarts {restarts}"
+            case f.ActorDied(actor, _, reason, will_restart):
+                return f"{name} {self._name(actor)}: {self._plain(reason)}" + (" (restarts)" if will_restart else "")
             case f.ObjectsFreed(object_ids):
                 return f"{name} {', '.join(map(self._name, object_ids))}"
             case f.ObjectRestored(object_id):

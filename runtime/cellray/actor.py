@@ -1,0 +1,6 @@
+"""Actors, where Ray has them: `from cellray.actor import exit_actor`."""
+
+from cellray.api.actor import ActorClass, ActorHandle, ActorMethod
+from cellray.worker.actor_exit import exit_actor
+
+__all__ = ["ActorClass", "ActorHandle", "ActorMethod", "exit_actor"]

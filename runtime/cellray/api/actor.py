@@ -1,0 +1,235 @@
+"""Remote classes, and handles of the actors made of them."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from cellray import provenance
+from cellray.api.actor_options import check_actor_options, resolve_actor_options
+from cellray.api.method_options import ACTOR_METHOD_MARK, check_method_options, method_table, resolve_method_options
+from cellray.api.object_ref import ObjectRef
+from cellray.api.session import started_engine
+from cellray.ids import FunctionHash
+from cellray.model.actor import ActorOptions
+from cellray.ports import Created
+
+
+class ActorClass:
+    """A class whose instances are actors: each lives in a process of its own and runs its calls one after another.
+
+    `C.remote(...)` returns at once with a handle. Made by `@cellray.remote`.
+    """
+
+    def __init__(self, actor_class: type, options: Mapping[str, Any]) -> None:
+        check_actor_options(options)
+        _refuse_async(actor_class)
+        self._class = actor_class
+        self._options = dict(options)
+        self._methods = method_table(actor_class)
+        self.__name__ = actor_class.__name__
+        self.__qualname__ = actor_class.__qualname__
+        self.__module__ = actor_class.__module__
+        self.__doc__ = actor_class.__doc__
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise TypeError(
+            f"Actors cannot be instantiated directly. Instead of '{self.__name__}()', use '{self.__name__}.remote()'."
+        )
+
+    def __mro_entries__(self, _bases: tuple[Any, ...]) -> tuple[type, ...]:
+        # `class B(A)` with a remote A inherits from the class itself; B is remote if it is decorated too.
+        return (self._class,)
+
+    def options(self, **options: Any) -> ActorClass:
+        """The same class with other options; see `cellray.remote`."""
+        check_actor_options(options)
+        return ActorClass(self._class, {**self._options, **options})
+
+    def remote(self, *args: Any, **kwargs: Any) -> ActorHandle:
+        """Create an actor; its constructor runs in its own process, and calls wait for it.
+
+        The actor ends when its last handle goes, unless `lifetime="detached"`. Raises TypeError when the constructor
+        does not take these arguments, ValueError when the name is taken, SerializationError, naming the argument, when
+        one cannot be pickled.
+        """
+        engine = started_engine()
+        _check_arguments(self._class, args, kwargs)
+        options = resolve_actor_options(self._options, self._class, self._methods, provenance.current_cell())
+        created = engine.actors.create(self._class, options, args, kwargs)
+        handle = ActorHandle(ObjectRef(created.object_id, engine), created.class_hash, created.options)
+        actor = created.options
+        if not created.is_new and not self._options.get("get_if_exists"):
+            raise ValueError(
+                f"The name {actor.name} (namespace={actor.namespace or None}) is already taken. Please use a different "
+                f"name or get the existing actor using cellray.get_actor('{actor.name}')"
+            )
+        return handle
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ActorClass, (self._class, self._options)
+
+    def __repr__(self) -> str:
+        return f"ActorClass({self.__name__})"
+
+
+class ActorHandle:
+    """An actor: `handle.method.remote(...)` calls it. Can be passed to tasks and actors and stored in objects.
+
+    As long as one exists anywhere, the actor lives.
+    """
+
+    def __init__(self, ref: ObjectRef, class_hash: FunctionHash, options: ActorOptions) -> None:
+        self._cellray_ref = ref
+        self._cellray_class_hash = class_hash
+        self._cellray_options = options
+        self._cellray_methods = frozenset([method.name for method in options.methods])
+        self._cellray_prepared: dict[Any, Any] = {}
+
+    def __getattr__(self, name: str) -> ActorMethod:
+        if name.startswith("_cellray") or "_cellray_options" not in self.__dict__:
+            raise AttributeError(name)  # half made, by copy or pickle
+        if name in self._cellray_methods:
+            return ActorMethod(self, name, {})  # not kept: it would keep the handle, and so the actor
+        options = self._cellray_options
+        near = difflib.get_close_matches(name, self._cellray_methods, 3)
+        hint = f"; did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
+        raise AttributeError(f"actors of class {options.class_name} have no method {name!r}{hint}")
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._cellray_methods)
+
+    def __hash__(self) -> int:
+        return hash(self._cellray_ref)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ActorHandle) and other._cellray_ref == self._cellray_ref
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ActorHandle, (self._cellray_ref, self._cellray_class_hash, self._cellray_options)
+
+    def __repr__(self) -> str:
+        return f"Actor({self._cellray_options.class_name}, {self._cellray_ref.task_id().hex()})"
+
+    def _cellray_call(self, name: str, options: Mapping[str, Any], args: Any, kwargs: Any) -> Any:
+        engine = started_engine()
+        ref = self._cellray_ref
+        if not ref.belongs_to(engine):
+            raise ref.lost()
+        key = (name, provenance.epoch(), *options.items())
+        prepared = self._cellray_prepared.get(key)
+        if prepared is None:
+            resolved = resolve_method_options(self._cellray_options, name, options, provenance.current_cell())
+            prepared = engine.actors.prepare_method(self._cellray_class_hash, resolved)
+            self._cellray_prepared[key] = prepared
+        ids = engine.actors.call(prepared, ref._id, args, kwargs)
+        if len(ids) == 1:
+            return ObjectRef(ids[0], engine)
+        return [ObjectRef(obj, engine) for obj in ids] or None
+
+
+class ActorMethod:
+    """A method of an actor. `handle.method.remote(...)` returns at once with an ObjectRef."""
+
+    def __init__(self, handle: ActorHandle, name: str, options: Mapping[str, Any]) -> None:
+        self._handle = handle
+        self._name = name
+        self._options = dict(options)
+
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise TypeError(
+            f"Actor methods cannot be called directly. Instead of running 'object.{self._name}()', try "
+            f"'object.{self._name}.remote()'."
+        )
+
+    def options(self, **options: Any) -> ActorMethod:
+        """The same method with other options: `num_returns`, `name`, `max_task_retries`, `retry_exceptions`."""
+        check_method_options(options)
+        return ActorMethod(self._handle, self._name, {**self._options, **options})
+
+    def remote(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the method; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1.
+
+        Calls of one process run in the order in which they were made, also when an argument of an earlier one comes
+        late. Raises SerializationError, naming the argument, when one cannot be pickled.
+        """
+        return self._handle._cellray_call(self._name, self._options, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"ActorMethod({self._handle._cellray_options.class_name}.{self._name})"
+
+
+def method(*args: Any, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Options of an actor's method, in its class: `num_returns`, `max_task_retries`, `retry_exceptions`.
+
+    @cellray.remote
+    class Splitter:
+        @cellray.method(num_returns=2)
+        def halves(self, items):
+            return items[::2], items[1::2]
+    """
+    if args or not options:
+        raise TypeError("@method is applied with keyword options, such as '@cellray.method(num_returns=2)'.")
+    check_method_options(options)
+
+    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(function, ACTOR_METHOD_MARK, dict(options))
+        return function
+
+    return mark
+
+
+def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
+    """The handle of a named actor, of this driver's job unless `namespace` says which.
+
+    Raises ValueError when there is none of this name.
+    """
+    if not isinstance(name, str) or not name:
+        raise ValueError("Please supply a non-empty value to get_actor")
+    engine = started_engine()
+    found: Created | None = engine.actors.find(name, namespace or "")
+    if found is None:
+        raise ValueError(
+            f"Failed to look up actor with name '{name}'. This could be because 1. You are trying to look up a named "
+            "actor you didn't create. 2. The named actor died. 3. You did not use a namespace matching the namespace "
+            "of the actor."
+        )
+    return ActorHandle(ObjectRef(found.object_id, engine), found.class_hash, found.options)
+
+
+def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
+    """End an actor at once, with its process; calls under way and later ones raise ActorDiedError.
+
+    With `no_restart=False` its process is killed as by a crash, and `max_restarts` decides.
+    """
+    if not isinstance(actor, ActorHandle):
+        raise ValueError(
+            f"cellray.kill() only supported for actors. For tasks, try cellray.cancel(). Got: {type(actor)}."
+        )
+    ref = actor._cellray_ref
+    engine = started_engine()
+    if not ref.belongs_to(engine):
+        raise ref.lost()
+    engine.actors.kill(ref._id, no_restart=no_restart)
+
+
+def _refuse_async(actor_class: type) -> None:
+    for name, each in inspect.getmembers(actor_class, inspect.isfunction):
+        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
+            raise NotImplementedError(
+                f"{actor_class.__name__}.{name} is 'async def': async actors are not in this version of Cellray yet. "
+                "Make it an ordinary method and use asyncio.run() inside."
+            )
+
+
+def _check_arguments(actor_class: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    try:
+        signature = inspect.signature(actor_class)
+    except (TypeError, ValueError):
+        return  # a builtin's constructor tells nobody what it takes
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{actor_class.__name__}.remote(): {error}") from None

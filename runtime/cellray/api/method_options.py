@@ -1,0 +1,62 @@
+"""Options of an actor's methods, as the class, the actor and the call have them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from cellray.model.actor import ActorOptions, MethodOptions
+from cellray.model.task import Cell
+from cellray.ports import SubmitOptions
+
+ACTOR_METHOD_MARK = "__cellray_method__"
+METHOD_OPTIONS = ("num_returns", "name", "max_task_retries", "retry_exceptions")
+
+
+def check_method_options(options: Mapping[str, Any]) -> None:
+    """Raise ValueError or TypeError that names the option and what is wrong with it."""
+    for name, value in options.items():
+        if name not in METHOD_OPTIONS:
+            raise ValueError(
+                f"unknown option {name!r} of an actor's method. The options are {', '.join(METHOD_OPTIONS)}."
+            )
+        if name == "num_returns" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise ValueError(f"num_returns={value!r}: give a whole number of at least 0")
+        if name == "max_task_retries" and (isinstance(value, bool) or not isinstance(value, int) or value < -1):
+            raise ValueError(f"max_task_retries={value!r}: give a whole number, or -1 to retry without end")
+        if name == "retry_exceptions" and not isinstance(value, bool):
+            raise TypeError(f"retry_exceptions={value!r}: give True or False")
+        if name == "name" and value is not None and not isinstance(value, str):
+            raise TypeError(f"name={value!r}: give a string")
+
+
+def method_table(actor_class: type) -> tuple[MethodOptions, ...]:
+    """The methods of a class, inherited ones included, that its actors can be called by."""
+    table: list[MethodOptions] = []
+    for name, each in inspect.getmembers(
+        actor_class, lambda value: inspect.isfunction(value) or inspect.ismethod(value)
+    ):
+        if name in ("__init__", "__new__", "__init_subclass__", "__class_getitem__"):
+            continue
+        marked = dict(getattr(each, ACTOR_METHOD_MARK, {}))
+        marked.pop("name", None)
+        table.append(MethodOptions(name, **marked))
+    return tuple(table)
+
+
+def resolve_method_options(
+    actor: ActorOptions, name: str, options: Mapping[str, Any], cell: Cell | None
+) -> SubmitOptions:
+    """Those of the call over those of the class over those of the actor."""
+    method = next(method for method in actor.methods if method.name == name)
+    retries = options.get("max_task_retries", method.max_task_retries)
+    return SubmitOptions(
+        name=options.get("name") or f"{actor.class_name}.{name}",
+        resources=(),
+        num_returns=options.get("num_returns", method.num_returns),
+        max_retries=actor.max_task_retries if retries is None else retries,
+        retry_exceptions=options.get("retry_exceptions", method.retry_exceptions),
+        cell=cell,
+        method=name,
+    )

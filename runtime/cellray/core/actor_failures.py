@@ -1,0 +1,94 @@
+"""Why calls of an actor fail: for each way to die the value that its calls get, and one line for the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellray.core import failures
+from cellray.ids import ActorId
+from cellray.model.actor import ActorOptions
+from cellray.model.object import Failure, ObjectValue, ValueKind, decode_failure, encode_failure
+
+if TYPE_CHECKING:
+    from cellray.core.actor_record import Actor
+    from cellray.core.tasks import Task
+    from cellray.model.fact import WorkerExited
+
+Death = tuple[ObjectValue, str]
+"""What calls of the dead actor get, and the reason in one line."""
+
+AGAIN = "Create the actor again to go on."
+
+
+def name_taken(options: ActorOptions) -> ObjectValue:
+    """The value of an actor's object whose name was not reserved for it: a bug of ours, the API asks first."""
+    return failures.internal(f"The actor name {options.name!r} was used without having been taken.")
+
+
+def unknown(call: str, actor_id: ActorId) -> ObjectValue:
+    """A call of an actor that this node does not know, or knows no more."""
+    text = f"{call}: its actor is not on this node. Its last handle went, or it is of an earlier session. {AGAIN}"
+    return encode_failure(Failure("actor_died", text, {"actor_id": actor_id.hex()}))
+
+
+def not_created(options: ActorOptions, creation: Task, error: ObjectValue) -> Death:
+    """The constructor raised (the worker says it all), was cancelled, or could not be called."""
+    if error.kind == ValueKind.FAILURE:
+        failure = decode_failure(error.data)
+        if failure.kind == "actor_died":
+            return error, "its constructor raised"
+        reason = "its creation was cancelled" if failure.kind == "cancelled" else failure.message.split("\n", 1)[0]
+        return _died(options, ActorId(creation.task_id), f"it was not created: {failure.message}"), reason
+    reason = "an argument of its constructor failed"
+    return _died(options, ActorId(creation.task_id), f"{reason}; `get` that argument to see why. {AGAIN}"), reason
+
+
+def killed(options: ActorOptions, actor_id: ActorId) -> Death:
+    """`kill(actor)`."""
+    reason = "it was killed by cellray.kill()"
+    return _died(options, actor_id, f"{reason}. {AGAIN}"), reason
+
+
+def exited(options: ActorOptions, actor_id: ActorId) -> Death:
+    """`exit_actor()`."""
+    reason = "it ended itself with exit_actor()"
+    return _died(options, actor_id, f"{reason}. {AGAIN}"), reason
+
+
+def driver_left(options: ActorOptions, actor_id: ActorId) -> Death:
+    """The driver that created it disconnected."""
+    reason = "the driver that created it has left"
+    return _died(options, actor_id, f"{reason}. Actors that are to stay are created with lifetime='detached'."), reason
+
+
+def out_of_scope(options: ActorOptions, actor_id: ActorId) -> Death:
+    """Nobody is left to see this but readers of the log."""
+    reason = "its last handle went"
+    return _died(options, actor_id, f"{reason}. Keep a handle, or create it with lifetime='detached'."), reason
+
+
+def crashed(actor: Actor, pid: int, fact: WorkerExited) -> Death:
+    """Its process died, and no restarts are left."""
+    reason = f"its process {pid} {failures.death(fact)}"
+    text = reason + (f", after {actor.restarts} restart(s)." if actor.restarts else ".")
+    if fact.output_tail:
+        text += "\nThe last lines of its output:\n" + fact.output_tail.rstrip()
+    text += "\nTo have it restarted, create it with max_restarts=...; calls are tried again with max_task_retries=...."
+    return _died(actor.options, actor.actor_id, text, pid=str(pid), signal=str(fact.signal)), reason
+
+
+def unavailable(options: ActorOptions, call: Task, death: str) -> ObjectValue:
+    """The process died with this call, and the actor restarts."""
+    text = (
+        f"{call.template.spec.name}: {death} while it had this call, which may have run. The actor restarts and takes "
+        "new calls. To have calls tried again, create it with max_task_retries=...."
+    )
+    return encode_failure(Failure("actor_unavailable", text, {"class_name": options.class_name}))
+
+
+def _died(options: ActorOptions, actor_id: ActorId, why: str, **fields: str) -> ObjectValue:
+    name = f" {options.name!r}" if options.name else ""
+    text = f"The actor{name} of class {options.class_name} is dead: {why}"
+    return encode_failure(
+        Failure("actor_died", text, {"actor_id": actor_id.hex(), "class_name": options.class_name, **fields})
+    )

@@ -1,0 +1,237 @@
+"""The actors of one node: made, called in order, restarted, ended.
+
+Each has a worker of its own from its creation on. Its calls are sent to it as soon as nothing before them in their
+caller's order waits; what was sent and not answered when the process dies may have run, so that it is tried again only
+if the call allows that (`max_task_retries`), as in Ray. Calls that were not sent wait for the restart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellray.core import actor_failures, failures
+from cellray.core.actor_names import ActorNames
+from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING, Actor
+from cellray.core.call_queue import CallQueue
+from cellray.core.objects import ObjectTable
+from cellray.core.outbox import Outbox
+from cellray.core.tasks import Job, Task
+from cellray.core.transitions import FINISHED
+from cellray.core.workers import Worker, WorkerTable
+from cellray.ids import ActorId, ObjectId
+from cellray.model import fact as f
+from cellray.model.actor import actor_of_call
+from cellray.model.command import Exit
+from cellray.model.object import ObjectValue
+
+if TYPE_CHECKING:
+    from cellray.core.clients import Client
+    from cellray.core.dispatcher import Dispatcher
+    from cellray.core.task_table import TaskTable
+
+
+class Actors:
+    """All actors that somebody refers to. `known` is empty in most sessions, and then nothing here costs anything."""
+
+    def __init__(self, tasks: TaskTable, objects: ObjectTable, workers: WorkerTable, outbox: Outbox) -> None:
+        self.known: dict[ActorId, Actor] = {}
+        self.names = ActorNames(objects, outbox)
+        self.calls = CallQueue(self.known)
+        self._by_object: dict[ObjectId, Actor] = {}
+        self._failed: list[tuple[Actor, Task, ObjectValue]] = []
+        self._tasks = tasks
+        self._objects = objects
+        self._workers = workers
+        self._outbox = outbox
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `run` has something to do."""
+        return bool(self._failed or self.calls.changed)
+
+    def submitted(self, task: Task, client: Client) -> ObjectValue | None:
+        """A creation or a call was submitted; why it fails at once, or None."""
+        options = task.template.spec.actor
+        if options is None:
+            return self._call_submitted(task)
+        actor = Actor(task, options)
+        if options.name and not self.names.take(actor, client):
+            return actor_failures.name_taken(options)
+        self.known[actor.actor_id] = self._by_object[actor.object_id] = actor
+        return None
+
+    def attached(self, task: Task) -> None:
+        """A creation keeps its arguments alive: so does its actor, if it may need them again."""
+        actor = self.known.get(ActorId(task.task_id))
+        if actor is None or task.state >= FINISHED:
+            return
+        keep: tuple[ObjectId, ...] = (actor.object_id,) if actor.options.detached else ()
+        if actor.options.max_restarts:
+            keep += task.spec.dependencies + task.spec.contained
+        actor.kept = self._objects.pin(keep)
+
+    def ended_badly(self, task: Task, error: ObjectValue) -> None:
+        """A creation or a call failed or was cancelled."""
+        if task.template.spec.method:
+            actor = self.known.get(actor_of_call(task.spec.contained))
+            if actor is not None:
+                self.calls.changed[actor] = None
+        elif (actor := self.known.get(ActorId(task.task_id))) is not None:
+            self._failed.append((actor, task, error))
+
+    def begin(self, task: Task, worker: Worker) -> None:
+        """An idle worker is to run the creation: from now on it is the actor's."""
+        actor = self.known[ActorId(task.task_id)]
+        actor.worker = worker
+        self._workers.dedicate(worker, actor)
+
+    def run(self, dispatcher: Dispatcher, at: float) -> None:
+        """What follows from this `handle` for actors: some are alive now, some are over, calls go out."""
+        for worker in dispatcher.emptied:
+            actor = worker.actor
+            if actor is not None and actor.state in (PENDING, RESTARTING) and actor.creation.state == FINISHED:
+                actor.move(ALIVE)
+                self._outbox.facts.append(f.ActorStarted(actor.actor_id, worker.client_id, at, actor.restarts))
+                self.calls.changed[actor] = None
+        failed, self._failed = self._failed, []
+        for actor, task, error in failed:
+            if actor.state != DEAD:
+                self._die(actor, *actor_failures.not_created(actor.options, task, error), at)
+        for object_id in [object_id for object_id in self._outbox.freed if object_id in self._by_object]:
+            self._leave_scope(self._by_object[object_id], at)
+        changed, self.calls.changed = self.calls.changed, {}
+        for actor in changed:
+            if actor.takes_calls and (ready := self.calls.take_all(actor, lambda task: dispatcher.may_go(task, at))):
+                assert actor.worker is not None
+                if not actor.worker.queue:
+                    actor.worker.head_since, actor.worker.head_reported = at, False
+                actor.worker.queue.extend(ready)
+                dispatcher.assign(actor.worker, ready, at)
+
+    def kill(self, fact: f.ActorKillRequested, at: float) -> None:
+        """Somebody asks to end an actor; without `no_restart` its process only, as if it had crashed."""
+        actor = self.known.get(fact.actor_id)
+        if actor is None or actor.state == DEAD:
+            return
+        if fact.no_restart:
+            self._die(actor, *actor_failures.killed(actor.options, actor.actor_id), at, by_force=True)
+        elif actor.worker is not None:
+            self._end_worker(actor.worker, "cellray.kill() of its actor", by_force=True)
+
+    def exited(self, fact: f.ActorExited, at: float) -> None:
+        """An actor's process said that it ends itself."""
+        actor = self.known.get(fact.actor_id)
+        if actor is not None and actor.state != DEAD:
+            self._die(actor, *actor_failures.exited(actor.options, actor.actor_id), at, by_force=False)
+
+    def end_job(self, job: Job, at: float) -> None:
+        """A driver has left: its actors end, but for detached ones."""
+        for actor in list(self.known.values()):
+            if actor.creation.job is job and not actor.options.detached and actor.state != DEAD:
+                self._die(actor, *actor_failures.driver_left(actor.options, actor.actor_id), at)
+
+    def worker_left(self, worker: Worker, left: list[Task], fact: f.WorkerExited, at: float) -> None:
+        """An actor's process is gone, and had `left` to do."""
+        actor = worker.actor
+        assert actor is not None, "only a dedicated worker is an actor's"
+        actor.worker = None
+        death = f"its process {worker.pid} {failures.death(fact)}"
+        if actor.state == DEAD:
+            return
+        if actor.state == ALIVE and actor.may_restart:
+            self._outbox.facts.append(f.ActorDied(actor.actor_id, at, death, will_restart=True))
+            self._settle_calls(actor, left, death, at)
+            actor.restarts += 1
+            actor.move(RESTARTING)
+            self._create_again(actor, death, at)
+        elif actor.may_restart and actor.creation in left and actor.creation.cancel is None:
+            actor.restarts += 1
+            self._tasks.retry(actor.creation, death, at)
+            actor.creation.orphans += self._objects.hand_over(worker)
+        else:
+            self._die(actor, *actor_failures.crashed(actor, worker.pid, fact), at, left)
+
+    def _call_submitted(self, task: Task) -> ObjectValue | None:
+        actor_id = actor_of_call(task.spec.contained)
+        actor = self.known.get(actor_id)
+        if actor is None:
+            return actor_failures.unknown(task.template.spec.name, actor_id)
+        if actor.state == DEAD:
+            return actor.death
+        self.calls.enroll(task, actor)
+        return None
+
+    def _settle_calls(self, actor: Actor, left: list[Task], death: str, at: float) -> None:
+        """Calls that were with the process fail, or take their places again at the head of their lanes."""
+        again: list[Task] = []
+        for task in left:
+            if task.cancel is not None:
+                self._tasks.cancel(task, task.cancel.reason, at)
+            elif task.template.may_retry(task.attempt):
+                again.append(task)
+            else:
+                error = actor_failures.unavailable(actor.options, task, death)
+                self._tasks.fail(task, error, death, at)
+        for task in reversed(again):
+            self._tasks.retry(task, death, at)
+
+    def _create_again(self, actor: Actor, reason: str, at: float) -> None:
+        before = actor.creation
+        again = Task(
+            before.task_id, before.spec, before.template, before.owner_id, before.job, None, before.order, at, ()
+        )
+        again.attempt = actor.restarts
+        actor.creation = again
+        self._tasks.run_again(again, actor.object_id, reason, at)
+
+    def _leave_scope(self, actor: Actor, at: float) -> None:
+        """Nobody refers to the actor any more."""
+        if actor.state != DEAD:
+            self._die(actor, *actor_failures.out_of_scope(actor.options, actor.actor_id), at)
+        del self.known[actor.actor_id]
+        del self._by_object[actor.object_id]
+
+    def _die(
+        self,
+        actor: Actor,
+        death: ObjectValue,
+        reason: str,
+        at: float,
+        left: list[Task] | None = None,
+        *,
+        by_force: bool | None = None,
+    ) -> None:
+        """The actor is over for good: everything that waits for it fails, its name is free, its process ends.
+
+        Unless said otherwise it is killed only when it is at work, which it would not leave for a word.
+        """
+        actor.move(DEAD)
+        actor.death = death
+        self.names.free(actor)
+        self._outbox.facts.append(f.ActorDied(actor.actor_id, at, reason))
+        worker = actor.worker
+        if worker is not None:
+            left = list(worker.queue)
+            worker.queue.clear()
+            self._end_worker(worker, reason, by_force=bool(left) if by_force is None else by_force)
+        doomed = [*(left or ()), *self.calls.abandon(actor)]
+        if actor.creation.state < FINISHED and actor.creation not in doomed:
+            doomed.append(actor.creation)
+        for task in doomed:
+            if task.cancel is not None:
+                self._tasks.cancel(task, task.cancel.reason, at)
+            else:
+                self._tasks.fail(task, death, reason, at)
+        kept, actor.kept = actor.kept, ()
+        for entry in kept:
+            self._objects.unpin(entry)
+
+    def _end_worker(self, worker: Worker, reason: str, *, by_force: bool) -> None:
+        if worker.ending and not by_force:
+            return
+        if by_force:
+            self._outbox.kill(worker.client_id, reason)
+        else:
+            self._outbox.send(worker, Exit(reason))
+        worker.ending = True
+        self._workers.settle(worker)

@@ -1,0 +1,79 @@
+"""Where ready calls of actors go: not to any worker, but to the lane of their caller at their actor."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cellray.core.actor_record import Actor
+from cellray.core.ready_queue import ReadyQueue
+from cellray.core.transitions import FINISHED, READY, WAITING
+from cellray.model.actor import actor_of_call
+
+if TYPE_CHECKING:
+    from cellray.core.tasks import Task
+    from cellray.ids import ActorId
+
+
+class CallQueue(ReadyQueue):
+    """Stands in for the ready queue of all method templates. `changed` are actors whose lanes may move on."""
+
+    __slots__ = ("_known", "changed")
+
+    def __init__(self, known: dict[ActorId, Actor]) -> None:
+        super().__init__(())
+        self._known = known
+        self.changed: dict[Actor, None] = {}
+
+    def enroll(self, task: Task, actor: Actor) -> None:
+        """A call was submitted: its place is behind the calls of the same client."""
+        actor.lanes.setdefault(task.owner_id, deque()).append(task)
+
+    def push(self, task: Task) -> None:
+        """A call is ready; one that was sent before takes its place again."""
+        self.count += 1
+        actor = self._actor(task)
+        if task.attempt:
+            lane = actor.lanes.setdefault(task.owner_id, deque())
+            if task not in lane:  # else its arguments were read back
+                lane.appendleft(task)
+        self.changed[actor] = None
+
+    def push_front(self, task: Task) -> None:
+        """A call came back unbegun."""
+        self.count += 1
+        actor = self._actor(task)
+        actor.lanes.setdefault(task.owner_id, deque()).appendleft(task)
+        self.changed[actor] = None
+
+    def withdraw(self) -> None:
+        """A ready call was cancelled."""
+        self.count -= 1
+
+    def take_all(self, actor: Actor, may_go: Callable[[Task], bool]) -> list[Task]:
+        """Every call that may be sent: in each lane up to the first that waits for an argument, or must now."""
+        taken: list[Task] = []
+        for caller, lane in list(actor.lanes.items()):
+            while lane and lane[0].state != WAITING:
+                task = lane[0]
+                if task.state == READY:
+                    self.count -= 1
+                    if may_go(task):
+                        taken.append(task)
+                    elif task.state == WAITING:
+                        break
+                lane.popleft()
+            if not lane:
+                del actor.lanes[caller]
+        taken.sort(key=lambda task: task.order)  # of several callers the one that called first
+        return taken
+
+    def abandon(self, actor: Actor) -> list[Task]:
+        """All calls that were not sent, by caller; the caller of this fails them."""
+        left = [task for lane in actor.lanes.values() for task in lane if task.state < FINISHED]
+        actor.lanes.clear()
+        return left
+
+    def _actor(self, task: Task) -> Actor:
+        return self._known[actor_of_call(task.spec.contained)]

@@ -1,0 +1,115 @@
+"""Actors over one connection: creating them, calling their methods, finding them by name, ending them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cellray.errors import CellrayError
+from cellray.ids import ActorId, FunctionHash, ObjectId, TemplateId, producer_of
+from cellray.model.command import ActorNamed
+from cellray.model.fact import ActorKillRequested, ActorNameRequested
+from cellray.model.task import make_template
+from cellray.ports import Created, SubmitOptions
+
+if TYPE_CHECKING:
+    from cellray.engines.native import NativeEngine
+
+
+class PreparedMethod(NamedTuple):
+    """A method with its options, ready to be called many times."""
+
+    template_id: TemplateId
+    num_returns: int
+
+
+class NativeActors:
+    """`ports.ActorEngine` of one `NativeEngine`."""
+
+    def __init__(self, engine: NativeEngine) -> None:
+        self._engine = engine
+        self._requests = itertools.count()
+        self._answers: dict[int, ActorNamed | None] = {}
+
+    def create(
+        self, actor_class: type, options: SubmitOptions, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Created:
+        """Create an actor; one that has its name already is returned instead.
+
+        Raises SerializationError when the class or an argument cannot be pickled.
+        """
+        engine = self._engine
+        assert options.actor is not None, "the options of an actor"
+        prepared = engine.prepare(actor_class, options)
+        packed = engine.pack_arguments(actor_class, args, kwargs)
+        index, task = engine.context.take_child()
+        if options.actor.name:
+            answer = self._ask(options.actor.name, options.actor.namespace, ActorId(task))
+            if answer.object_id is not None:
+                return self._known(answer)
+        returns = engine.submit_packed(index, task, prepared.template_id, 1, packed)
+        return Created(returns[0], prepared.function_hash, options.actor, is_new=True)
+
+    def prepare_method(self, class_hash: FunctionHash, options: SubmitOptions) -> PreparedMethod:
+        """The template of a method's calls; the class is in the function table since the actor was created."""
+        template = make_template(
+            class_hash,
+            options.name,
+            options.resources,
+            num_returns=options.num_returns,
+            max_retries=options.max_retries,
+            retry_exceptions=options.retry_exceptions,
+            cell=options.cell,
+            method=options.method,
+        )
+        self._engine.register_template(template)
+        return PreparedMethod(template.template_id, options.num_returns)
+
+    def call(
+        self, prepared: PreparedMethod, actor: ObjectId, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> list[ObjectId]:
+        """Submit a call. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
+        engine = self._engine
+        payload, dependencies, contained = engine.pack_arguments(None, args, kwargs)
+        index, task = engine.context.take_child()
+        packed = (payload, dependencies, (actor, *contained))
+        return engine.submit_packed(index, task, prepared.template_id, prepared.num_returns, packed)
+
+    def find(self, name: str, namespace: str) -> Created | None:
+        """The actor of this name, if there is one; asks the node."""
+        answer = self._ask(name, namespace, None)
+        return None if answer.object_id is None else self._known(answer)
+
+    def kill(self, actor: ObjectId, *, no_restart: bool) -> None:
+        """Ask the node to end an actor."""
+        engine = self._engine
+        engine.require_open()
+        engine.channel.add(ActorKillRequested(ActorId(producer_of(actor)), engine.now(), no_restart))
+        engine.channel.flush()
+
+    def on_named(self, command: ActorNamed) -> None:
+        """The node answered."""
+        if command.request in self._answers:
+            self._answers[command.request] = command
+
+    def _known(self, answer: ActorNamed) -> Created:
+        assert answer.object_id is not None
+        if answer.template is None or answer.template.actor is None:
+            raise CellrayError("the node named an actor without its class")
+        # Not adopted: a release of an earlier handle may be on its way, and the node must hear of this one after it.
+        self._engine.retain(answer.object_id)
+        return Created(answer.object_id, answer.template.function_hash, answer.template.actor, is_new=False)
+
+    def _ask(self, name: str, namespace: str, candidate: ActorId | None) -> ActorNamed:
+        engine, answers = self._engine, self._answers
+        engine.require_open()
+        request = next(self._requests)
+        answers[request] = None
+        engine.channel.add(ActorNameRequested(request, name, namespace, candidate))
+        engine.channel.flush()
+        try:
+            engine.channel.wait_until(lambda: answers[request] is not None)
+        finally:
+            answer = answers.pop(request)
+        assert answer is not None
+        return answer

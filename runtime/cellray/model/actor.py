@@ -1,0 +1,54 @@
+"""Actors: what a class asks for when one is made of it, the states one passes through, and how calls name theirs.
+
+An actor is made by a task, its creation, and has its id. The creation's one return is the object that handles hold: as
+long as anybody holds it, passes it on or has a call under way, the actor lives. A call is a task whose template names a
+method and whose first `contained` reference is that object, so that a call keeps its actor as it keeps its arguments.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+from cellray.ids import ActorId, ObjectId, producer_of
+
+
+class ActorState(IntEnum):
+    """Where an actor is in its node's core; `core/actor_record.py` holds the legal moves."""
+
+    PENDING = 0
+    """Its constructor has not returned."""
+    ALIVE = 1
+    RESTARTING = 2
+    """Its process died; its constructor runs, or will run, once more."""
+    DEAD = 3
+
+
+class MethodOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One method of a class as `cellray.method` has it. None stands for what the actor says."""
+
+    name: str
+    num_returns: int = 1
+    max_task_retries: int | None = None
+    retry_exceptions: bool = False
+
+
+class ActorOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What makes a task template one of an actor's creation. `name` is empty for most; -1 means without end.
+
+    An empty `namespace` is that of the driver's job, as in Ray: other drivers do not find the name.
+    """
+
+    class_name: str
+    methods: tuple[MethodOptions, ...] = ()
+    name: str = ""
+    namespace: str = ""
+    max_restarts: int = 0
+    max_task_retries: int = 0
+    detached: bool = False
+
+
+def actor_of_call(contained: tuple[ObjectId, ...]) -> ActorId:
+    """The actor that a call is for, by its spec's `contained`; an empty id when there is none."""
+    return ActorId(producer_of(contained[0])) if contained else ActorId(producer_of(ObjectId(b"")))

@@ -1,0 +1,1 @@
+"""Tests of the pure cores, one file for each source file, and whole behaviours as transcripts."""

@@ -1,0 +1,77 @@
+"""Options of remote classes and methods: Ray's defaults, and a clear word about anything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cellray.api.actor_options import check_actor_options, resolve_actor_options
+from cellray.api.method_options import check_method_options, method_table, resolve_method_options
+from cellray.model.actor import ActorOptions, MethodOptions
+from cellray.model.task import make_resources
+
+
+class Plain:
+    def used(self) -> None: ...
+
+    @classmethod
+    def of_class(cls) -> None: ...
+
+    @staticmethod
+    def of_nobody() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("options", "resources"),
+    [
+        ({}, {}),
+        ({"num_cpus": 2}, {"CPU": 2}),
+        ({"num_gpus": 1}, {"CPU": 1, "GPU": 1}),
+        ({"num_gpus": 1, "num_cpus": 0}, {"GPU": 1}),
+        ({"resources": {"slot": 0.5}}, {"CPU": 1, "slot": 0.5}),
+        ({"memory": 100}, {"memory": 100}),
+    ],
+)
+def test_resources_are_held_only_when_they_are_asked_for(options: dict[str, Any], resources: dict[str, float]) -> None:
+    assert resolve_actor_options(options, Plain, (), None).resources == make_resources(resources)
+
+
+def test_methods_are_those_of_the_class() -> None:
+    assert [method.name for method in method_table(Plain)] == ["of_class", "of_nobody", "used"]
+
+
+def test_a_call_decides_before_the_method_and_the_method_before_the_actor() -> None:
+    actor = ActorOptions("C", (MethodOptions("a"), MethodOptions("b", 2, max_task_retries=5)), max_task_retries=1)
+    assert resolve_method_options(actor, "a", {}, None).max_retries == 1
+    assert resolve_method_options(actor, "b", {}, None)[2:4] == (2, 5)
+    called = resolve_method_options(actor, "b", {"max_task_retries": 0, "num_returns": 1, "name": "x"}, None)
+    assert (called.name, called.num_returns, called.max_retries, called.method) == ("x", 1, 0, "b")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_restart": 1}, "did you mean 'max_restarts'"),
+        ({"max_restarts": -2}, "or -1 for without end"),
+        ({"lifetime": "long"}, "'detached', 'non_detached' and 'None'"),
+        ({"name": ""}, "cannot be an empty string"),
+        ({"num_cpus": -1}, "at least 0"),
+        ({"num_returns": 1}, "unknown option 'num_returns' of an actor"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        check_actor_options(options)
+
+
+def test_what_is_not_there_yet_is_refused() -> None:
+    with pytest.raises(NotImplementedError, match="max_concurrency above 1"):
+        check_actor_options({"max_concurrency": 2})
+    check_actor_options({"max_concurrency": 1})
+
+
+def test_options_of_methods_are_checked_too() -> None:
+    with pytest.raises(ValueError, match="num_returns=-1"):
+        check_method_options({"num_returns": -1})
+    with pytest.raises(ValueError, match="unknown option 'num_cpus'"):
+        check_method_options({"num_cpus": 1})
