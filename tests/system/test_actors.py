@@ -14,7 +14,6 @@ from typing import Any
 
 import cellray
 import numpy as np
-import psutil
 import pytest
 from cellray import ActorHandle, Session
 from cellray.actor import exit_actor
@@ -32,6 +31,7 @@ from tests.helpers.control import StatusReader
 from tests.helpers.event_log import facts_once, of_type
 from tests.helpers.gates import Gate
 from tests.helpers.polling import eventually
+from tests.helpers.processes import has_ended
 from tests.helpers.scripts import run_script
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -99,12 +99,8 @@ def add_to(counter: ActorHandle, count: int) -> list[int]:
     return [int(value) for value in cellray.get([counter.add.remote() for _ in range(count)])]
 
 
-def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
 def wait_gone(pid: int) -> None:
-    eventually(lambda: is_gone(pid), f"process {pid} has ended")
+    eventually(lambda: has_ended(pid), f"process {pid} has ended")
 
 
 def test_an_actor_keeps_its_state_in_a_process_of_its_own() -> None:

@@ -35,10 +35,21 @@ index => {
     notebook.widgets.filter(cell => cell.model.type === 'code')[index].model.executionCount = null;
 }
 """
-KERNEL_ANSWERED = r"""
-() => [...window.jupyterapp.shell.widgets('main')]
-    .find(widget => widget.isVisible && widget.content?.model?.cells)
-    .sessionContext.session.kernel.info.then(() => true)
+# What is executed in a kernel's very first moments may be lost on its way; nobody answers it then.
+KERNEL_EXECUTES = r"""
+async () => {
+    const kernel = [...window.jupyterapp.shell.widgets('main')]
+        .find(widget => widget.isVisible && widget.content?.model?.cells).sessionContext.session.kernel;
+    await kernel.info;
+    for (let attempt = 0; attempt < 10; attempt++) {
+        const done = kernel.requestExecute({ code: 'pass', silent: true, store_history: false }).done;
+        const late = new Promise(resolve => setTimeout(() => resolve(null), 3000));
+        if (await Promise.race([done, late])) {
+            return;
+        }
+    }
+    throw new Error('the kernel executes nothing');
+}
 """
 # A cell is done when its prompt shows a number above those of earlier runs. A failing cell ends the run.
 RUN_ENDED = f"""
@@ -101,8 +112,8 @@ class Lab:
         expect(self.page.locator("#jp-main-statusbar")).to_contain_text(
             re.compile(r"\| Idle"), timeout=timeout_s * 1000
         )
-        # It says so too before the first answer has come through; a cell that is run then may stay busy for ever.
-        self.page.evaluate(KERNEL_ANSWERED)
+        # It says so too before the first answer has come through.
+        self.page.evaluate(KERNEL_EXECUTES)
 
     def run_all_cells(self, timeout_s: float = STEP_S_MAX) -> None:
         """Run the notebook from the menu, as people do; raise with the cell's error when one fails."""

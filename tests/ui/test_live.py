@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.helpers.polling import eventually
+from tests.helpers.processes import has_ended
 from tests.ui.lab import Lab
 from tests.ui.server import JupyterServer, marked
 
@@ -108,7 +109,7 @@ def test_restarting_the_kernel_ends_the_session_and_leaves_what_was_seen(lab: La
     assert before
     lab.do("kernelmenu:restart")
     lab.page.locator(".jp-Dialog .jp-mod-accept").click()
-    eventually(lambda: not any(process.is_running() for process in before), "the old session ends", 30)
+    eventually(lambda: all(has_ended(process.pid) for process in before), "the old session ends", 30)
     lab.wait_kernel_idle()
     expect(lab.graph(GRAPH)).to_contain_text("The kernel ended at")
     expect(lab.graph(GRAPH)).to_have_attribute("data-finished", "3")
