@@ -125,7 +125,8 @@ def cellray_processes(jupyter: JupyterServer) -> list[psutil.Process]:
     return [
         process
         for process in marked(jupyter.mark)
-        if re.search("cellray|redis", " ".join(process.cmdline())) and "ipykernel" not in process.cmdline()
+        # By module: the clone's folder, and so the path of any Python in it, may be called cellray too.
+        if re.search(r"cellray\.(node|engines)|redis-server", " ".join(process.cmdline()))
     ]
 
 
