@@ -32,8 +32,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A worker is given about this much work ahead, by the mean duration of the function."""
     reclaim_after_ms: float = 20.0
     """A worker whose running task takes longer than this gives its prefetched tasks back."""
-    result_flush_ms: float = 2.0
-    """A finished result waits at most this long in a worker for company."""
     tick_ms: float = 10.0
     """How often the node's core is told the time while anything is queued or running."""
     started_report_ms: float = 50.0
@@ -46,8 +44,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Result values up to this size are kept in the log; of larger ones the size."""
     log_backlog_bytes_max: int = 256 * 1024 * 1024
     """Unwritten facts held while the GCS does not answer; beyond it submissions wait."""
-    worker_start_timeout_s: float = 30.0
-    """A worker that has not connected by then is given up, with its output."""
     session_start_timeout_s: float = 30.0
     """`init` gives up after this long and says which step was the slow one."""
     gcs_connect_timeout_s: float = 3.0

@@ -23,13 +23,11 @@ SessionId = NewType("SessionId", str)
 ClientId = NewType("ClientId", int)
 """A connection to one node: a driver or a worker. Unique within the node's life, never reused."""
 
-JOB_ID_BYTES = 4
 PREFIX_BYTES = 12
 TASK_ID_BYTES = 16
 OBJECT_ID_BYTES = 20
 FUNCTION_HASH_BYTES = 16
 PUT_INDEX_BASE = 0x8000_0000
-INDEX_MAX = 0x7FFF_FFFF
 _RETURN_0 = bytes(OBJECT_ID_BYTES - TASK_ID_BYTES)
 
 

@@ -284,7 +284,7 @@ class NativeEngine:
         self.channel.flush()
         if done():
             return True
-        with self._lend_resources():
+        with _Lending(self):
             return self.channel.wait_until(done, timeout_s)
 
     def _request_foreign(self, ids: set[ObjectId]) -> None:
@@ -292,9 +292,6 @@ class NativeEngine:
         if foreign:
             self._expected.update(foreign)
             self.channel.add(ObjectsRequested(foreign))
-
-    def _lend_resources(self) -> _Lending:
-        return _Lending(self)
 
     def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
         """Ask the node to cancel a task."""

@@ -31,7 +31,6 @@ from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.worker.settings import WorkerSettings
 
 log = logging.getLogger("cellray.node")
-OWNER_ARRIVES_S = 30.0
 DRAIN_S = 2.0
 END_TIMEOUT_S = 5.0
 GC_THRESHOLDS = (50_000, 20, 100)
