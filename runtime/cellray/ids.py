@@ -8,7 +8,6 @@ index range. See design.md, part 4; the idea is the paper's (section 4.2.3: line
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from typing import NewType, cast
 
 JobId = NewType("JobId", bytes)
@@ -44,11 +43,6 @@ def children_prefix(parent: TaskId) -> bytes:
 def child_task_id(prefix: bytes, index: int) -> TaskId:
     """The id of the `index`-th task (from 0) submitted by the parent whose `children_prefix` is given."""
     return TaskId(prefix + index.to_bytes(4, "big"))
-
-
-def child_task_ids(prefix: bytes, indices: Iterable[int]) -> list[TaskId]:
-    """`child_task_id` of many at once, at a fraction of the cost of each."""
-    return cast("list[TaskId]", [prefix + index.to_bytes(4, "big") for index in indices])
 
 
 def short_task_id(task: TaskId) -> str:

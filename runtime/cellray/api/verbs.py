@@ -18,10 +18,13 @@ def get(object_refs: ObjectRef | Sequence[ObjectRef], *, timeout: float | None =
     the task raised (also an instance of TaskError), GetTimeoutError, WorkerCrashedError, TaskCancelledError,
     ObjectLostError; ValueError or TypeError when given something that is no reference.
     """
-    _check_timeout(timeout)
+    if timeout is not None:
+        _check_timeout(timeout)
     if isinstance(object_refs, ObjectRef):
-        engine = _engine_of((object_refs,))
-        return engine.get([ObjectId(object_refs.binary())], timeout)[0]
+        engine = started_engine()
+        if object_refs._engine is not engine:
+            raise object_refs.lost()
+        return engine.get([object_refs._id], timeout)[0]
     if not isinstance(object_refs, list):
         raise ValueError(
             f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef or "
@@ -70,7 +73,8 @@ def wait(
         raise TypeError("wait() expected a list of cellray.ObjectRef, got a single cellray.ObjectRef")
     if not isinstance(object_refs, list):
         raise TypeError(f"wait() expected a list of cellray.ObjectRef, got {type(object_refs)}")
-    _check_timeout(timeout)
+    if timeout is not None:
+        _check_timeout(timeout)
     for ref in object_refs:
         if not isinstance(ref, ObjectRef):
             raise TypeError(f"wait() expected a list of cellray.ObjectRef, got a list with {_shown(ref)}")
@@ -112,8 +116,8 @@ def _engine_of(refs: Sequence[ObjectRef]) -> Engine:
     return engine
 
 
-def _check_timeout(timeout: float | None) -> None:
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0):
+def _check_timeout(timeout: float) -> None:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0:
         raise ValueError(f"timeout={timeout!r}: give seconds of at least 0, or None to wait without end")
 
 

@@ -139,7 +139,9 @@ class ObjectTable:
         if entry is not None:
             if entry.owner is client:
                 entry.owner = None
-            self.unpin(entry)
+            entry.refs -= 1
+            if not entry.refs and entry.value is not None:
+                self._free(entry)
 
     def release_all(self, client: Client) -> None:
         """`client` is gone, and with it everything it held and the space it was writing to."""

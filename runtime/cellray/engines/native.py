@@ -118,7 +118,7 @@ class NativeEngine:
             on_commands=self._on_commands,
             on_closed=self._on_closed,
             before_flush=self.report_references,
-            has_more=lambda: self.references.has_events or self.views.has_events,
+            has_more=self._has_more_to_report,
             flush_ms=config.submit_flush_ms,
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
@@ -231,7 +231,7 @@ class NativeEngine:
         """Values in order; what the first failed one raised. The values of one call are all had or none."""
         known = self._known
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        missing = {obj for obj in ids if obj not in known}
+        missing = set(ids).difference(known)
         if missing and not self._wait_for(missing, len(missing), timeout_s):
             raise GetTimeoutError(
                 f"{len(missing)} of {len(ids)} objects were not ready after {timeout_s} s; their tasks go on. "
@@ -252,7 +252,7 @@ class NativeEngine:
     ) -> tuple[list[ObjectId], list[ObjectId]]:
         """Ready (at most `num_returns`) and not ready, in the order given."""
         known = self._known
-        missing = {obj for obj in ids if obj not in known}
+        missing = set(ids).difference(known)
         needed = num_returns - (len(ids) - len(missing))
         if needed > 0:
             self._wait_for(missing, needed, timeout_s)
@@ -264,8 +264,10 @@ class NativeEngine:
 
     def _wait_for(self, missing: set[ObjectId], count: int, timeout_s: float | None) -> bool:
         """Until `count` of the missing ids are known; `missing` shrinks meanwhile."""
-        self.require_open()
-        self._request_foreign(missing)
+        if self.channel.closed_reason is not None:
+            self.require_open()
+        if not missing <= self._expected:
+            self._request_foreign(missing)
         known = self._known
         enough_at = len(missing) - count
 
@@ -281,17 +283,16 @@ class NativeEngine:
             missing.difference_update([obj for obj in missing if obj in known])
             return len(missing) <= enough_at
 
-        self.channel.flush()
-        if done():
-            return True
+        if not self.is_worker:
+            return self.channel.wait_until(done, timeout_s)
         with _Lending(self):
             return self.channel.wait_until(done, timeout_s)
 
     def _request_foreign(self, ids: set[ObjectId]) -> None:
-        foreign = [obj for obj in ids if obj not in self._expected]
+        foreign = ids - self._expected
         if foreign:
-            self._expected.update(foreign)
-            self.channel.add(ObjectsRequested(foreign))
+            self._expected |= foreign
+            self.channel.add(ObjectsRequested(list(foreign)))
 
     def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
         """Ask the node to cancel a task."""
@@ -353,7 +354,9 @@ class NativeEngine:
 
     def release(self, obj: ObjectId) -> None:
         """One reference less; safe inside a garbage collection."""
-        self.references.release(obj)
+        self.references.events.append(obj)
+        if self.channel.is_cold:
+            self._nudge()
 
     def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
         """Call once the object is known, at once if it is."""
@@ -371,15 +374,25 @@ class NativeEngine:
         if self.channel.is_cold and not self._closed:
             self.channel.nudge()
 
-    def report_references(self) -> None:
-        """Put what changed in this process's references into the buffer, before whatever is added next."""
-        if not (self.references.has_events or self.views.has_events or self._reporting.locked()):
+    def _has_more_to_report(self) -> bool:
+        references = self.references
+        return bool(self.views.events) or not references.may_wait or references.have_come_to_rest()
+
+    def report_references(self, *, all_of_them: bool = True) -> None:
+        """Put what changed in this process's references into the buffer, before whatever is added next.
+
+        Unless `all_of_them` are wanted a few releases stay behind.
+        """
+        references = self.references
+        if not (self.views.events or self._reporting.locked()) and (
+            not references.events or (not all_of_them and references.may_wait)
+        ):
             return
         # One thread at a time: else another one could add its fact between our drain and our facts.
         with self._reporting:
-            if self.views.has_events:
+            if self.views.events:
                 self._report_views()
-            if not self.references.has_events:
+            if not self.references.events:
                 return
             held, released = self.references.drain()
             if held:
@@ -457,7 +470,7 @@ class NativeEngine:
 
 
 class _Lending:
-    """While a worker waits, the node lends its resources to other tasks (nested tasks would deadlock otherwise)."""
+    """While this worker waits, the node lends its resources to other tasks (nested tasks would deadlock otherwise)."""
 
     __slots__ = ("_engine",)
 
@@ -466,12 +479,10 @@ class _Lending:
 
     def __enter__(self) -> None:
         engine = self._engine
-        if engine.is_worker:
-            is_first = not engine._lending
-            engine._lending.add(self)
-            if is_first:
-                engine.channel.add(WorkerBlocked(engine.welcome.client_id, engine._clock.now()))
-                engine.channel.flush()
+        is_first = not engine._lending
+        engine._lending.add(self)
+        if is_first:
+            engine.channel.add(WorkerBlocked(engine.welcome.client_id, engine._clock.now()))
 
     def __exit__(self, *_: object) -> None:
         engine = self._engine

@@ -13,6 +13,10 @@ from collections.abc import Callable, Sequence
 
 from cellray.ids import ObjectId
 
+RELEASES_MAX = 64
+"""So many releases are told without delay. A program that waits for one result after another releases each before the
+next: told one by one they would cost the node as much as the tasks."""
+
 
 class References:
     """Counts for one connection. `on_change` is called after each append and must not block."""
@@ -20,8 +24,11 @@ class References:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._counts: dict[ObjectId, int] = {}
-        # A bare id is a release, a one-tuple a retain: one append each, in order.
-        self._events: deque[ObjectId | tuple[ObjectId]] = deque()
+        self.events: deque[ObjectId | tuple[ObjectId]] = deque()
+        """What `drain` has not seen. A bare id is a release, a one-tuple a retain: one append each, in order."""
+        self.is_due = False
+        """Whether some of it is a retain, which the node must know before what is sent next."""
+        self._looked_at = 0
         self._lock = threading.Lock()
 
     def adopt(self, objects: Sequence[ObjectId]) -> None:
@@ -33,23 +40,30 @@ class References:
 
     def retain(self, obj: ObjectId) -> None:
         """One reference or view more."""
-        self._events.append((obj,))
+        self.events.append((obj,))
+        self.is_due = True
         self._on_change()
 
     def release(self, obj: ObjectId) -> None:
         """One reference or view less."""
-        self._events.append(obj)
+        self.events.append(obj)
         self._on_change()
 
     @property
-    def has_events(self) -> bool:
-        """Whether `drain` has something to do."""
-        return bool(self._events)
+    def may_wait(self) -> bool:
+        """Whether what there is can go with a later flush: a few releases."""
+        return not self.is_due and len(self.events) < RELEASES_MAX
+
+    def have_come_to_rest(self) -> bool:
+        """Whether there is something, and as much as at the last look: no later flush may come."""
+        looked_at, self._looked_at = self._looked_at, len(self.events)
+        return self._looked_at == looked_at > 0
 
     def drain(self) -> tuple[list[ObjectId], list[ObjectId]]:
         """Ids whose count went from none to some, and from some to none, since the last drain."""
-        events, counts = self._events, self._counts
+        events, counts = self.events, self._counts
         with self._lock:
+            self.is_due = False
             before: dict[ObjectId, bool] = {}
             for _ in range(len(events)):
                 event = events.popleft()

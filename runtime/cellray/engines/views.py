@@ -38,7 +38,7 @@ class ViewCounts(References):
         """
         with self._lock:
             if obj in self._counts:
-                self._events.append((obj,))
+                self.events.append((obj,))
                 place = self._places.get(obj)
                 if place is None or place.kind == ValueKind.SHARED:
                     return False

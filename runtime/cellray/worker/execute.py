@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from cellray.errors import InternalError, TaskError
 from cellray.ids import FunctionHash, ObjectId, TaskId, return_object_id
@@ -38,12 +38,9 @@ class ExecutionEngine(Protocol):
         """A serialised value as it travels, written to the store when large."""
 
 
-class Outcome(NamedTuple):
-    """What became of a task. `result` is to be held until the fact is on its way: references in it would otherwise be
-    released before the node knows that the returned value contains them."""
-
-    fact: TaskFinished | TaskFailed | TaskCancelled
-    result: Any = None
+Outcome = tuple[TaskFinished | TaskFailed | TaskCancelled, Any]
+"""What became of a task, and its result, to be held until the fact is on its way: references in it would otherwise be
+released before the node knows that the returned value contains them."""
 
 
 class TaskRunner:
@@ -76,21 +73,24 @@ class TaskRunner:
                 del args, kwargs
             else:
                 result = target()
-            sealed = self._seal(task_id, template, result)
+            if result is None and template.num_returns == 1:
+                sealed = NONE_RETURN
+            else:
+                sealed = self._seal(task_id, template, result)
         except KeyboardInterrupt:
             raise
         except SystemExit as error:
             if self._instance is not None:
                 raise  # an actor may end its process
             end_output(task_id)
-            return Outcome(self._failed(task_id, template, started_at, error))
+            return self._failed(task_id, template, started_at, error), None
         except BaseException as error:
             end_output(task_id)
-            return Outcome(self._failed(task_id, template, started_at, error))
+            return self._failed(task_id, template, started_at, error), None
         end_output(task_id)
         finished_at = time.time()
         self._seconds[task.template_id] = finished_at - started_at
-        return Outcome(TaskFinished(task_id, started_at, finished_at, sealed), result)
+        return TaskFinished(task_id, started_at, finished_at, sealed), result
 
     def _target(self, template: TaskTemplate, function: Function) -> Callable[..., Any]:
         """What tasks of the template call: a function, the class of an actor, or a method of the actor that we are."""
@@ -164,6 +164,7 @@ def _not_created(
 
 
 NONE_VALUE = ObjectValue(ValueKind.INLINE, serialize(None).to_bytes())
+NONE_RETURN: tuple[ObjectValue, ...] = (NONE_VALUE,)
 
 
 def remote_traceback(error: BaseException) -> str:

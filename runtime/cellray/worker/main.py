@@ -79,10 +79,9 @@ class Worker:
         channel, queue = self._engine.channel, self._queue
         while True:
             try:
-                channel.wait_until(lambda: bool(queue))
+                channel.wait_until(queue.__len__)  # sends what has been run first
                 while queue:
                     self._run_next()
-                channel.flush()
             except SessionLostError:
                 return
             except IndexError:
@@ -116,9 +115,9 @@ class Worker:
             self._missed.clear()
         if outcome is None:
             self._end_output(task_id)
-            outcome = Outcome(TaskCancelled(task_id, time.time(), "interrupted while it ran"))
+            outcome = TaskCancelled(task_id, time.time(), "interrupted while it ran"), None
         self._engine.end_task()
-        self._engine.channel.add(outcome.fact)
+        self._engine.channel.add(outcome[0])
 
     def _leave(self, task_id: TaskId, template: TaskTemplate, leaving: SystemExit) -> NoReturn:
         """An actor ends its own process: with `exit_actor` for good, with `sys.exit` as if it had crashed."""
@@ -190,7 +189,8 @@ class Worker:
 
     def _end_output(self, task_id: TaskId) -> None:
         for stream in self._streams:
-            stream.end_task(task_id)
+            if stream.is_dirty:
+                stream.end_task(task_id)
 
 
 def redirect_to_log(log_folder: str) -> None:

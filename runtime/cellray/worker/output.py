@@ -49,6 +49,8 @@ class TaskStream(io.TextIOBase):
         self._pending: list[str] = []
         self._pending_chars = 0
         self._dropped_bytes = 0
+        self.is_dirty = False
+        """Whether `end_task` may have something to do."""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -67,6 +69,7 @@ class TaskStream(io.TextIOBase):
         """Buffer until a line is whole; forwarded with the next flush of the worker's facts."""
         if self._current_task() is None:
             return self._fallback.write(text)
+        self.is_dirty = True
         self._pending.append(text)
         self._pending_chars += len(text)
         if "\n" in text or self._pending_chars > FLUSH_CHARS:
@@ -83,6 +86,7 @@ class TaskStream(io.TextIOBase):
 
     def end_task(self, task_id: TaskId) -> None:
         """Forward the rest before the task's result, and what was dropped as a count."""
+        self.is_dirty = False
         if self._pending:
             self._forward(task_id)
         if self._dropped_bytes:
