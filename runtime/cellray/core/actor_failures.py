@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import failures
-from cellray.ids import ActorId
+from cellray.ids import ActorId, GroupId
 from cellray.model.actor import ActorOptions
 from cellray.model.object import Failure, ObjectValue, ValueKind, decode_failure, encode_failure
 
@@ -59,6 +59,12 @@ def driver_left(options: ActorOptions, actor_id: ActorId) -> Death:
     """The driver that created it disconnected."""
     reason = "the driver that created it has left"
     return _died(options, actor_id, f"{reason}. Actors that are to stay are created with lifetime='detached'."), reason
+
+
+def group_removed(options: ActorOptions, group_id: GroupId) -> Death:
+    """The placement group that it ran in was removed."""
+    value = failures.group_removed(f"The actor of class {options.class_name}", group_id, actor=True)
+    return value, "its placement group was removed"
 
 
 def out_of_scope(options: ActorOptions, actor_id: ActorId) -> Death:
