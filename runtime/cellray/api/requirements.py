@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cellray.api import current
+from cellray.api.amounts import check_resources, is_amount
 from cellray.api.placement_group import PlacementGroup, check_bundle_index, check_fit
 from cellray.api.scheduling_strategies import (
     NodeAffinitySchedulingStrategy,
@@ -31,8 +31,6 @@ REQUIREMENTS: dict[str, Any] = {
 """Options that functions and classes have in common, with Ray's defaults. The last three are its older way to say
 `scheduling_strategy=PlacementGroupSchedulingStrategy(...)`."""
 
-RESERVED_RESOURCES = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory"}
-"""Resources with an option of their own: Ray refuses them in `resources` as well."""
 ACCELERATOR_SHARE = 0.001
 """So little of `accelerator_type:X` is taken that it does not limit anything: it says only where to run (Ray's way)."""
 
@@ -81,22 +79,6 @@ def _check_strategy(value: Any) -> None:
             f"scheduling_strategy={value!r:.80}: give 'DEFAULT', 'SPREAD', PlacementGroupSchedulingStrategy(...) or "
             "NodeAffinitySchedulingStrategy(...) of cellray.util.scheduling_strategies"
         )
-
-
-def is_amount(value: Any) -> bool:
-    """Whether the value is a finite number of at least 0."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def check_resources(resources: Any) -> None:
-    """Custom resources: a dict of names and amounts."""
-    if not isinstance(resources, dict) or not all(isinstance(key, str) for key in resources):
-        raise TypeError(f"resources={resources!r}: give a dict of names and amounts, such as {{'accelerator': 1}}")
-    for key, amount in resources.items():
-        if key in RESERVED_RESOURCES:
-            raise ValueError(f"use the option {RESERVED_RESOURCES[key]!r} instead of {key!r} in resources")
-        if not is_amount(amount):
-            raise ValueError(f"resources[{key!r}]={amount!r}: give a number of at least 0")
 
 
 def resolve_requirements(name: str, merged: Mapping[str, Any], num_cpus: float) -> Requirements:

@@ -37,6 +37,8 @@ def not_created(options: ActorOptions, creation: Task, error: ObjectValue) -> De
         failure = decode_failure(error.data)
         if failure.kind == "actor_died":
             return error, "its constructor raised"
+        if failure.kind == "runtime_env":
+            return error, failure.message
         reason = "its creation was cancelled" if failure.kind == "cancelled" else failure.message.split("\n", 1)[0]
         return _died(options, ActorId(creation.task_id), f"it was not created: {failure.message}"), reason
     reason = "an argument of its constructor failed"

@@ -107,28 +107,26 @@ class PlacementGroups:
         return failures.infeasible_text(spec.name, spec.resources, self._pool)
 
     def submitted(self, task: Task, client: Client) -> ObjectValue | None:
-        """A creation was submitted; why it fails at once, or None."""
+        """A creation was submitted; why it fails at once, or None. What it returns is kept for those who ask later
+        whether the group is ready."""
         options = task.template.spec.group
         assert options is not None, "the creation of a group"
         group = Group(task, options, options.namespace or namespace_of(client))
-        if any(
-            options.name and (other.options.name, other.namespace) == (options.name, group.namespace)
-            for other in self.known.values()
-            if other.state != REMOVED
-        ):
-            text = f"There is a placement group {options.name!r} already. Remove it first, or choose another name."
-            return failures.unschedulable(text)
-        self.known[group.group_id] = group
         group.refusal = task.template.refusal
-        if group.refusal is not None:
-            group.state = REMOVED
-            self._outbox.send(client, Warn(group.refusal.summary))
-        return None
-
-    def attached(self, task: Task) -> None:
-        """What the creation returns is kept for those who ask later whether the group is ready."""
-        group = self.known[GroupId(task.task_id)]
+        if group.refusal is None and self._has_name(options.name, group.namespace):
+            text = f"There is a placement group {options.name!r} already. Remove it first, or choose another name."
+            group.refusal = Refusal(text, failures.unschedulable(text))
+        self.known[group.group_id] = group
         group.kept = self._objects.pin((group.object_id,))
+        if group.refusal is None:
+            return None
+        group.state = REMOVED
+        self._outbox.send(client, Warn(group.refusal.summary))
+        return group.refusal.value
+
+    def _has_name(self, name: str, namespace: str) -> bool:
+        named = [group for group in self.known.values() if group.options.name and group.state != REMOVED]
+        return any((group.options.name, group.namespace) == (name, namespace) for group in named)
 
     def demand_of(self, spec: TaskTemplate) -> tuple[Resources, Refusal | None]:
         """What tasks of a template take that are to run in a group, and why they cannot, if so."""

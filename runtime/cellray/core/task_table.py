@@ -16,7 +16,7 @@ from cellray.core.tasks import Job, Refusal, Task, Template
 from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
 from cellray.ids import FunctionHash, ObjectId, TaskId, TemplateId, child_task_ids, children_prefix, return_object_id
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
-from cellray.model.object import ObjectValue
+from cellray.model.object import ObjectValue, ValueKind
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
@@ -174,8 +174,6 @@ class TaskTable:
             self._attach(task, at)
             if spec.actor is not None:
                 self.actors.attached(task)
-            elif spec.group is not None:
-                self.groups.attached(task)
 
     def run_again(self, task: Task, returns: ObjectId, reason: str, at: float) -> None:
         """A task that had ended runs once more, as a new record; its one return has its value and keeps it."""
@@ -249,7 +247,8 @@ class TaskTable:
         """A worker reports that a task's code raised; the task is tried again when it asks for that."""
         self._drop_grants(task, worker)
         template = task.template
-        if template.spec.retry_exceptions and task.cancel is None and template.may_retry(task.attempt):
+        is_users = fact.error.kind == ValueKind.ERROR  # what the runtime cannot do it cannot do the next time either
+        if is_users and template.spec.retry_exceptions and task.cancel is None and template.may_retry(task.attempt):
             self.retry(task, fact.summary, fact.finished_at)
         else:
             self._end(task, FAILED, fact.error)

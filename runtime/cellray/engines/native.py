@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from cellray import provenance
 from cellray.client.channel import Channel
 from cellray.client.connect import Connected
 from cellray.clock import SystemClock
 from cellray.config import Config
 from cellray.engines.actors import NativeActors
 from cellray.engines.context import SubmitContext
+from cellray.engines.placement_groups import NativeGroups, NodeQuestions
 from cellray.engines.references import References
 from cellray.engines.values import Values
 from cellray.engines.views import ViewCounts
@@ -29,7 +31,17 @@ from cellray.ids import (
     producer_of,
     return_object_ids,
 )
-from cellray.model.command import ActorNamed, Exit, ObjectsReady, OutputForwarded, SpaceGranted, ViewsGranted, Warn
+from cellray.model.command import (
+    ActorNamed,
+    Exit,
+    NodeStateTold,
+    ObjectsReady,
+    OutputForwarded,
+    SpaceGranted,
+    ViewsGranted,
+    Warn,
+)
+from cellray.model.environment import NOTHING
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
@@ -43,8 +55,10 @@ from cellray.model.fact import (
     WorkerBlocked,
     WorkerUnblocked,
 )
+from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
-from cellray.model.task import Cell, Function, TaskSpec, TaskTemplate, make_template
+from cellray.model.placement import Placement
+from cellray.model.task import Function, TaskSpec, TaskTemplate, make_template
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
     STORED_ARGUMENTS,
@@ -86,6 +100,9 @@ class NativeEngine:
         self.is_worker = role == "worker"
         self.context = SubmitContext(connected.welcome.root_task_id, None)
         self.last_submitted: TaskId | None = None
+        self.node_id: str = connected.welcome.node_id
+        self.environment = NOTHING
+        self.placement: Placement | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
         self.references = References(self._nudge)
@@ -103,6 +120,8 @@ class NativeEngine:
         self._lending: set[_Lending] = set()
         self._closed = False
         self.actors = NativeActors(self)
+        self.groups = NativeGroups(self)
+        self._questions = NodeQuestions(self)
         self._handlers: dict[type, Callable[[Any], None]] = {
             ObjectsReady: self._on_objects_ready,
             SpaceGranted: self.values.on_granted,
@@ -111,6 +130,7 @@ class NativeEngine:
             Warn: self._on_warn,
             Exit: self._on_exit,
             ActorNamed: self.actors.on_named,
+            NodeStateTold: self._questions.on_told,
             **(handlers or {}),
         }
         self.channel: Channel = Channel(
@@ -153,6 +173,8 @@ class NativeEngine:
             retry_exceptions=options.retry_exceptions,
             cell=options.cell,
             actor=options.actor,
+            environment=options.environment,
+            placement=options.placement,
         )
         self.register_template(template)
         return Prepared(template.template_id, options.num_returns, function, hashed)
@@ -193,6 +215,10 @@ class NativeEngine:
         self.channel.add_task(self.context.task_id, TaskSpec(index, template_id, *packed))
         self.last_submitted = task
         return returns
+
+    def node_state(self) -> NodeState:
+        """Ask the node what there is."""
+        return self._questions.ask()
 
     def now(self) -> float:
         """Seconds since the epoch, for facts."""
@@ -321,9 +347,12 @@ class NativeEngine:
         """This connection's number at the node."""
         return self.welcome.client_id
 
-    def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
+    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> None:
         """Tasks submitted and objects put from now on are this task's."""
-        self.context = SubmitContext(task_id, cell)
+        self.context = SubmitContext(task_id, template.cell)
+        if template.placement is not self.placement and not template.method:
+            self.placement = template.placement
+            provenance.begin_epoch()  # what this one submits may have to run elsewhere than what was submitted before
 
     def end_task(self) -> None:
         """Say what the node must know before it gets the task's result.

@@ -19,7 +19,7 @@ MODEL_WORD = re.compile(r"\w+\s+((?:[A-Z]+\s+)*[A-Z0-9]*\d[A-Z0-9]*)")
 class Gpus(NamedTuple):
     """How many GPUs this process may use, and their model if all are of one."""
 
-    count: int
+    number: int
     accelerator_type: str = ""
 
 

@@ -14,7 +14,7 @@ CUDA_VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 
 
 class Surroundings:
-    """Of this process. `environment` is the text of what was taken on, `devices` the GPUs' ids."""
+    """One for each process. `environment` is the text of what was taken on, `devices` the GPUs' ids."""
 
     def __init__(self) -> None:
         self.environment = ""
@@ -44,6 +44,10 @@ class Surroundings:
             os.environ.pop(CUDA_VISIBLE_DEVICES, None)
         else:
             os.environ[CUDA_VISIBLE_DEVICES] = self._visible
+
+
+surroundings = Surroundings()
+"""Of this process."""
 
 
 def _set_up(text: str) -> str:

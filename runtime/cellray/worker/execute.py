@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from cellray.errors import InternalError, TaskError
+from cellray.errors import InternalError, RuntimeEnvSetupError, TaskError
 from cellray.ids import FunctionHash, ObjectId, TaskId, return_object_id
 from cellray.model.actor import ActorOptions
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished
@@ -49,8 +49,9 @@ class Outcome(NamedTuple):
 class TaskRunner:
     """Runs tasks and keeps what can be kept between them: functions, and how long each template takes."""
 
-    def __init__(self, engine: ExecutionEngine) -> None:
+    def __init__(self, engine: ExecutionEngine, take_on: Callable[[str], None]) -> None:
         self._engine = engine
+        self._take_on = take_on
         self._callables: dict[FunctionHash, Callable[..., Any]] = {}
         self._targets: dict[int, Callable[..., Any]] = {}
         self._instance: Any = None
@@ -96,7 +97,11 @@ class TaskRunner:
         """What tasks of the template call: a function, the class of an actor, or a method of the actor that we are."""
         if template.method:
             target: Callable[..., Any] = getattr(self._instance, template.method)
-        elif template.actor is not None:
+            self._targets[template.template_id] = target
+            return target
+        if template.environment:
+            self._take_on(template.environment)
+        if template.actor is not None:
             target = functools.partial(self._create, self._callable(function))
         else:
             target = self._callable(function)
@@ -140,6 +145,9 @@ class TaskRunner:
     def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> TaskFailed:
         finished_at = time.time()
         self._seconds[template.template_id] = finished_at - started_at
+        if isinstance(error, RuntimeEnvSetupError):
+            value = encode_failure(Failure("runtime_env", f"{template.name} cannot run: {error}"))
+            return TaskFailed(task_id, started_at, finished_at, value, f"RuntimeEnvSetupError: {error}"[:200])
         if isinstance(error, TaskError):
             # An error that came in through `get`: what failed is the task it came from; keep its story, add ours.
             text = f"{error.traceback_text.rstrip()}\n\nreached {template.name} through cellray.get()\n"

@@ -16,9 +16,11 @@ from cellray.client.channel import Channel
 from cellray.errors import SessionLostError
 from cellray.ids import ActorId, ClientId, FunctionHash, TaskId, TemplateId
 from cellray.model.command import InterruptTask, ReturnTasks, TasksAssigned
+from cellray.model.environment import Environment, parse_environment
 from cellray.model.fact import ActorExited, TaskCancelled, TasksReturned
-from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
+from cellray.model.task import Function, TaskAssignment, TaskTemplate
 from cellray.worker.actor_exit import ActorExit
+from cellray.worker.environment import surroundings
 from cellray.worker.execute import ExecutionEngine, Outcome, TaskRunner
 from cellray.worker.output import OutputBudget, TaskStream
 
@@ -33,7 +35,10 @@ class WorkerEngine(ExecutionEngine, Protocol):
     def channel(self) -> Channel:
         """The connection to the node."""
 
-    def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
+    environment: Environment
+    """What the tasks that this worker submits run in, if they say nothing else."""
+
+    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> None:
         """Tasks submitted from now on are children of this one."""
 
     def end_task(self) -> None:
@@ -69,7 +74,7 @@ class Worker:
                 InterruptTask: self._on_interrupt,
             }
         )
-        self._runner = TaskRunner(self._engine)
+        self._runner = TaskRunner(self._engine, self._take_on)
         self._engine_ready.set()
 
     def run(self) -> None:
@@ -95,7 +100,7 @@ class Worker:
         if self._runner.is_slow(task.template_id, SLOW_S):
             self._engine.channel.flush()  # results must not wait behind a long task
         task_id = TaskId(task.task_id)
-        self._engine.begin_task(task_id, template.cell)
+        self._engine.begin_task(task_id, template)
         outcome: Outcome | None = None
         self._running = task_id
         # An interrupt may hit at any bytecode until `_running` is unset, the inner `finally` included.
@@ -139,7 +144,13 @@ class Worker:
             self._actor_id = ActorId(TaskId(command.tasks[0].task_id))
         for template in command.templates:
             self._templates[template.template_id] = template
+        if command.devices is not None:
+            surroundings.use_devices(command.devices)  # nothing runs: these tasks are the first of a new lease
         self._queue.extend(command.tasks)
+
+    def _take_on(self, environment: str) -> None:
+        surroundings.take_on(environment)
+        self._engine.environment = parse_environment(environment)
 
     def _on_return_tasks(self, _command: ReturnTasks) -> None:
         returned: list[TaskId] = []
