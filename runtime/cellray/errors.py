@@ -200,6 +200,7 @@ FAILURES: dict[str, type[CellrayError]] = {
     "unschedulable": TaskUnschedulableError,
     "object_lost": ObjectLostError,
     "store_full": ObjectStoreFullError,
+    "session_lost": SessionLostError,
     "internal": InternalError,
 }
 """Which exception each kind of `model.object.Failure` becomes."""
