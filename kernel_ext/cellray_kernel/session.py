@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol, cast
 
 import cellray
-from cellray.observe.visual import count
+from cellray.observe.visual import count, data_size
 from cellray.provenance import OutputCallback
 
 from cellray_kernel.options import RemoteOptions
@@ -169,7 +169,7 @@ class CellraySession:
         if session is None:
             return [("session", "none yet: the first %%remote, or cellray.init(), starts one")]
         resources = ", ".join(
-            f"{size(int(amount))} {name}" if name.endswith("memory") else f"{amount:g} {name}"
+            f"{data_size(amount)} {name}" if name.endswith("memory") else f"{amount:g} {name}"
             for name, amount in sorted(cellray.cluster_resources().items())
         )
         followed = cellray.observe.follower()

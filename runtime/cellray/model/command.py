@@ -104,6 +104,10 @@ class NodeStateTold(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     state: NodeState
 
 
+class RecallViews(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=17):
+    """To a client: somebody waits for room; say ViewsReleased for what you keep only because you may read it again."""
+
+
 ClientCommand = (
     TasksAssigned
     | ObjectsReady
@@ -116,6 +120,7 @@ ClientCommand = (
     | ActorNamed
     | ViewsGranted
     | NodeStateTold
+    | RecallViews
 )
 """What a node says to a driver or worker."""
 
