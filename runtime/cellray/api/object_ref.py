@@ -58,14 +58,17 @@ class ObjectRef:
         )
 
     def future(self) -> concurrent.futures.Future[Any]:
-        """A `concurrent.futures.Future` of the value; it fails with what `get` would raise."""
+        """A `concurrent.futures.Future` of the value; it fails with what `get` would raise.
+
+        Its callbacks may call anything, `cellray.get` too.
+        """
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         if not self.belongs_to(current.engine_or_none()):
             future.set_exception(self.lost())
             return future
         reference = self  # the future keeps the object alive until it is resolved
 
-        def resolve(_value: object) -> None:
+        def resolve() -> None:
             if not future.set_running_or_notify_cancel():
                 return
             try:
@@ -73,7 +76,7 @@ class ObjectRef:
             except BaseException as error:
                 future.set_exception(error)
 
-        self._engine.add_done_callback(self._id, resolve)
+        self._engine.add_done_callback(self._id, lambda _value: reference._engine.run_later(resolve))
         return future
 
     def __await__(self) -> Generator[Any, None, Any]:

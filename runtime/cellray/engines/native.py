@@ -15,6 +15,7 @@ from cellray.config import Config
 from cellray.engines.actors import NativeActors
 from cellray.engines.context import SubmitContext
 from cellray.engines.references import References
+from cellray.engines.resolver import Action, Resolver
 from cellray.engines.values import Values
 from cellray.engines.views import ViewCounts
 from cellray.errors import GetTimeoutError
@@ -97,6 +98,7 @@ class NativeEngine:
         self._expected: set[ObjectId] = set()
         self._callbacks: dict[ObjectId, list[Callable[[ObjectValue], None]]] = {}
         self._callback_lock = threading.Lock()
+        self._resolver = Resolver()
         self._reporting = threading.Lock()
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
@@ -367,6 +369,10 @@ class NativeEngine:
             self._request_foreign({obj})
             self.channel.nudge()
 
+    def run_later(self, action: Action) -> None:
+        """Run it soon on a thread that may wait for the node."""
+        self._resolver.run(action)
+
     def _nudge(self) -> None:
         if self.channel.is_cold and not self._closed:
             self.channel.nudge()
@@ -453,6 +459,7 @@ class NativeEngine:
         """Disconnect; references of this engine are names of nothing from now on."""
         self._closed = True
         self.channel.close("cellray.shutdown() was called")
+        self._resolver.close()
         self._store.close()
 
 
