@@ -99,6 +99,7 @@ class NativeEngine:
         self._callbacks: dict[ObjectId, list[Callable[[ObjectValue], None]]] = {}
         self._callback_lock = threading.Lock()
         self._resolver = Resolver()
+        self._flush_is_coming = False
         self._reporting = threading.Lock()
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
@@ -367,7 +368,14 @@ class NativeEngine:
             callback(value)
         else:
             self._request_foreign({obj})
-            self.channel.nudge()
+            # Whoever asks for a future waits, and does so elsewhere: one flush for all that were made meanwhile.
+            if not self._flush_is_coming:
+                self._flush_is_coming = True
+                self._resolver.run(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_coming = False
+        self.channel.flush()
 
     def run_later(self, action: Action) -> None:
         """Run it soon on a thread that may wait for the node."""
