@@ -13,7 +13,8 @@ from cellray.client.connect import Connected
 from cellray.clock import SystemClock
 from cellray.config import Config
 from cellray.engines.actors import NativeActors
-from cellray.engines.context import SubmitContext
+from cellray.engines.context import SharedContext, SubmitContext
+from cellray.engines.lending import Lending
 from cellray.engines.references import References
 from cellray.engines.values import Values
 from cellray.engines.views import ViewCounts
@@ -44,7 +45,7 @@ from cellray.model.fact import (
     WorkerUnblocked,
 )
 from cellray.model.object import ObjectValue
-from cellray.model.task import Cell, Function, TaskSpec, TaskTemplate, make_template
+from cellray.model.task import Function, TaskSpec, TaskTemplate, make_template
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
     STORED_ARGUMENTS,
@@ -84,7 +85,7 @@ class NativeEngine:
         self.welcome = connected.welcome
         self.config = config
         self.is_worker = role == "worker"
-        self.context = SubmitContext(connected.welcome.root_task_id, None)
+        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None)
         self.last_submitted: TaskId | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
@@ -100,7 +101,8 @@ class NativeEngine:
         self._reporting = threading.Lock()
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
-        self._lending: set[_Lending] = set()
+        self.lending = Lending(self._tell_blocked, is_worker=self.is_worker)
+        self.lost_listeners: list[Callable[[], None]] = []
         self._closed = False
         self.actors = NativeActors(self)
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -284,8 +286,14 @@ class NativeEngine:
         self.channel.flush()
         if done():
             return True
-        with _Lending(self):
+        with self.lending:
             return self.channel.wait_until(done, timeout_s)
+
+    def _tell_blocked(self, is_blocked: bool) -> None:
+        fact = WorkerBlocked if is_blocked else WorkerUnblocked
+        self.channel.add(fact(self.welcome.client_id, self._clock.now()))
+        if is_blocked:
+            self.channel.flush()
 
     def _request_foreign(self, ids: set[ObjectId]) -> None:
         foreign = [obj for obj in ids if obj not in self._expected]
@@ -321,9 +329,15 @@ class NativeEngine:
         """This connection's number at the node."""
         return self.welcome.client_id
 
-    def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
+    @property
+    def current_task_id(self) -> TaskId:
+        """The task that the running thread or coroutine belongs to; the driver's root task."""
+        return self.context.task_id
+
+    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
-        self.context = SubmitContext(task_id, cell)
+        self.context = context = SubmitContext(task_id, template)
+        return context
 
     def end_task(self) -> None:
         """Say what the node must know before it gets the task's result.
@@ -331,10 +345,18 @@ class NativeEngine:
         With the result it lets go of the arguments: of what the task has kept of them it learns before. And an
         interrupt may have hit between lending the resources out and the wait.
         """
-        if self._lending:
-            self._lending.clear()
-            self.channel.add(WorkerUnblocked(self.welcome.client_id, self._clock.now()))
+        if self.lending.is_on:
+            self.lending.end()
         self.report_references()
+
+    def share_context(self) -> None:
+        """From now on several calls are under way, each in a thread or coroutine of its own; the actor is created."""
+        self.context = SharedContext(self.context.here)
+
+    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+        """As `begin_task`, for the running thread or coroutine only. `report_references` before its result."""
+        assert isinstance(self.context, SharedContext), "`share_context` comes first"
+        return self.context.enter(task_id, template)
 
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """Values that came with a task."""
@@ -438,6 +460,8 @@ class NativeEngine:
         for callbacks in waiting.values():
             for callback in callbacks:
                 callback(ObjectValue(0))
+        for listener in self.lost_listeners:
+            listener()
 
     def require_open(self) -> None:
         """Raise SessionLostError when the connection is gone."""
@@ -454,31 +478,6 @@ class NativeEngine:
         self._closed = True
         self.channel.close("cellray.shutdown() was called")
         self._store.close()
-
-
-class _Lending:
-    """While a worker waits, the node lends its resources to other tasks (nested tasks would deadlock otherwise)."""
-
-    __slots__ = ("_engine",)
-
-    def __init__(self, engine: NativeEngine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> None:
-        engine = self._engine
-        if engine.is_worker:
-            is_first = not engine._lending
-            engine._lending.add(self)
-            if is_first:
-                engine.channel.add(WorkerBlocked(engine.welcome.client_id, engine._clock.now()))
-                engine.channel.flush()
-
-    def __exit__(self, *_: object) -> None:
-        engine = self._engine
-        if self in engine._lending:
-            engine._lending.discard(self)
-            if not engine._lending:
-                engine.channel.add(WorkerUnblocked(engine.welcome.client_id, engine._clock.now()))
 
 
 def _source_of(function: Callable[..., Any]) -> str:
