@@ -89,8 +89,8 @@ class Search:
         """What pickling `value` raises, if anything."""
         self._attempts_left -= 1
         try:
-            with collect_references():
-                ValuePickler(NullSink(), 5, ignore).dump(value)
+            with collect_references() as found:
+                ValuePickler(NullSink(), 5, ignore, found).dump(value)
         except Exception as error:
             return error
         return None

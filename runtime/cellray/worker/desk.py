@@ -55,10 +55,10 @@ class WorkerEngine(ExecutionEngine, Protocol):
         """From now on several calls are under way at a time."""
 
     def enter_call(self, task_id: TaskId, template: TaskTemplate) -> TaskScope:
-        """As `begin_task`, for the running thread or coroutine; `report_references` stands in for `end_task`."""
+        """As `begin_task`, for the running thread or coroutine."""
 
-    def report_references(self) -> None:
-        """Say which references have come and gone."""
+    def end_call(self) -> None:
+        """As `end_task`, for one of several."""
 
 
 class Introduced(NamedTuple):

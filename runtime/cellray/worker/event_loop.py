@@ -97,7 +97,7 @@ class LoopCalls:
         self._under_way[task.task_id] = current
         try:
             outcome = await self._outcome_of(task)
-            self._engine.report_references()
+            self._engine.end_call()
             self._channel.add(outcome.fact)
             self._plan_flush()
         except SystemExit as leaving:

@@ -194,7 +194,7 @@ def _not_created(
 ) -> TaskFailed:
     """What an actor's calls get whose constructor raised: not the exception itself, which is none of theirs."""
     story = f"The actor of class {options.class_name} is dead: its constructor raised:\n{text.rstrip()}"
-    fields = {"actor_id": task_id.hex(), "class_name": options.class_name}
+    fields = {"actor_id": task_id.hex(), "class_name": options.class_name, "init_failed": "yes"}
     summary = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
     value = encode_failure(Failure("actor_died", story, fields))
     return TaskFailed(task_id, started_at, finished_at, value, summary)

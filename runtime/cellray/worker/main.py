@@ -151,7 +151,7 @@ class Worker:
         if isinstance(leaving, ActorExit):
             self._run_last_words()
             assert Role.actor is not None, "only actors leave so"
-            engine.report_references()
+            engine.end_call()
             engine.channel.add(ActorExited(Role.actor.actor_id, time.time()))
         engine.channel.flush()
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__

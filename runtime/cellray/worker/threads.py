@@ -94,7 +94,7 @@ class ThreadedCalls:
         except SystemExit as leaving:
             self._leave(task, without_story(leaving))
             return
-        engine.report_references()
+        engine.end_call()
         engine.channel.add(outcome.fact)
         if is_last:
             engine.channel.flush()
