@@ -117,6 +117,7 @@ class SubmitOptions(NamedTuple):
     cell: Cell | None
     actor: ActorOptions | None = None
     method: str = ""
+    concurrency_group: str = ""
 
 
 class ActorEngine(Protocol):

@@ -11,7 +11,7 @@ from cellray.client.connect import Connected
 from cellray.clock import SystemClock
 from cellray.config import Config
 from cellray.engines.actors import NativeActors
-from cellray.engines.context import SubmitContext
+from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending
 from cellray.engines.objects import NativeObjects
@@ -44,7 +44,7 @@ from cellray.model.fact import (
     TemplateRegistered,
 )
 from cellray.model.object import Failure, ObjectValue, encode_failure
-from cellray.model.task import Cell, Function, TaskSpec, TaskTemplate, make_template
+from cellray.model.task import Function, TaskSpec, TaskTemplate, make_template
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
     STORED_ARGUMENTS,
@@ -80,7 +80,8 @@ class NativeEngine:
     ) -> None:
         self.welcome = connected.welcome
         self.config = config
-        self.context = SubmitContext(connected.welcome.root_task_id, None)
+        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None)
+        self.lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
@@ -252,9 +253,15 @@ class NativeEngine:
         """This connection's number at the node."""
         return self.welcome.client_id
 
-    def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
+    @property
+    def current_task_id(self) -> TaskId:
+        """The task that the running thread or coroutine belongs to; the driver's root task."""
+        return self.context.task_id
+
+    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
-        self.context = SubmitContext(task_id, cell)
+        self.context = context = SubmitContext(task_id, template)
+        return context
 
     def end_task(self) -> None:
         """Say what the node must know before it gets the task's result.
@@ -263,6 +270,19 @@ class NativeEngine:
         """
         if self._lending is not None:
             self._lending.end_all()
+        self._holdings.report()
+
+    def share_context(self) -> None:
+        """From now on several calls are under way, each in a thread or coroutine of its own; the actor is created."""
+        self.context = SharedContext(self.context.here)
+
+    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+        """As `begin_task`, for the running thread or coroutine only."""
+        assert isinstance(self.context, SharedContext), "`share_context` comes first"
+        return self.context.enter(task_id, template)
+
+    def end_call(self) -> None:
+        """As `end_task`, for one of several calls: what others have lent stays lent."""
         self._holdings.report()
 
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
@@ -310,6 +330,8 @@ class NativeEngine:
         lost = encode_failure(Failure("session_lost", str(self.channel.lost())))
         self.objects.on_closed(lost)
         self._holdings.views.on_closed(lost)
+        for listener in self.lost_listeners:
+            listener()
 
     def require_open(self) -> None:
         """Raise SessionLostError when the connection is gone."""
