@@ -12,11 +12,12 @@ from cellray.client.connect import Connected
 from cellray.clock import SystemClock
 from cellray.config import Config
 from cellray.engines.actors import NativeActors
-from cellray.engines.context import SubmitContext
+from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending
 from cellray.engines.objects import NativeObjects
 from cellray.engines.placement_groups import NativeGroups, NodeQuestions
+from cellray.engines.resolver import Action, Resolver
 from cellray.engines.values import Values
 from cellray.ids import (
     ClientId,
@@ -85,7 +86,8 @@ class NativeEngine:
     ) -> None:
         self.welcome = connected.welcome
         self.config = config
-        self.context = SubmitContext(connected.welcome.root_task_id, None)
+        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None)
+        self.lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.node_id: str = connected.welcome.node_id
         self.environment = NOTHING
@@ -94,6 +96,8 @@ class NativeEngine:
         self.warning_listeners: list[Callable[[str], None]] = []
         self._store = store
         self._clock = SystemClock()
+        self._resolver = Resolver()
+        self._flush_is_coming = False
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
         holdings = self._holdings = Holdings(self._get_channel)
@@ -267,12 +271,18 @@ class NativeEngine:
         """This connection's number at the node."""
         return self.welcome.client_id
 
-    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> None:
+    @property
+    def current_task_id(self) -> TaskId:
+        """The task that the running thread or coroutine belongs to; the driver's root task."""
+        return self.context.task_id
+
+    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
-        self.context = SubmitContext(task_id, template.cell)
+        self.context = context = SubmitContext(task_id, template)
         if template.placement is not self.placement and not template.method:
             self.placement = template.placement
             provenance.begin_epoch()  # what this one submits may have to run elsewhere than what was submitted before
+        return context
 
     def end_task(self) -> None:
         """Say what the node must know before it gets the task's result.
@@ -283,6 +293,19 @@ class NativeEngine:
             self._lending.end_all()
         self._holdings.report()
 
+    def share_context(self) -> None:
+        """From now on several calls are under way, each in a thread or coroutine of its own; the actor is created."""
+        self.context = SharedContext(self.context.here)
+
+    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+        """As `begin_task`, for the running thread or coroutine only."""
+        assert isinstance(self.context, SharedContext), "`share_context` comes first"
+        return self.context.enter(task_id, template)
+
+    def end_call(self) -> None:
+        """As `end_task`, for one of several calls: what others have lent stays lent."""
+        self._holdings.report()
+
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """Values that came with a task."""
         load = self.values.load_argument
@@ -291,6 +314,20 @@ class NativeEngine:
     def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
         """A task's result as it travels."""
         return self.values.seal(obj, serialized)
+
+    def flush_soon(self) -> None:
+        """For whoever waits without a thread that does: one flush for all that was added meanwhile."""
+        if not self._flush_is_coming:
+            self._flush_is_coming = True
+            self._resolver.run(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_coming = False
+        self.channel.flush()
+
+    def run_later(self, action: Action) -> None:
+        """Run it soon on a thread that may wait for the node."""
+        self._resolver.run(action)
 
     # -- what the node says
 
@@ -314,6 +351,8 @@ class NativeEngine:
         lost = encode_failure(Failure("session_lost", str(self.channel.lost())))
         self.objects.on_closed(lost)
         self._holdings.views.on_closed(lost)
+        for listener in self.lost_listeners:
+            listener()
 
     def require_open(self) -> None:
         """Raise SessionLostError when the connection is gone."""
@@ -329,6 +368,7 @@ class NativeEngine:
         """Disconnect; references of this engine are names of nothing from now on."""
         self._holdings.close()
         self.channel.close("cellray.shutdown() was called")
+        self._resolver.close()
         self._store.close()
 
 

@@ -73,6 +73,7 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     environment: str = ""
     placement: Placement | None = None
     group: GroupOptions | None = None
+    concurrency_group: str = ""
 
 
 class TaskSpec(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -114,6 +115,7 @@ def make_template(
     environment: str = "",
     placement: Placement | None = None,
     group: GroupOptions | None = None,
+    concurrency_group: str = "",
 ) -> TaskTemplate:
     """A template whose id is the hash of everything else in it."""
     blank = TaskTemplate(
@@ -130,6 +132,7 @@ def make_template(
         environment,
         placement,
         group,
+        concurrency_group,
     )
     return msgspec.structs.replace(blank, template_id=template_id(msgspec.msgpack.encode(blank)))
 

@@ -8,31 +8,32 @@ import sys
 from collections.abc import Sequence
 
 from cellray.errors import RuntimeEnvSetupError
-from cellray.model.environment import parse_environment
+from cellray.model.environment import NOTHING, Environment, parse_environment
 
 CUDA_VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 
 
 class Surroundings:
-    """One for each process. `environment` is the text of what was taken on, `devices` the GPUs' ids."""
+    """One for each process. `devices` are the GPUs' ids."""
 
     def __init__(self) -> None:
-        self.environment = ""
         self.devices: list[str] = []
+        self._text, self._environment = "", NOTHING
         self._failure = ""
         self._visible = os.environ.get(CUDA_VISIBLE_DEVICES)
 
-    def take_on(self, environment: str) -> None:
+    def take_on(self, text: str) -> Environment:
         """Set the environment up, before any code that belongs to it is loaded; a second time does nothing.
 
         Raises RuntimeEnvSetupError with the reason, each time when it cannot be done.
         """
-        if environment != self.environment:
-            self.environment = environment
-            self._failure = _set_up(environment)
+        if text != self._text:
+            self._text, self._environment = text, parse_environment(text)
+            self._failure = _set_up(self._environment)
             self._visible = os.environ.get(CUDA_VISIBLE_DEVICES)
         if self._failure:
             raise RuntimeEnvSetupError(self._failure)
+        return self._environment
 
     def use_devices(self, numbers: Sequence[int]) -> None:
         """Show these GPUs to what runs from now on. Without any, what this process was started with (Ray's default)."""
@@ -50,9 +51,8 @@ surroundings = Surroundings()
 """Of this process."""
 
 
-def _set_up(text: str) -> str:
+def _set_up(environment: Environment) -> str:
     """Why it could not be done; empty when it was."""
-    environment = parse_environment(text)
     for name, value in environment.env_vars.items():
         os.environ[name] = os.path.expandvars(value)
     folder = environment.working_dir
@@ -63,8 +63,8 @@ def _set_up(text: str) -> str:
             os.stat(place)
     except OSError as error:
         return (
-            f"the runtime environment {text} could not be set up: {error.strerror}: {error.filename}. It was there "
-            "when the environment was described; put it back, or describe another one."
+            f"the runtime environment {environment.text()} could not be set up: {error.strerror}: "
+            f"{error.filename}. It was there when the environment was described; put it back, or describe another one."
         )
     places = [place for place in (folder, *environment.py_modules) if place]
     sys.path[:0] = places
