@@ -21,8 +21,10 @@ from pathlib import Path
 import cellray
 import pytest
 from cellray import Session
+from cellray.model.fact import ObjectSpilled
 
 from tests.helpers.control import StatusReader
+from tests.helpers.event_log import of_type, read_facts
 from tests.helpers.leaks import wait_nothing_held
 from tests.helpers.stress.driver import BOARD, NAMESPACE
 from tests.helpers.stress.remotes import Board
@@ -31,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 DRIVERS = 4
 VERBS = int(os.environ.get("STRESS_VERBS", "10000"))
 SEED = int(os.environ.get("STRESS_SEED", "1"))
-STORE_BYTES = 24_000_000
+STORE_BYTES = 8_000_000
 KILL_PAUSE_S = (0.05, 0.3)
 
 pytestmark = pytest.mark.timeout(max(120, VERBS / 50))
@@ -95,11 +97,11 @@ class Drivers:
 
 
 @contextmanager
-def playing(session: Session, reader: StatusReader, *options: str) -> Iterator[Drivers]:
+def playing(session: Session, reader: StatusReader, verbs: int, *options: str) -> Iterator[Drivers]:
     """Drivers that play, from their start to the look at what is left."""
     board = Board.options(name=BOARD, namespace=NAMESPACE, lifetime="detached").remote()
     cellray.get(board.swap.remote(-1, None))
-    drivers = Drivers(session, SEED, VERBS, *options)
+    drivers = Drivers(session, SEED, verbs, *options)
     try:
         drivers.go_on()
         yield drivers
@@ -142,12 +144,14 @@ class Killer:
 
 
 def test_everything_is_as_the_model_says(small_session: Session, status_reader: StatusReader) -> None:
-    with playing(small_session, status_reader) as drivers:
+    with playing(small_session, status_reader, VERBS) as drivers:
         assert drivers.expect("checked") > VERBS / 4
     assert status_reader.read(small_session.address).tasks["cancelled"] > 0
+    assert of_type(read_facts(small_session), ObjectSpilled), "the store was too large to be of interest"
 
 
 def test_killed_workers_change_no_result(small_session: Session, status_reader: StatusReader) -> None:
-    with playing(small_session, status_reader, "with_faults") as drivers, Killer(small_session, SEED) as killer:
-        assert drivers.expect("checked") > VERBS / 4
-    assert killer.killed > VERBS / 1000
+    verbs = VERBS // 4
+    with playing(small_session, status_reader, verbs, "with_faults") as drivers, Killer(small_session, SEED) as killer:
+        assert drivers.expect("checked") > verbs / 4
+    assert killer.killed > verbs / 1000
