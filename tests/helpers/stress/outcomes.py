@@ -93,7 +93,7 @@ class Outcome:
         return value in self.values
 
     def accepts_error(self, error: BaseException) -> bool:
-        """Whether the error is one of the possible ones. Our own errors, got inside a task, are the cause of its own."""
+        """Whether the error is possible, by itself or as the cause of the error of a task that met it in `get`."""
         possible = tuple(self.errors)
         while isinstance(error, TaskError) and not isinstance(error, possible):
             error = error.cause
