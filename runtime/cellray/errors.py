@@ -1,23 +1,38 @@
 """All exceptions a user can meet, with the names of Ray's public exceptions under our own root.
 
     CellrayError
-    ├── TaskError                    user code raised; also an instance of what it raised
+    ├── TaskError                        user code raised; also an instance of what it raised
     ├── TaskCancelledError
-    ├── WorkerCrashedError           the worker's process died; signal and last output lines are in it
-    ├── ActorError                   a call of an actor could not be carried out
-    │   ├── ActorDiedError           the actor is gone for good; says why
-    │   └── ActorUnavailableError    its process died in the call, and it is restarting
-    ├── TaskUnschedulableError       asks for more than any node has
-    ├── GetTimeoutError              (TimeoutError)
-    ├── ObjectLostError              and the chain of reasons
-    ├── ObjectStoreFullError         (MemoryError)
-    ├── SpillError                   inside the node: users meet ObjectStoreFullError or ObjectLostError instead
-    ├── SerializationError           (TypeError) names the variable and why
-    ├── SessionError                 the background runtime could not be started, found or reached
+    ├── TaskUnschedulableError           asks for more than any node has
+    ├── TaskPlacementGroupRemoved
+    ├── WorkerCrashedError               the worker's process died; signal and last output lines are in it
+    ├── OutOfMemoryError                 (MemoryError) the worker was ended because memory ran out
+    ├── NodeDiedError
+    ├── RuntimeEnvSetupError
+    ├── ActorError                       a call of an actor could not be carried out
+    │   ├── ActorDiedError               the actor is gone for good; says why
+    │   └── ActorUnavailableError        its process died in the call, and it is restarting
+    ├── ActorUnschedulableError
+    ├── ActorPlacementGroupRemoved
+    ├── ActorAlreadyExistsError          (ValueError) the name is taken
+    ├── ActorHandleNotFoundError         (ValueError) the handle is of a session that has ended
+    ├── AsyncioActorExit                 how an async actor ends itself
+    ├── PendingCallsLimitExceeded
+    ├── GetTimeoutError                  (TimeoutError)
+    ├── ObjectLostError                  and the chain of reasons
+    │   ├── ObjectFreedError
+    │   ├── OwnerDiedError
+    │   └── ObjectReconstructionFailedError
+    ├── ObjectStoreFullError             (MemoryError)
+    ├── OutOfDiskError
+    ├── SpillError                       inside the node: users meet ObjectStoreFullError or ObjectLostError instead
+    ├── SerializationError               (TypeError) names the variable and why
+    ├── UnserializableException          stands for an exception that could not be sent or rebuilt
+    ├── SessionError                     the background runtime could not be started, found or reached
     │   ├── SessionStartError
-    │   ├── SessionLostError         (ConnectionError) it was there and is gone
-    │   └── GcsUnavailableError      (ConnectionError) the Redis server does not answer
-    └── InternalError                our own bug
+    │   ├── SessionLostError             (ConnectionError) it was there and is gone
+    │   └── GcsUnavailableError          (ConnectionError) the Redis server does not answer
+    └── InternalError                    our own bug
 
 Fields hold facts; `str()` renders them and ends with what the user can do.
 """
@@ -48,6 +63,11 @@ class TaskError(CellrayError):
         self.task_id = task_id
         self.traceback_text = traceback_text
         self.cause = cause
+
+    @property
+    def traceback_str(self) -> str:
+        """Ray's name for `traceback_text`."""
+        return self.traceback_text
 
     def __str__(self) -> str:
         task = short_task_id(TaskId(bytes.fromhex(self.task_id)))
@@ -119,15 +139,51 @@ _dual_classes: dict[type[BaseException], type[TaskError]] = {}
 
 
 class TaskCancelledError(CellrayError):
-    """The task was cancelled, by `cancel`, by interrupting its cell, or with its driver."""
+    """The task was cancelled, by `cancel`, by interrupting its cell, or with its driver. `task_id` (hex) says which."""
+
+    task_id: str = ""
+
+
+class TaskUnschedulableError(CellrayError):
+    """The task asks for resources that no node of this session has."""
+
+
+class TaskPlacementGroupRemoved(CellrayError):
+    """The placement group that the task was to run in was removed."""
 
 
 class WorkerCrashedError(CellrayError):
     """The worker's process died while it ran the task, and no retries were left."""
 
 
+class OutOfMemoryError(CellrayError, MemoryError):
+    """The worker was ended because the machine ran out of memory."""
+
+
+class NodeDiedError(CellrayError):
+    """The node that ran the task, or was to run it, is gone."""
+
+
+class RuntimeEnvSetupError(CellrayError):
+    """The `runtime_env` of the task or actor could not be set up."""
+
+
 class ActorError(CellrayError):
     """A call of an actor could not be carried out. `actor_id` (hex) and `class_name` say whose."""
+
+    actor_id: str = ""
+    class_name: str = ""
+    init_failed: str = ""
+
+    @property
+    def actor_init_failed(self) -> bool:
+        """Whether the actor is dead because its constructor raised."""
+        return bool(self.init_failed)
+
+    @property
+    def error_msg(self) -> str:
+        """What `str()` says, under Ray's name."""
+        return str(self)
 
 
 class ActorDiedError(ActorError):
@@ -138,8 +194,28 @@ class ActorUnavailableError(ActorError):
     """The actor's process died while it had the call, which may have run; the actor restarts and takes new calls."""
 
 
-class TaskUnschedulableError(CellrayError):
-    """The task asks for resources that no node of this session has."""
+class ActorUnschedulableError(CellrayError):
+    """The actor asks for what no node of this session has."""
+
+
+class ActorPlacementGroupRemoved(CellrayError):
+    """The placement group that the actor lived in was removed."""
+
+
+class ActorAlreadyExistsError(CellrayError, ValueError):
+    """Another actor has this name."""
+
+
+class ActorHandleNotFoundError(CellrayError, ValueError):
+    """The handle is of a session that has ended."""
+
+
+class AsyncioActorExit(CellrayError):
+    """What `exit_actor()` raises in an async actor, to end it."""
+
+
+class PendingCallsLimitExceeded(CellrayError):
+    """The caller has more calls of the actor under way than `max_pending_calls` allows."""
 
 
 class GetTimeoutError(CellrayError, TimeoutError):
@@ -147,11 +223,34 @@ class GetTimeoutError(CellrayError, TimeoutError):
 
 
 class ObjectLostError(CellrayError):
-    """The object's value is gone and could not be rebuilt."""
+    """The object's value is gone and could not be rebuilt. `object_id` (hex) says which."""
+
+    object_id: str = ""
+
+    @property
+    def object_ref_hex(self) -> str:
+        """Ray's name for `object_id`."""
+        return self.object_id
+
+
+class ObjectFreedError(ObjectLostError):
+    """The object was freed by hand."""
+
+
+class OwnerDiedError(ObjectLostError):
+    """The process that owned the object died, and the object with it."""
+
+
+class ObjectReconstructionFailedError(ObjectLostError):
+    """The object was lost, and running the task again that had made it is not possible."""
 
 
 class ObjectStoreFullError(CellrayError, MemoryError):
     """There is no room for the object in shared memory."""
+
+
+class OutOfDiskError(CellrayError):
+    """There is no room for the object, neither in shared memory nor on disk."""
 
 
 class SpillError(CellrayError):
@@ -170,6 +269,20 @@ class SerializationError(CellrayError, TypeError):
     def __str__(self) -> str:
         text = f"{self.name} cannot be sent to a worker: {self.reason}"
         return f"{text}\n{self.advice}" if self.advice else text
+
+
+class UnserializableException(CellrayError):
+    """Stands for an exception that could not be sent from the task: its type's name, its message, and why not."""
+
+    def __init__(self, type_name: str, message: str, reason: str) -> None:
+        super().__init__(type_name, message, reason)
+        self.type_name = type_name
+        self.message = message
+        self.reason = reason
+
+    def __str__(self) -> str:
+        text = f"{self.type_name}: {self.message}" if self.message else self.type_name
+        return f"{text}\n(the exception itself could not be sent: {self.reason})"
 
 
 class SessionError(CellrayError):
@@ -198,8 +311,16 @@ FAILURES: dict[str, type[CellrayError]] = {
     "actor_died": ActorDiedError,
     "actor_unavailable": ActorUnavailableError,
     "unschedulable": TaskUnschedulableError,
+    "actor_unschedulable": ActorUnschedulableError,
+    "placement_group_removed": TaskPlacementGroupRemoved,
+    "actor_placement_group_removed": ActorPlacementGroupRemoved,
+    "out_of_memory": OutOfMemoryError,
+    "node_died": NodeDiedError,
+    "runtime_env": RuntimeEnvSetupError,
     "object_lost": ObjectLostError,
+    "reconstruction_failed": ObjectReconstructionFailedError,
     "store_full": ObjectStoreFullError,
+    "session_lost": SessionLostError,
     "internal": InternalError,
 }
 """Which exception each kind of `model.object.Failure` becomes."""

@@ -1,49 +1,83 @@
-"""The public exceptions, where Ray has them."""
+"""The public exceptions, where Ray has them; the tree is drawn in `cellray.errors`."""
 
 from cellray.errors import (
+    ActorAlreadyExistsError,
     ActorDiedError,
     ActorError,
+    ActorHandleNotFoundError,
+    ActorPlacementGroupRemoved,
     ActorUnavailableError,
+    ActorUnschedulableError,
+    AsyncioActorExit,
     CellrayError,
     GcsUnavailableError,
     GetTimeoutError,
     InternalError,
+    NodeDiedError,
+    ObjectFreedError,
     ObjectLostError,
+    ObjectReconstructionFailedError,
     ObjectStoreFullError,
+    OutOfDiskError,
+    OutOfMemoryError,
+    OwnerDiedError,
+    PendingCallsLimitExceeded,
+    RuntimeEnvSetupError,
     SerializationError,
     SessionError,
     SessionLostError,
     SessionStartError,
     TaskCancelledError,
     TaskError,
+    TaskPlacementGroupRemoved,
     TaskUnschedulableError,
+    UnserializableException,
     WorkerCrashedError,
 )
 
-# Ray's names for three of them, so that programs written for it catch the same things.
+# Ray's names for some of them, so that programs written for it catch the same things.
 RayError = CellrayError
 RayTaskError = TaskError
 RayActorError = ActorError
+RaySystemError = InternalError
+LocalRayletDiedError = SessionLostError
 
 __all__ = [
+    "ActorAlreadyExistsError",
     "ActorDiedError",
     "ActorError",
+    "ActorHandleNotFoundError",
+    "ActorPlacementGroupRemoved",
     "ActorUnavailableError",
+    "ActorUnschedulableError",
+    "AsyncioActorExit",
     "CellrayError",
     "GcsUnavailableError",
     "GetTimeoutError",
     "InternalError",
+    "LocalRayletDiedError",
+    "NodeDiedError",
+    "ObjectFreedError",
     "ObjectLostError",
+    "ObjectReconstructionFailedError",
     "ObjectStoreFullError",
+    "OutOfDiskError",
+    "OutOfMemoryError",
+    "OwnerDiedError",
+    "PendingCallsLimitExceeded",
     "RayActorError",
     "RayError",
+    "RaySystemError",
     "RayTaskError",
+    "RuntimeEnvSetupError",
     "SerializationError",
     "SessionError",
     "SessionLostError",
     "SessionStartError",
     "TaskCancelledError",
     "TaskError",
+    "TaskPlacementGroupRemoved",
     "TaskUnschedulableError",
+    "UnserializableException",
     "WorkerCrashedError",
 ]

@@ -4,12 +4,16 @@ them in the L3 folders and in `engines/`; one contract suite runs on every twin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
-from cellray.ids import FunctionHash, ObjectId, TaskId
+from cellray.ids import FunctionHash, GroupId, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
+from cellray.model.environment import Environment
+from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
+from cellray.model.placement import GroupOptions, Placement
 from cellray.model.task import Cell, Resources
 
 
@@ -116,6 +120,9 @@ class SubmitOptions(NamedTuple):
     cell: Cell | None
     actor: ActorOptions | None = None
     method: str = ""
+    concurrency_group: str = ""
+    environment: str = ""
+    placement: Placement | None = None
 
 
 class ActorEngine(Protocol):
@@ -139,6 +146,16 @@ class ActorEngine(Protocol):
         """End an actor at once."""
 
 
+class GroupEngine(Protocol):
+    """What the public API needs for placement groups."""
+
+    def create(self, options: GroupOptions, make_handle: Callable[[GroupId], Any], cell: Cell | None) -> GroupId:
+        """Ask for a group. `make_handle` gives what its creation is to return, by its id."""
+
+    def remove(self, group_id: GroupId) -> None:
+        """End a group."""
+
+
 class Created(NamedTuple):
     """An actor as its handles know it. `is_new` is False when it was there before."""
 
@@ -153,10 +170,23 @@ class Engine(Protocol):
 
     last_submitted: TaskId | None
     """The task that this process submitted last."""
+    node_id: str
+    """Of the node that this process talks to."""
+    environment: Environment
+    """What tasks run in that say nothing else: the driver's, in a worker its own."""
+    placement: Placement | None
+    """Where the running task or actor was placed."""
 
     @property
     def actors(self) -> ActorEngine:
         """What concerns actors."""
+
+    @property
+    def groups(self) -> GroupEngine:
+        """What concerns placement groups."""
+
+    def node_state(self) -> NodeState:
+        """Resources and placement groups as they are now. Waits for the node's answer."""
 
     def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Any:
         """Export the function as it is now with these options; what `submit` takes as its first argument."""
@@ -170,10 +200,18 @@ class Engine(Protocol):
     def get(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[Any]:
         """The values, in order; raises what producing the first failed one raised, or GetTimeoutError."""
 
-    def wait(
-        self, ids: Sequence[ObjectId], num_returns: int, timeout_s: float | None
-    ) -> tuple[list[ObjectId], list[ObjectId]]:
-        """Ready and not ready, each in the order given."""
+    def get_one(self, obj: ObjectId) -> Any:
+        """The value of one object, waited for without end."""
+
+    def load_into(self, future: Future[Any], obj: ObjectId, value: ObjectValue) -> None:
+        """Resolve the future with what `get` returns or raises, as soon as it can be read; never blocks."""
+
+    @property
+    def resolved(self) -> Container[ObjectId]:
+        """The objects that exist or failed, as far as this process refers to them and has been told so."""
+
+    def wait(self, ids: Iterable[ObjectId], count: int, timeout_s: float | None) -> bool:
+        """Until `count` of these objects, none of them `resolved`, are; whether they are in time."""
 
     def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
         """Cancel a task."""
@@ -187,11 +225,17 @@ class Engine(Protocol):
     def retain(self, obj: ObjectId) -> None:
         """A reference to the object came to be in this process."""
 
+    def retain_all(self, objects: Sequence[ObjectId]) -> None:
+        """One to each of these."""
+
     def release(self, obj: ObjectId) -> None:
         """A reference went; never blocks (it is called from `__del__`)."""
 
     def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
-        """Call once when the object exists or failed, on any thread, at once if it does already."""
+        """Call once when the object exists or failed, on any thread, at once if it does already. It must not wait."""
+
+    def run_later(self, action: Callable[[], object]) -> None:
+        """Run it soon on a thread that may wait for values; never blocks."""
 
     @property
     def is_lost(self) -> bool:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cellray.errors import InternalError, TaskError, WorkerCrashedError
-from cellray.serialization import UnpicklableError, deserialize_exception, serialize_exception
+from cellray.errors import InternalError, TaskError, UnserializableException, WorkerCrashedError
+from cellray.serialization import deserialize_exception, serialize_exception
 from cellray.serialization.exception import EXCEPTION_BYTES_MAX, TEXT_CHARACTERS_MAX
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
@@ -100,7 +100,7 @@ def test_attributes_that_cannot_be_pickled_are_left_out_and_named() -> None:
 
 def test_arguments_that_cannot_be_pickled_become_text() -> None:
     cause = round_trip(ValueError("m", threading.Lock())).cause
-    assert isinstance(cause, ValueError | UnpicklableError)
+    assert isinstance(cause, ValueError | UnserializableException)
     assert "m" in str(cause)
 
 
@@ -115,7 +115,7 @@ def test_a_class_that_cannot_be_pickled_gets_a_stand_in() -> None:
         guard = threading.Lock()
 
     cause = round_trip(LostError("the message")).cause
-    assert isinstance(cause, UnpicklableError)
+    assert isinstance(cause, UnserializableException)
     assert (cause.type_name, cause.message) == (LostError.__qualname__, "the message")
     assert "could not be sent" in str(cause)
     assert str(pickle.loads(pickle.dumps(cause))) == str(cause)
@@ -124,7 +124,7 @@ def test_a_class_that_cannot_be_pickled_gets_a_stand_in() -> None:
 def test_broken_text_huge_messages_and_tracebacks() -> None:
     assert type(round_trip(BrokenTextError("x")).cause) is BrokenTextError
     huge = round_trip(ValueError("x" * (EXCEPTION_BYTES_MAX + 1))).cause
-    assert isinstance(huge, UnpicklableError)
+    assert isinstance(huge, UnserializableException)
     assert "more than" in huge.reason
     assert len(huge.message) < TEXT_CHARACTERS_MAX + 100
     data = serialize_exception(ValueError(), "f", "00", "t" * 1_000_000)
@@ -165,7 +165,7 @@ def test_an_exception_of_another_main_and_one_of_a_missing_module(tmp_path: Path
     mine: Any = deserialize_exception(output[8 : 8 + size]).cause
     assert (type(mine).__name__, str(mine), mine.b) == ("Mine", "m", 2)
     gone: Any = deserialize_exception(output[16 + size :]).cause
-    assert isinstance(gone, UnpicklableError)
+    assert isinstance(gone, UnserializableException)
     assert (gone.type_name, gone.message) == ("Gone", "g")
     assert "only_there" in gone.reason
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Container, Sequence
+from typing import Any, NamedTuple, NoReturn
 
+from cellray.api import current
 from cellray.api.object_ref import ObjectRef
 from cellray.api.session import started_engine
 from cellray.ids import ObjectId, TaskId, is_put
@@ -18,13 +19,15 @@ def get(object_refs: ObjectRef | Sequence[ObjectRef], *, timeout: float | None =
     the task raised (also an instance of TaskError), GetTimeoutError, WorkerCrashedError, TaskCancelledError,
     ObjectLostError; ValueError or TypeError when given something that is no reference.
     """
-    if timeout is not None:
+    if type(object_refs) is ObjectRef:
+        engine = current.engine
+        if engine is None or object_refs._engine is not engine:
+            engine = _engine_of((object_refs,))
+        if timeout is None:
+            return engine.get_one(object_refs._id)
         _check_timeout(timeout)
-    if isinstance(object_refs, ObjectRef):
-        engine = started_engine()
-        if object_refs._engine is not engine:
-            raise object_refs.lost()
-        return engine.get([object_refs._id], timeout)[0]
+        return engine.get((object_refs._id,), timeout)[0]
+    _check_timeout(timeout)
     if not isinstance(object_refs, list):
         raise ValueError(
             f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef or "
@@ -38,7 +41,7 @@ def get(object_refs: ObjectRef | Sequence[ObjectRef], *, timeout: float | None =
             )
     if not object_refs:
         return []
-    return _engine_of(object_refs).get([ObjectId(ref.binary()) for ref in object_refs], timeout)
+    return _engine_of(object_refs).get([ref._id for ref in object_refs], timeout)
 
 
 def put(value: Any) -> ObjectRef:
@@ -51,7 +54,7 @@ def put(value: Any) -> ObjectRef:
             "Calling 'put' on a cellray.ObjectRef is not allowed: it is in the store already. To pass a reference on "
             "as a reference, put it into a list."
         )
-    engine = started_engine()
+    engine = current.engine or started_engine()
     return ObjectRef(engine.put(value), engine)
 
 
@@ -69,29 +72,98 @@ def wait(
     Raises TypeError for anything but a list of references, ValueError for duplicates or an impossible `num_returns`.
     """
     del fetch_local  # objects of one node are always local
-    if isinstance(object_refs, ObjectRef):
-        raise TypeError("wait() expected a list of cellray.ObjectRef, got a single cellray.ObjectRef")
-    if not isinstance(object_refs, list):
-        raise TypeError(f"wait() expected a list of cellray.ObjectRef, got {type(object_refs)}")
     if timeout is not None:
         _check_timeout(timeout)
-    for ref in object_refs:
+    engine = current.engine
+    if not _is_rest(object_refs, engine):
+        _check_refs(object_refs)
+        if not object_refs:
+            return [], []
+        engine = _engine_of(object_refs)
+    assert engine is not None, "references are of a session"
+    if not 0 < num_returns <= len(object_refs):
+        _refuse_count(num_returns, len(object_refs))
+    ready, rest = _split(object_refs, num_returns, engine.resolved)
+    if len(ready) < num_returns:
+        engine.wait([ref._id for ref in rest], num_returns - len(ready), timeout)
+        ready, rest = _split(object_refs, num_returns, engine.resolved)
+    if rest:
+        global _rest
+        _rest = _Rest(engine, len(rest), rest[0]._id, rest[-1]._id)
+    return ready, rest
+
+
+class _Rest(NamedTuple):
+    """By what the list is known again that `wait` returned last as not ready."""
+
+    engine: Engine
+    length: int
+    first: ObjectId
+    last: ObjectId
+
+
+_rest: _Rest | None = None
+
+
+def _is_rest(refs: Any, engine: Engine | None) -> bool:
+    """Whether this is the rest of the `wait` before, as far as its length and its ends tell.
+
+    Such a list has been checked: a loop that waits for one reference after another would else spend most of its time on
+    looking at all of them each time. What was put into its middle meanwhile is looked at when its turn comes.
+    """
+    if type(refs) is not list or _rest is None or not refs:
+        return False
+    first, last = refs[0], refs[-1]
+    return (
+        len(refs) == _rest.length
+        and engine is _rest.engine
+        and type(first) is ObjectRef
+        and type(last) is ObjectRef
+        and first._id == _rest.first
+        and last._id == _rest.last
+    )
+
+
+def _split(refs: list[ObjectRef], count: int, resolved: Container[ObjectId]) -> tuple[list[ObjectRef], list[ObjectRef]]:
+    """The first `count` of those that are there, and all others, in the order given."""
+    rest = refs.copy()
+    if count == 1:
+        for place, ref in enumerate(refs):
+            if ref._id in resolved:
+                del rest[place]
+                return [ref], rest
+        return [], rest
+    ready: list[ObjectRef] = []
+    kept: list[ObjectRef] = []
+    for place, ref in enumerate(refs):
+        if ref._id in resolved:
+            ready.append(ref)
+            if len(ready) == count:
+                return ready, kept + refs[place + 1 :]
+        else:
+            kept.append(ref)
+    return ready, kept
+
+
+def _check_refs(refs: Any) -> None:
+    """Raise unless this is a list of references, each there once."""
+    if isinstance(refs, ObjectRef):
+        raise TypeError("wait() expected a list of cellray.ObjectRef, got a single cellray.ObjectRef")
+    if not isinstance(refs, list):
+        raise TypeError(f"wait() expected a list of cellray.ObjectRef, got {type(refs)}")
+    for ref in refs:
         if not isinstance(ref, ObjectRef):
             raise TypeError(f"wait() expected a list of cellray.ObjectRef, got a list with {_shown(ref)}")
-    if not object_refs:
-        return [], []
-    by_id = {ObjectId(ref.binary()): ref for ref in object_refs}
-    if len(by_id) != len(object_refs):
+    if len(set(refs)) != len(refs):
         raise ValueError("Wait requires a list of unique object refs.")
+
+
+def _refuse_count(num_returns: int, given: int) -> NoReturn:
     if num_returns <= 0:
         raise ValueError(f"Invalid number of objects to return {num_returns}.")
-    if num_returns > len(object_refs):
-        raise ValueError(
-            f"num_returns cannot be greater than the number of objects provided to wait() ({num_returns} > "
-            f"{len(object_refs)})."
-        )
-    ready, rest = _engine_of(object_refs).wait(list(by_id), num_returns, timeout)
-    return [by_id[obj] for obj in ready], [by_id[obj] for obj in rest]
+    raise ValueError(
+        f"num_returns cannot be greater than the number of objects provided to wait() ({num_returns} > {given})."
+    )
 
 
 def cancel(object_ref: ObjectRef, *, force: bool = False, recursive: bool = True) -> None:
@@ -102,7 +174,7 @@ def cancel(object_ref: ObjectRef, *, force: bool = False, recursive: bool = True
     """
     if not isinstance(object_ref, ObjectRef):
         raise TypeError(f"cancel() only supports object refs, got: {type(object_ref)}.")
-    if is_put(ObjectId(object_ref.binary())):
+    if is_put(object_ref._id):
         raise ValueError("cancel() is for results of tasks; this object was stored with put()")
     _engine_of((object_ref,)).cancel(TaskId(object_ref.task_id()), force=force, recursive=recursive)
 
@@ -116,8 +188,8 @@ def _engine_of(refs: Sequence[ObjectRef]) -> Engine:
     return engine
 
 
-def _check_timeout(timeout: float) -> None:
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0:
+def _check_timeout(timeout: float | None) -> None:
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0):
         raise ValueError(f"timeout={timeout!r}: give seconds of at least 0, or None to wait without end")
 
 

@@ -43,13 +43,13 @@ COMMANDS: Final[int] = FrameKind.COMMANDS.value
 class BeforeFlush(Protocol):
     """See `Channel`."""
 
-    def __call__(self, *, all_of_them: bool) -> None: ...
+    def __call__(self, *, all_of_it: bool) -> None: ...
 
 
 class Channel:
     """One connection. `on_commands` gets each frame's commands in order, on whichever thread reads.
 
-    `before_flush` may add facts that must not stay behind (reference counts), and with `all_of_them` those too that
+    `before_flush` may add facts that must not stay behind (reference counts), and with `all_of_it` those too that
     may for a while; `has_more` says whether it is time for them. Neither may block.
     """
 
@@ -85,6 +85,8 @@ class Channel:
         """How often somebody but the background thread has waited at the socket."""
         self.is_cold = False
         """Whether the background thread sleeps until it is nudged."""
+        self.has_loop = False
+        """Whether an event loop of this process watches the socket and calls `read_now`."""
         self._shields = Shields()
         self.closed_reason: str | None = None
         self._poll = select.poll()
@@ -122,10 +124,10 @@ class Channel:
         """Send all that is buffered, now. Returns when the socket has taken it."""
         if self.closed_reason is None:
             with self._shields.here():
-                self._flush(all_of_them=True)
+                self._flush(all_of_it=True)
 
-    def _flush(self, *, all_of_them: bool) -> None:
-        self._before_flush(all_of_them=all_of_them)
+    def _flush(self, *, all_of_it: bool) -> None:
+        self._before_flush(all_of_it=all_of_it)
         if self._buffer:
             with self._sending:
                 self._send_frames(self._take())
@@ -177,7 +179,7 @@ class Channel:
         # The shield is outside: an interrupt between taking the lock and `try` would leave it locked for ever.
         with self._shields.here() as shield:
             if self.closed_reason is None:
-                self._flush(all_of_them=False)
+                self._flush(all_of_it=False)
             while not done():
                 if self.closed_reason is not None:
                     raise self.lost()
@@ -246,6 +248,20 @@ class Channel:
                 self._on_commands(command_decoder.decode(payload))
         if self._waiters:
             self._notify()
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for an event loop."""
+        return self._socket.fileno()
+
+    def read_now(self) -> None:
+        """For an event loop: take what has arrived, unless a thread that waits does so."""
+        if self._reading.acquire(blocking=False):
+            self._reads += 1
+            try:
+                self._read_once()
+            finally:
+                self._reading.release()
+                self._notify()
 
     def _notify(self) -> None:
         if self._waiters:

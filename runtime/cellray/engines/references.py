@@ -13,22 +13,16 @@ from collections.abc import Callable, Sequence
 
 from cellray.ids import ObjectId
 
-RELEASES_MAX = 64
-"""So many releases are told without delay. A program that waits for one result after another releases each before the
-next: told one by one they would cost the node as much as the tasks."""
-
 
 class References:
     """Counts for one connection. `on_change` is called after each append and must not block."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
-        self._on_change = on_change
+        self.on_change = on_change
         self._counts: dict[ObjectId, int] = {}
-        self.events: deque[ObjectId | tuple[ObjectId]] = deque()
-        """What `drain` has not seen. A bare id is a release, a one-tuple a retain: one append each, in order."""
-        self.is_due = False
-        """Whether some of it is a retain, which the node must know before what is sent next."""
-        self._looked_at = 0
+        self.retained: deque[ObjectId] = deque()
+        self.released: deque[ObjectId] = deque()
+        """What `drain` has not seen."""
         self._lock = threading.Lock()
 
     def adopt(self, objects: Sequence[ObjectId]) -> None:
@@ -40,49 +34,54 @@ class References:
 
     def retain(self, obj: ObjectId) -> None:
         """One reference or view more."""
-        self.events.append((obj,))
-        self.is_due = True
-        self._on_change()
+        self.retained.append(obj)
+        self.on_change()
+
+    def retain_all(self, objects: Sequence[ObjectId]) -> None:
+        """One more of each."""
+        self.retained.extend(objects)
+        self.on_change()
 
     def release(self, obj: ObjectId) -> None:
-        """One reference or view less."""
-        self.events.append(obj)
-        self._on_change()
+        """One reference or view less. It was counted before: by `adopt`, or by a `retain` that came earlier."""
+        self.released.append(obj)
+        self.on_change()
 
-    @property
-    def may_wait(self) -> bool:
-        """Whether what there is can go with a later flush: a few releases."""
-        return not self.is_due and len(self.events) < RELEASES_MAX
-
-    def have_come_to_rest(self) -> bool:
-        """Whether there is something, and as much as at the last look: no later flush may come."""
-        looked_at, self._looked_at = self._looked_at, len(self.events)
-        return self._looked_at == looked_at > 0
+    def holds(self, obj: ObjectId) -> bool:
+        """Whether there is a reference, as of the last drain."""
+        return obj in self._counts
 
     def drain(self) -> tuple[list[ObjectId], list[ObjectId]]:
         """Ids whose count went from none to some, and from some to none, since the last drain."""
-        events, counts = self.events, self._counts
+        counts = self._counts
+        held: dict[ObjectId, None] = {}
+        gone: list[ObjectId] = []
         with self._lock:
-            self.is_due = False
-            before: dict[ObjectId, bool] = {}
-            for _ in range(len(events)):
-                event = events.popleft()
-                obj, step = (event[0], 1) if isinstance(event, tuple) else (event, -1)
-                count = counts.get(obj, 0)
-                before.setdefault(obj, count > 0)
-                counts[obj] = count + step
-            held: list[ObjectId] = []
-            released: list[ObjectId] = []
-            for obj, was_held in before.items():
-                is_held = counts[obj] > 0
-                if not is_held:
-                    del counts[obj]
-                if is_held and not was_held:
-                    held.append(obj)
-                elif was_held and not is_held:
-                    released.append(obj)
-        return held, released
+            # Releases are taken first and counted last: each one's `retain` came before it, and is counted by then.
+            released = _take(self.released)
+            if self.retained:
+                for obj in _take(self.retained):
+                    count = counts.get(obj, 0)
+                    counts[obj] = count + 1
+                    if not count:
+                        held[obj] = None
+            take_count = counts.pop
+            for obj in released:
+                count = take_count(obj, 1)
+                if count > 1:
+                    counts[obj] = count - 1
+                elif obj in held:
+                    del held[obj]
+                else:
+                    gone.append(obj)
+        return list(held), gone
 
     def __len__(self) -> int:
         """Objects held, as of the last drain."""
         return len(self._counts)
+
+
+def _take(events: deque[ObjectId]) -> list[ObjectId]:
+    """What is there now; others append meanwhile."""
+    take = events.popleft
+    return [take() for _ in range(len(events))]

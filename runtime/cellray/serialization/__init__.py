@@ -5,7 +5,7 @@ from cellray.serialization.arguments import (
     deserialize_arguments,
     serialize_arguments,
 )
-from cellray.serialization.exception import UnpicklableError, deserialize_exception, serialize_exception
+from cellray.serialization.exception import deserialize_exception, serialize_exception
 from cellray.serialization.function import deserialize_function, serialize_function
 from cellray.serialization.references import ReferenceSeam, collect_references, reference_seam
 from cellray.serialization.value import Serialized, deserialize, serialize
@@ -14,7 +14,6 @@ __all__ = [
     "STORED_ARGUMENTS",
     "ReferenceSeam",
     "Serialized",
-    "UnpicklableError",
     "collect_references",
     "deserialize",
     "deserialize_arguments",

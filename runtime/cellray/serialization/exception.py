@@ -3,7 +3,7 @@
 The record is a plain tuple of texts and the pickled cause, so that a process that cannot rebuild the cause still
 knows its type, message and traceback. The cause is pickled in the most faithful way that survives a round trip at
 the producing side: as it is; without calling its constructor (many exceptions do not accept their own `args`);
-without the attributes that cannot be pickled; and at last as an `UnpicklableError` that says what it stands for.
+without the attributes that cannot be pickled; and at last as an `UnserializableException` that says what it stands for.
 """
 
 from __future__ import annotations
@@ -14,27 +14,13 @@ from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from cellray.errors import CellrayError, InternalError, TaskError
+from cellray.errors import InternalError, TaskError, UnserializableException
 
 EXCEPTION_BYTES_MAX = 1024 * 1024
 """A larger pickled cause is replaced by its stand-in: errors travel inline."""
 ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 TEXT_CHARACTERS_MAX = 64 * 1024
 """Longer messages and tracebacks lose their middle."""
-
-
-class UnpicklableError(CellrayError):
-    """Stands for an exception that could not be sent from the task: its type's name, its message, and why not."""
-
-    def __init__(self, type_name: str, message: str, reason: str) -> None:
-        super().__init__(type_name, message, reason)
-        self.type_name = type_name
-        self.message = message
-        self.reason = reason
-
-    def __str__(self) -> str:
-        text = f"{self.type_name}: {self.message}" if self.message else self.type_name
-        return f"{text}\n(the exception itself could not be sent: {self.reason})"
 
 
 def serialize_exception(error: BaseException, function_name: str, task_id: str, traceback_text: str) -> bytes:
@@ -48,7 +34,7 @@ def serialize_exception(error: BaseException, function_name: str, task_id: str, 
     message = shorten(text_of(cause))
     pickled, problem = pickle_cause(cause)
     if pickled is None:
-        pickled = pickle.dumps(UnpicklableError(type_name, message, problem), 5)
+        pickled = pickle.dumps(UnserializableException(type_name, message, problem), 5)
     record = (function_name, task_id, shorten(traceback_text), type_name, message, pickled)
     return pickle.dumps(record, 5)
 
@@ -64,7 +50,7 @@ def deserialize_exception(data: bytes | memoryview) -> TaskError:
         if not isinstance(cause, BaseException):
             raise TypeError(f"it was rebuilt as a {type(cause).__name__}")
     except Exception as error:
-        cause = UnpicklableError(type_name, message, f"{type(error).__name__} while rebuilding it: {error}")
+        cause = UnserializableException(type_name, message, f"{type(error).__name__} while rebuilding it: {error}")
     return TaskError(function_name, task_id, traceback_text, cause)
 
 

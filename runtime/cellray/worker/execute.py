@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import inspect
 import linecache
 import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from cellray.errors import InternalError, TaskError
-from cellray.ids import FunctionHash, ObjectId, TaskId, return_object_id
+from cellray.errors import InternalError, RuntimeEnvSetupError, TaskError
+from cellray.ids import ActorId, FunctionHash, ObjectId, TaskId, return_object_id
 from cellray.model.actor import ActorOptions
+from cellray.model.environment import Environment
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished
 from cellray.model.object import Failure, ObjectValue, ValueKind, encode_failure
 from cellray.model.task import Function, TaskAssignment, TaskTemplate
@@ -23,13 +26,18 @@ from cellray.serialization import (
     serialize,
     serialize_exception,
 )
-from cellray.worker.actor_exit import Role
+from cellray.worker.actor_exit import ActorRole, Role
+from cellray.worker.actor_methods import BUILTIN_METHODS
+from cellray.worker.environment import surroundings
 
 OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 class ExecutionEngine(Protocol):
     """How values come in and go out."""
+
+    environment: Environment
+    """What the tasks run in that this worker submits, if they say nothing else."""
 
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """The Python values of objects."""
@@ -38,9 +46,12 @@ class ExecutionEngine(Protocol):
         """A serialised value as it travels, written to the store when large."""
 
 
-Outcome = tuple[TaskFinished | TaskFailed | TaskCancelled, Any]
-"""What became of a task, and its result, to be held until the fact is on its way: references in it would otherwise be
-released before the node knows that the returned value contains them."""
+class Outcome(NamedTuple):
+    """What became of a task. `result` is to be held until the fact is on its way: references in it would otherwise be
+    released before the node knows that the returned value contains them."""
+
+    fact: TaskFinished | TaskFailed | TaskCancelled
+    result: Any = None
 
 
 class TaskRunner:
@@ -64,47 +75,83 @@ class TaskRunner:
         task_id = TaskId(task.task_id)
         started_at = time.time()
         try:
-            target = self._targets.get(template.template_id) or self._target(template, function)
-            if task.args:
-                values = self._engine.load_values(list(zip(task.dependencies, task.values, strict=True)))
-                args, kwargs = deserialize_arguments(task.args, values)
-                del values
-                result = target(*args, **kwargs)
-                del args, kwargs
-            else:
-                result = target()
+            result = self._call(task, template, function)
             if result is None and template.num_returns == 1:
                 sealed = NONE_RETURN
             else:
                 sealed = self._seal(task_id, template, result)
         except KeyboardInterrupt:
             raise
-        except SystemExit as error:
-            if self._instance is not None:
-                raise  # an actor may end its process
-            end_output(task_id)
-            return self._failed(task_id, template, started_at, error), None
         except BaseException as error:
-            end_output(task_id)
-            return self._failed(task_id, template, started_at, error), None
+            return self._raised(task_id, template, started_at, error, end_output)
         end_output(task_id)
         finished_at = time.time()
         self._seconds[task.template_id] = finished_at - started_at
-        return TaskFinished(task_id, started_at, finished_at, sealed), result
+        return Outcome(TaskFinished(task_id, started_at, finished_at, sealed), result)
 
-    def _target(self, template: TaskTemplate, function: Function) -> Callable[..., Any]:
+    async def run_async(
+        self, task: TaskAssignment, template: TaskTemplate, function: Function, end_output: Callable[[TaskId], None]
+    ) -> Outcome:
+        """As `run`, for an actor with an event loop, on it: waits for what an `async def` method returns."""
+        task_id = TaskId(task.task_id)
+        started_at = time.time()
+        try:
+            result = self._call(task, template, function)
+            if inspect.isawaitable(result):
+                result = await result
+            sealed = self._seal(task_id, template, result)
+        except asyncio.CancelledError:
+            end_output(task_id)
+            return Outcome(TaskCancelled(task_id, time.time(), "its coroutine was cancelled"))
+        except BaseException as error:
+            return self._raised(task_id, template, started_at, error, end_output)
+        end_output(task_id)
+        return Outcome(TaskFinished(task_id, started_at, time.time(), sealed), result)
+
+    def let_go(self) -> None:
+        """The actor is about to end: nothing of ours keeps its instance."""
+        self._instance = None
+        self._targets.clear()
+
+    def _call(self, task: TaskAssignment, template: TaskTemplate, function: Function) -> Any:
+        target = self._targets.get(template.template_id) or self._target(task, template, function)
+        if not task.args:
+            return target()
+        values = self._engine.load_values(list(zip(task.dependencies, task.values, strict=True)))
+        args, kwargs = deserialize_arguments(task.args, values)
+        del values
+        return target(*args, **kwargs)
+
+    def _raised(
+        self,
+        task_id: TaskId,
+        template: TaskTemplate,
+        started_at: float,
+        error: BaseException,
+        end_output: Callable[[TaskId], None],
+    ) -> Outcome:
+        if isinstance(error, SystemExit) and self._instance is not None:
+            raise error  # an actor may end its process
+        end_output(task_id)
+        return Outcome(self._failed(task_id, template, started_at, error))
+
+    def _target(self, task: TaskAssignment, template: TaskTemplate, function: Function) -> Callable[..., Any]:
         """What tasks of the template call: a function, the class of an actor, or a method of the actor that we are."""
-        if template.method:
-            target: Callable[..., Any] = getattr(self._instance, template.method)
+        if template.environment and not template.method:
+            self._engine.environment = surroundings.take_on(template.environment)
+        if template.method in BUILTIN_METHODS and not hasattr(self._instance, template.method):
+            target: Callable[..., Any] = functools.partial(BUILTIN_METHODS[template.method], self._instance)
+        elif template.method:
+            target = getattr(self._instance, template.method)
         elif template.actor is not None:
-            target = functools.partial(self._create, self._callable(function))
+            Role.actor = ActorRole(ActorId(TaskId(task.task_id)), template, template.actor, task.attempt)
+            return functools.partial(self._create, self._callable(function))
         else:
             target = self._callable(function)
         self._targets[template.template_id] = target
         return target
 
     def _create(self, actor_class: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        Role.is_actor = True
         self._instance = actor_class(*args, **kwargs)
 
     def _callable(self, function: Function) -> Callable[..., Any]:
@@ -140,6 +187,9 @@ class TaskRunner:
     def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> TaskFailed:
         finished_at = time.time()
         self._seconds[template.template_id] = finished_at - started_at
+        if isinstance(error, RuntimeEnvSetupError):
+            value = encode_failure(Failure("runtime_env", f"{template.name} cannot run: {error}"))
+            return TaskFailed(task_id, started_at, finished_at, value, f"RuntimeEnvSetupError: {error}"[:200])
         if isinstance(error, TaskError):
             # An error that came in through `get`: what failed is the task it came from; keep its story, add ours.
             text = f"{error.traceback_text.rstrip()}\n\nreached {template.name} through cellray.get()\n"
@@ -157,7 +207,7 @@ def _not_created(
 ) -> TaskFailed:
     """What an actor's calls get whose constructor raised: not the exception itself, which is none of theirs."""
     story = f"The actor of class {options.class_name} is dead: its constructor raised:\n{text.rstrip()}"
-    fields = {"actor_id": task_id.hex(), "class_name": options.class_name}
+    fields = {"actor_id": task_id.hex(), "class_name": options.class_name, "init_failed": "yes"}
     summary = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
     value = encode_failure(Failure("actor_died", story, fields))
     return TaskFailed(task_id, started_at, finished_at, value, summary)

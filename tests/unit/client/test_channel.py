@@ -42,7 +42,7 @@ class Ends:
             client,
             on_commands=self._on_commands,
             on_closed=self.closed.append,
-            before_flush=lambda *, all_of_them: None,
+            before_flush=lambda *, all_of_it: None,
             has_more=lambda: False,
             flush_ms=flush_ms,
             batch_max=100,
