@@ -8,7 +8,7 @@ index range. See design.md, part 4; the idea is the paper's (section 4.2.3: line
 from __future__ import annotations
 
 import hashlib
-from typing import NewType, cast
+from typing import NewType
 
 JobId = NewType("JobId", bytes)
 TaskId = NewType("TaskId", bytes)
@@ -61,7 +61,7 @@ def return_object_id(task: TaskId, return_index: int) -> ObjectId:
 def return_object_ids(task: TaskId, count: int) -> list[ObjectId]:
     """The ids of everything that `task` returns; the usual single one at a fraction of the cost."""
     if count == 1:
-        return [cast("ObjectId", task + _RETURN_0)]
+        return [task + _RETURN_0]  # type: ignore[list-item]
     return [return_object_id(task, i) for i in range(count)]
 
 

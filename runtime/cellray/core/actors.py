@@ -36,7 +36,7 @@ class Actors:
     def __init__(self, tasks: TaskTable, objects: ObjectTable, workers: WorkerTable, outbox: Outbox) -> None:
         self.known: dict[ActorId, Actor] = {}
         self.names = ActorNames(objects, outbox)
-        self.calls = CallQueue(self.known)
+        self.calls = CallQueue()
         self._by_object: dict[ObjectId, Actor] = {}
         self._failed: list[tuple[Actor, Task, ObjectValue]] = []
         self._tasks = tasks
@@ -73,9 +73,8 @@ class Actors:
     def ended_badly(self, task: Task, error: ObjectValue) -> None:
         """A creation or a call failed or was cancelled."""
         if task.template.spec.method:
-            actor = self.known.get(actor_of_call(task.spec.contained))
-            if actor is not None:
-                self.calls.changed[actor] = None
+            if task.actor is not None:
+                self.calls.changed[task.actor] = None
         elif (actor := self.known.get(ActorId(task.task_id))) is not None:
             self._failed.append((actor, task, error))
 
@@ -97,8 +96,9 @@ class Actors:
         for actor, task, error in failed:
             if actor.state != DEAD:
                 self._die(actor, *actor_failures.not_created(actor.options, task, error), at)
-        for object_id in [object_id for object_id in self._outbox.freed if object_id in self._by_object]:
-            self._leave_scope(self._by_object[object_id], at)
+        if not self._by_object.keys().isdisjoint(self._outbox.freed):
+            for object_id in [object_id for object_id in self._outbox.freed if object_id in self._by_object]:
+                self._leave_scope(self._by_object[object_id], at)
         changed, self.calls.changed = self.calls.changed, {}
         for actor in changed:
             if actor.takes_calls and (ready := self.calls.take_all(actor, lambda task: dispatcher.may_go(task, at))):

@@ -162,6 +162,12 @@ class ObjectTable:
     def pin(self, object_ids: tuple[ObjectId, ...]) -> tuple[ObjectEntry, ...]:
         """Refer to those of the objects that are known; `unpin` each of what is returned."""
         entries = self.entries
+        if len(object_ids) == 1:
+            only = entries.get(object_ids[0])
+            if only is None:
+                return ()
+            only.refs += 1
+            return (only,)
         pinned = tuple([entries[object_id] for object_id in object_ids if object_id in entries])
         for entry in pinned:
             entry.refs += 1

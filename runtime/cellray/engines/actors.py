@@ -71,9 +71,11 @@ class NativeActors:
     ) -> list[ObjectId]:
         """Submit a call. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
         engine = self._engine
-        payload, dependencies, contained = engine.pack_arguments(None, args, kwargs)
+        packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]] = (b"", (), (actor,))
+        if args or kwargs:
+            payload, dependencies, contained = engine.pack_arguments(None, args, kwargs)
+            packed = (payload, dependencies, (actor, *contained))
         index, task = engine.context.take_child()
-        packed = (payload, dependencies, (actor, *contained))
         return engine.submit_packed(index, task, prepared.template_id, prepared.num_returns, packed)
 
     def find(self, name: str, namespace: str) -> Created | None:
