@@ -17,18 +17,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cellray.errors import CellrayError
 from cellray.ids import TaskId
 from cellray.model.task import RESOURCE_UNITS
-from cellray.node.event_loop import NodeEventLoop
 from cellray.node.gcs_keeper import GcsKeeper
 from cellray.node.pool import TemplatePool
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from cellray.node.event_loop import NodeEventLoop
 
 log = logging.getLogger("cellray.node")
 DRAIN_S = 2.0
@@ -68,6 +70,8 @@ class Node:
 
     async def run(self) -> None:
         """Until the owner leaves, somebody asks to stop, or a part is lost for good."""
+        from cellray.node.event_loop import NodeEventLoop
+
         loop = asyncio.get_running_loop()
         assert isinstance(loop, NodeEventLoop)
         self._stop = loop.create_future()
@@ -301,6 +305,8 @@ def main() -> None:
     node = Node(folder, report)
     try:
         node.start_processes()
+        from cellray.node.event_loop import NodeEventLoop  # the processes start while we import
+
         with asyncio.Runner(loop_factory=NodeEventLoop) as runner:
             runner.run(node.run())
     except CellrayError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import linecache
@@ -93,6 +92,8 @@ class TaskRunner:
         self, task: TaskAssignment, template: TaskTemplate, function: Function, end_output: Callable[[TaskId], None]
     ) -> Outcome:
         """As `run`, for an actor with an event loop, on it: waits for what an `async def` method returns."""
+        import asyncio  # there already: only such actors need it
+
         task_id = TaskId(task.task_id)
         started_at = time.time()
         try:
