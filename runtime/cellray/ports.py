@@ -117,6 +117,7 @@ class SubmitOptions(NamedTuple):
     cell: Cell | None
     actor: ActorOptions | None = None
     method: str = ""
+    concurrency_group: str = ""
 
 
 class ActorEngine(Protocol):
@@ -203,7 +204,10 @@ class Engine(Protocol):
         """A reference went; never blocks (it is called from `__del__`)."""
 
     def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
-        """Call once when the object exists or failed, on any thread, at once if it does already."""
+        """Call once when the object exists or failed, on any thread, at once if it does already. It must not wait."""
+
+    def run_later(self, action: Callable[[], object]) -> None:
+        """Run it soon on a thread that may wait for values; never blocks."""
 
     @property
     def is_lost(self) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from cellray.api.actor_options import check_group
 from cellray.model.actor import ActorOptions, MethodOptions
 from cellray.model.task import Cell
 from cellray.ports import SubmitOptions
 
 ACTOR_METHOD_MARK = "__cellray_method__"
-METHOD_OPTIONS = ("num_returns", "name", "max_task_retries", "retry_exceptions")
+METHOD_OPTIONS = ("num_returns", "name", "max_task_retries", "retry_exceptions", "concurrency_group")
+BUILTIN_METHODS = ("__ray_ready__", "__ray_call__", "__ray_terminate__")
+"""What every actor has besides its class's methods, under Ray's names; `worker/actor_methods.py` holds them."""
 
 
 def check_method_options(options: Mapping[str, Any]) -> None:
@@ -27,8 +31,8 @@ def check_method_options(options: Mapping[str, Any]) -> None:
             raise ValueError(f"max_task_retries={value!r}: give a whole number, or -1 to retry without end")
         if name == "retry_exceptions" and not isinstance(value, bool):
             raise TypeError(f"retry_exceptions={value!r}: give True or False")
-        if name == "name" and value is not None and not isinstance(value, str):
-            raise TypeError(f"name={value!r}: give a string")
+        if name in ("name", "concurrency_group") and value is not None and not isinstance(value, str):
+            raise TypeError(f"{name}={value!r}: give a string")
 
 
 def method_table(actor_class: type) -> tuple[MethodOptions, ...]:
@@ -41,6 +45,7 @@ def method_table(actor_class: type) -> tuple[MethodOptions, ...]:
             continue
         marked = dict(getattr(each, ACTOR_METHOD_MARK, {}))
         marked.pop("name", None)
+        marked["concurrency_group"] = marked.get("concurrency_group") or ""
         table.append(MethodOptions(name, **marked))
     return tuple(table)
 
@@ -49,7 +54,9 @@ def resolve_method_options(
     actor: ActorOptions, name: str, options: Mapping[str, Any], cell: Cell | None
 ) -> SubmitOptions:
     """Those of the call over those of the class over those of the actor."""
-    method = next(method for method in actor.methods if method.name == name)
+    method = next((method for method in actor.methods if method.name == name), MethodOptions(name))
+    group = options.get("concurrency_group") or method.concurrency_group
+    check_group(group, dict(actor.concurrency_groups), f"{actor.class_name}.{name}")
     retries = options.get("max_task_retries", method.max_task_retries)
     return SubmitOptions(
         name=options.get("name") or f"{actor.class_name}.{name}",
@@ -59,4 +66,15 @@ def resolve_method_options(
         retry_exceptions=options.get("retry_exceptions", method.retry_exceptions),
         cell=cell,
         method=name,
+        concurrency_group=group,
+    )
+
+
+def no_such_method(actor: ActorOptions, name: str) -> AttributeError:
+    """The error for a name that the actor's class does not have as a method."""
+    near = difflib.get_close_matches(name, [method.name for method in actor.methods], 3)
+    hint = f"; did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
+    return AttributeError(
+        f"actors of class {actor.class_name} have no method {name!r}{hint} (attributes and properties of the instance "
+        "are read by a method)"
     )

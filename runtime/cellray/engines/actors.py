@@ -61,6 +61,7 @@ class NativeActors:
             retry_exceptions=options.retry_exceptions,
             cell=options.cell,
             method=options.method,
+            concurrency_group=options.concurrency_group,
         )
         self._engine.register_template(template)
         return PreparedMethod(template.template_id, options.num_returns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from cellray.client.channel import Channel
@@ -18,24 +19,27 @@ class Lending:
         self._worker_id = worker_id
         self._clock = clock
         self._waits: set[Lent] = set()
+        self._lock = threading.Lock()  # two threads could not agree on who is first and who last
 
     def begin(self, wait: Lent) -> None:
         """A wait begins."""
-        is_first = not self._waits
-        self._waits.add(wait)
-        if is_first:
-            self._channel().add(WorkerBlocked(self._worker_id, self._clock.now()))
-            self._channel().flush()
+        with self._lock:
+            is_first = not self._waits
+            self._waits.add(wait)
+            if is_first:
+                self._channel().add(WorkerBlocked(self._worker_id, self._clock.now()))
+                self._channel().flush()
 
     def end(self, wait: Lent) -> None:
         """It is over."""
-        if wait in self._waits:
-            self._waits.discard(wait)
-            if not self._waits:
-                self._channel().add(WorkerUnblocked(self._worker_id, self._clock.now()))
+        with self._lock:
+            if wait in self._waits:
+                self._waits.discard(wait)
+                if not self._waits:
+                    self._channel().add(WorkerUnblocked(self._worker_id, self._clock.now()))
 
     def end_all(self) -> None:
-        """The task ends: an interrupt may have hit between the beginning of a wait and its `with` block."""
+        """The only task under way ends: an interrupt may have hit between the beginning of a wait and its `with`."""
         if self._waits:
             self._waits.clear()
             self._channel().add(WorkerUnblocked(self._worker_id, self._clock.now()))

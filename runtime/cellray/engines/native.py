@@ -11,10 +11,11 @@ from cellray.client.connect import Connected
 from cellray.clock import SystemClock
 from cellray.config import Config
 from cellray.engines.actors import NativeActors
-from cellray.engines.context import SubmitContext
+from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending
 from cellray.engines.objects import NativeObjects
+from cellray.engines.resolver import Action, Resolver
 from cellray.engines.values import Values
 from cellray.ids import (
     ClientId,
@@ -43,7 +44,7 @@ from cellray.model.fact import (
     TemplateRegistered,
 )
 from cellray.model.object import Failure, ObjectValue, encode_failure
-from cellray.model.task import Cell, Function, TaskSpec, TaskTemplate, make_template
+from cellray.model.task import Function, TaskSpec, TaskTemplate, make_template
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
     STORED_ARGUMENTS,
@@ -79,12 +80,15 @@ class NativeEngine:
     ) -> None:
         self.welcome = connected.welcome
         self.config = config
-        self.context = SubmitContext(connected.welcome.root_task_id, None)
+        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None)
+        self.lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
         self._store = store
         self._clock = SystemClock()
+        self._resolver = Resolver()
+        self._flush_is_coming = False
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
         holdings = self._holdings = Holdings(self._get_channel)
@@ -249,9 +253,15 @@ class NativeEngine:
         """This connection's number at the node."""
         return self.welcome.client_id
 
-    def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
+    @property
+    def current_task_id(self) -> TaskId:
+        """The task that the running thread or coroutine belongs to; the driver's root task."""
+        return self.context.task_id
+
+    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
-        self.context = SubmitContext(task_id, cell)
+        self.context = context = SubmitContext(task_id, template)
+        return context
 
     def end_task(self) -> None:
         """Say what the node must know before it gets the task's result.
@@ -262,6 +272,19 @@ class NativeEngine:
             self._lending.end_all()
         self._holdings.report()
 
+    def share_context(self) -> None:
+        """From now on several calls are under way, each in a thread or coroutine of its own; the actor is created."""
+        self.context = SharedContext(self.context.here)
+
+    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+        """As `begin_task`, for the running thread or coroutine only."""
+        assert isinstance(self.context, SharedContext), "`share_context` comes first"
+        return self.context.enter(task_id, template)
+
+    def end_call(self) -> None:
+        """As `end_task`, for one of several calls: what others have lent stays lent."""
+        self._holdings.report()
+
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """Values that came with a task."""
         load = self.values.load_argument
@@ -270,6 +293,20 @@ class NativeEngine:
     def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
         """A task's result as it travels."""
         return self.values.seal(obj, serialized)
+
+    def flush_soon(self) -> None:
+        """For whoever waits without a thread that does: one flush for all that was added meanwhile."""
+        if not self._flush_is_coming:
+            self._flush_is_coming = True
+            self._resolver.run(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_coming = False
+        self.channel.flush()
+
+    def run_later(self, action: Action) -> None:
+        """Run it soon on a thread that may wait for the node."""
+        self._resolver.run(action)
 
     # -- what the node says
 
@@ -293,6 +330,8 @@ class NativeEngine:
         lost = encode_failure(Failure("session_lost", str(self.channel.lost())))
         self.objects.on_closed(lost)
         self._holdings.views.on_closed(lost)
+        for listener in self.lost_listeners:
+            listener()
 
     def require_open(self) -> None:
         """Raise SessionLostError when the connection is gone."""
@@ -308,6 +347,7 @@ class NativeEngine:
         """Disconnect; references of this engine are names of nothing from now on."""
         self._holdings.close()
         self.channel.close("cellray.shutdown() was called")
+        self._resolver.close()
         self._store.close()
 
 

@@ -68,6 +68,7 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cell: Cell | None = None
     actor: ActorOptions | None = None
     method: str = ""
+    concurrency_group: str = ""
 
 
 class TaskSpec(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -106,10 +107,21 @@ def make_template(
     cell: Cell | None = None,
     actor: ActorOptions | None = None,
     method: str = "",
+    concurrency_group: str = "",
 ) -> TaskTemplate:
     """A template whose id is the hash of everything else in it."""
     blank = TaskTemplate(
-        TemplateId(0), function_hash, name, resources, num_returns, max_retries, retry_exceptions, cell, actor, method
+        TemplateId(0),
+        function_hash,
+        name,
+        resources,
+        num_returns,
+        max_retries,
+        retry_exceptions,
+        cell,
+        actor,
+        method,
+        concurrency_group,
     )
     return msgspec.structs.replace(blank, template_id=template_id(msgspec.msgpack.encode(blank)))
 
