@@ -80,11 +80,11 @@ class OwnResources:
         assert not mapped, f"shared memory is mapped still: {mapped}"
 
 
-def _descriptors() -> dict[str, str]:
+def _descriptors(pid: int | str = "self") -> dict[str, str]:
     found = {}
-    for entry in os.listdir("/proc/self/fd"):
+    for entry in os.listdir(f"/proc/{pid}/fd"):
         try:
-            found[entry] = os.readlink(f"/proc/self/fd/{entry}")
+            found[entry] = os.readlink(f"/proc/{pid}/fd/{entry}")
         except OSError:
             continue  # the descriptor of the listing itself
     return found
@@ -116,8 +116,14 @@ def counted(address: str, reader: StatusReader) -> Counted:
         len(list(spill.iterdir())) if spill.exists() else 0,
         sum(status.tasks[state] for state in ("waiting", "ready", "running")),
         sum(worker.state == "actor" for worker in status.workers),
-        len(os.listdir(f"/proc/{status.pid}/fd")) - len(status.workers),
+        _node_descriptors(status.pid) - len(status.workers),
     )
+
+
+def _node_descriptors(pid: int) -> int:
+    """Files, pipes and connections of clients; not those to Redis, which are made as they are needed."""
+    files = sum(not target.startswith("socket:") for target in _descriptors(pid).values())
+    return files + sum(bool(socket.laddr) for socket in psutil.Process(pid).net_connections("unix"))
 
 
 @contextmanager

@@ -274,24 +274,24 @@ def test_another_driver_borrows_and_leaves(session: Session, status_reader: Stat
 
 
 def test_an_object_in_an_exception_is_kept_with_it(session: Session, status_reader: StatusReader) -> None:
-    class Carries(Exception):
+    class CarryingError(Exception):
         def __init__(self, ref: ObjectRef) -> None:
             super().__init__(ref)
             self.ref = ref
 
     @cellray.remote
     def fail() -> None:
-        raise Carries(cellray.put(array(1)))
+        raise CarryingError(cellray.put(array(1)))
 
     settle()
-    with pytest.raises(Carries) as warm:
+    with pytest.raises(CarryingError) as warm:
         cellray.get(fail.remote())
     del warm
     with nothing_lost(session.address, status_reader):
         failed = fail.remote()
         cellray.wait([failed])
         settle()
-        with pytest.raises(Carries) as caught:
+        with pytest.raises(CarryingError) as caught:
             cellray.get(failed)
         assert cellray.get(caught.value.cause.ref).sum() == ITEMS  # type: ignore[attr-defined]
         del caught, failed

@@ -33,7 +33,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
 class NodeStatus(msgspec.Struct, frozen=True):
     """Answer to StatusRequest. Resources in their own units; times in seconds since the epoch; sizes in bytes.
 
-    `objects` exist or are to be made; `objects_read` counts who keeps how many of them in their places in shared memory.
+    `objects` exist or are to be made; `objects_read` counts who keeps how many of them in their places in memory.
     """
 
     session_id: str
