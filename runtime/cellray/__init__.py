@@ -19,10 +19,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellray import actor, exceptions, observe, provenance
+    from cellray import actor, exceptions, observe, provenance, runtime_context
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.object_ref import ObjectRef
     from cellray.api.remote_function import RemoteFunction, remote
+    from cellray.api.runtime_context import get_runtime_context
     from cellray.api.session import Session, cluster_resources, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
 
@@ -42,6 +43,7 @@ __all__ = [
     "exceptions",
     "get",
     "get_actor",
+    "get_runtime_context",
     "init",
     "is_initialized",
     "kill",
@@ -50,6 +52,7 @@ __all__ = [
     "provenance",
     "put",
     "remote",
+    "runtime_context",
     "shutdown",
     "wait",
 ]
@@ -59,6 +62,7 @@ _HOMES = {
     "ActorClass": "cellray.api.actor",
     "ActorHandle": "cellray.api.actor",
     "get_actor": "cellray.api.actor",
+    "get_runtime_context": "cellray.api.runtime_context",
     "kill": "cellray.api.actor",
     "method": "cellray.api.actor",
     "ObjectRef": "cellray.api.object_ref",
@@ -75,7 +79,7 @@ _HOMES = {
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
 }
-_MODULES = ("actor", "exceptions", "observe", "provenance")
+_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context")
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import secrets
 import shutil
 import sys
 import threading
@@ -32,6 +33,7 @@ from cellray.wire import Hello
 
 GCS_SCHEMES = ("redis://", "rediss://", "unix://")
 END_TIMEOUT_S = 10.0
+NODE_ID_BYTES = 28
 _lock = threading.RLock()
 
 
@@ -71,6 +73,7 @@ def init(
     object_store_memory: int | None = None,
     ignore_reinit_error: bool = False,
     log_to_driver: bool = True,
+    namespace: str | None = None,
 ) -> Session:
     """Start a session, or join one that runs.
 
@@ -78,7 +81,8 @@ def init(
     session of this user; a session folder joins that one; a Redis URL (`redis://`, `rediss://`, `unix://`) starts
     a session whose control state is kept by that server. `num_cpus` (default: the cores this process may use),
     `num_gpus` and `resources` are what tasks may ask for; `object_store_memory` is in bytes (default: 30% of the
-    free memory). `log_to_driver` prints what tasks print.
+    free memory). `log_to_driver` prints what tasks print. Drivers of one `namespace` find each other's named actors
+    (None: those of this driver are its own).
 
     A session that was lost is forgotten. Raises RuntimeError when there is one already (unless
     `ignore_reinit_error`), SessionLostError when there is
@@ -100,6 +104,7 @@ def init(
             )
         if address is not None and not isinstance(address, str):
             raise TypeError(f"address={address!r}: give 'local', 'auto', a session's folder or a Redis URL")
+        check_namespace(namespace)
         config = load_config(os.environ)
         gcs_url = address if address is not None and address.startswith(GCS_SCHEMES) else ""
         join = address is None and os.environ.get("CELLRAY_ADDRESS")
@@ -110,7 +115,7 @@ def init(
             _refuse_sizes(num_cpus, num_gpus, resources, object_store_memory)
             folder = find_session(None if address in (None, "auto") else address)
             owner = False
-        _session = _connect(folder, config, owner, log_to_driver)
+        _session = _connect(folder, config, owner, log_to_driver, namespace or "")
         return _session
 
 
@@ -142,7 +147,7 @@ def _start(
         folder,
         NodeSettings(
             session_id=session_id,
-            node_id=NodeId(f"node-{session_id}"),
+            node_id=NodeId(secrets.token_hex(NODE_ID_BYTES)),
             started_at=time.time(),
             owner_pid=os.getpid(),
             resources=amounts,
@@ -154,6 +159,14 @@ def _start(
         ),
     )
     return folder
+
+
+def check_namespace(namespace: Any) -> None:
+    """Raise TypeError or ValueError, as Ray does, unless it is a name, or None."""
+    if namespace is not None and not isinstance(namespace, str):
+        raise TypeError(f'namespace={namespace!r}: "namespace" must be a string')
+    if namespace == "":
+        raise ValueError('"" is not a valid namespace. Pass None to not specify a namespace.')
 
 
 def _number_of_cpus(num_cpus: int | None) -> int:
@@ -177,8 +190,8 @@ def _refuse_sizes(*sizes: object) -> None:
         )
 
 
-def _connect(folder: SessionFolder, config: Config, owner: bool, log_to_driver: bool) -> Session:
-    hello = Hello(folder.read_token(), "driver", os.getpid(), " ".join(sys.argv), owner)
+def _connect(folder: SessionFolder, config: Config, owner: bool, log_to_driver: bool, namespace: str) -> Session:
+    hello = Hello(folder.read_token(), "driver", os.getpid(), " ".join(sys.argv), owner, namespace)
     connected = connect(folder.node_socket, hello, config.session_start_timeout_s)
     store = MappedStore(connected.arena_fd)
     os.close(connected.arena_fd)

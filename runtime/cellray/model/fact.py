@@ -69,6 +69,7 @@ class JobStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
     at: float
     pid: int
     entrypoint: str
+    namespace: str = ""
 
 
 class JobEnded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
@@ -322,6 +323,20 @@ class ActorNameRequested(msgspec.Struct, frozen=True, array_like=True, gc=False,
     candidate: ActorId | None = None
 
 
+class ActorNamesRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=71):
+    """Which names of actors are taken, in the client's namespace or in all? Answered by ActorNamesListed."""
+
+    request: int
+    all_namespaces: bool = False
+
+
+class TaskRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=72):
+    """What is this task? Answered by TaskDescribed."""
+
+    request: int
+    task_id: TaskId
+
+
 class ViewsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=80):
     """A client wants to read shared objects where they lie; answered by ViewsGranted, once each is in memory.
 
@@ -353,6 +368,8 @@ UNLOGGED = (
     SpaceReturned,
     ClockTicked,
     ActorNameRequested,
+    ActorNamesRequested,
+    TaskRequested,
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
@@ -399,6 +416,8 @@ Fact = (
     | SpaceReturned
     | ClockTicked
     | ActorNameRequested
+    | ActorNamesRequested
+    | TaskRequested
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased

@@ -89,7 +89,7 @@ class TaskRunner:
         started_at = time.time()
         try:
             result = self._call(task, template, function)
-            if inspect.isawaitable(result):
+            if inspect.iscoroutine(result):  # other awaitables, references above all, are values
                 result = await result
             sealed = self._seal(task_id, template, result)
         except asyncio.CancelledError:
