@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from itertools import repeat
 from types import GenericAlias
 from typing import Any, ClassVar
@@ -92,27 +92,44 @@ class ObjectRef(msgspec.Struct, frozen=True, gc=False):
     def future(self) -> concurrent.futures.Future[Any]:
         """A `concurrent.futures.Future` of the value; it fails with what `get` would raise.
 
-        To cancel the future does not cancel the task.
+        To cancel the future does not cancel the task. Its callbacks may call anything, `cellray.get` too.
         """
+
+        def load(future: concurrent.futures.Future[Any], _value: ObjectValue) -> None:
+            self._engine.run_later(lambda: self._read_into(future))
+
+        return self._future(load)
+
+    def _read_into(self, future: concurrent.futures.Future[Any]) -> None:
+        try:
+            future.set_result(self._engine.get_one(self._id))
+        except BaseException as error:
+            future.set_exception(error)
+
+    def as_future(self) -> asyncio.Future[Any]:
+        """An `asyncio.Future` of the value, of the running loop; `await ref` waits for one."""
+        engine, obj = self._engine, self._id
+        # No code of the user's is called where the value is set, as with `future`: the loop is told of it.
+        return asyncio.wrap_future(self._future(lambda future, value: engine.load_into(future, obj, value)))
+
+    def _future(
+        self, load: Callable[[concurrent.futures.Future[Any], ObjectValue], None]
+    ) -> concurrent.futures.Future[Any]:
+        """One that `load`, which must not wait, gives the value as soon as there is one."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         if not self.belongs_to(current.engine_or_none()):
             future.set_exception(self.lost())
             return future
-        engine, obj = self._engine, self._id
         # The future keeps the object until it is resolved.
         holder = [self]
 
         def resolve(value: ObjectValue) -> None:
             if future.set_running_or_notify_cancel():
-                engine.load_into(future, obj, value)
+                load(future, value)
             holder.clear()
 
-        engine.add_done_callback(obj, resolve)
+        self._engine.add_done_callback(self._id, resolve)
         return future
-
-    def as_future(self) -> asyncio.Future[Any]:
-        """An `asyncio.Future` of the value, of the running loop; `await ref` waits for one."""
-        return asyncio.wrap_future(self.future())
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self.as_future().__await__()

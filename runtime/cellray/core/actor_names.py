@@ -44,7 +44,7 @@ class ActorNames:
 
     def request(self, fact: ActorNameRequested, client: Client) -> None:
         """Answer who has the name; a candidate gets it if nobody has."""
-        key = (fact.namespace or _namespace(client), fact.name)
+        key = (fact.namespace or namespace_of(client), fact.name)
         holder = self._taken.get(key)
         if isinstance(holder, Actor) and holder.actor_id == fact.candidate:
             self._outbox.send(client, ActorNamed(fact.request))  # its creator runs again, and will submit it again
@@ -65,7 +65,7 @@ class ActorNames:
 
     def list(self, fact: ActorNamesRequested, client: Client) -> None:
         """Answer which names there are."""
-        mine = _namespace(client)
+        mine = namespace_of(client)
         names = [
             key
             for key, holder in self._taken.items()
@@ -108,10 +108,11 @@ class ActorNames:
 
 
 def _key(options: ActorOptions, client: Client) -> Key:
-    return options.namespace or _namespace(client), options.name
+    return options.namespace or namespace_of(client), options.name
 
 
-def _namespace(client: Client) -> str:
+def namespace_of(client: Client) -> str:
+    """Where a client's names are looked up."""
     job = job_of(client)
     return job.namespace if job is not None else ""
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from cellray import provenance
 from cellray.client.channel import Channel
 from cellray.client.connect import Connected
 from cellray.clock import SystemClock
@@ -15,7 +16,9 @@ from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending
 from cellray.engines.objects import NativeObjects
+from cellray.engines.placement_groups import NativeGroups
 from cellray.engines.requests import Requests
+from cellray.engines.resolver import Action, Resolver
 from cellray.engines.runtime import NativeRuntime
 from cellray.engines.values import Values
 from cellray.ids import (
@@ -33,6 +36,7 @@ from cellray.model.command import (
     ActorNamed,
     ActorNamesListed,
     Exit,
+    NodeStateTold,
     ObjectsReady,
     OutputForwarded,
     RecallViews,
@@ -41,13 +45,17 @@ from cellray.model.command import (
     ViewsGranted,
     Warn,
 )
+from cellray.model.environment import NOTHING
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
+    NodeStateRequested,
     TaskRequested,
     TemplateRegistered,
 )
+from cellray.model.node import NodeState
 from cellray.model.object import Failure, ObjectValue, encode_failure
+from cellray.model.placement import Placement
 from cellray.model.task import Function, TaskSpec, TaskTemplate, make_template
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
@@ -87,10 +95,15 @@ class NativeEngine:
         self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None, None)
         self.lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
+        self.node_id: str = connected.welcome.node_id
+        self.environment = NOTHING
+        self.placement: Placement | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
         self._store = store
         self._clock = SystemClock()
+        self._resolver = Resolver()
+        self._flush_is_coming = False
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
         holdings = self._holdings = Holdings(self._get_channel)
@@ -102,6 +115,7 @@ class NativeEngine:
         self.requests = Requests(self)
         self.runtime = NativeRuntime(self, is_worker=is_worker)
         self.actors = NativeActors(self)
+        self.groups = NativeGroups(self)
         # The verbs that are called most, each bound once: a hop less for every call.
         self.put = self.objects.put
         self.get = self.objects.get
@@ -124,6 +138,7 @@ class NativeEngine:
             ActorNamed: self.requests.on_answer,
             ActorNamesListed: self.requests.on_answer,
             TaskDescribed: self.requests.on_answer,
+            NodeStateTold: self.requests.on_answer,
             **(handlers or {}),
         }
         self.channel: Channel = Channel(
@@ -170,6 +185,8 @@ class NativeEngine:
             retry_exceptions=options.retry_exceptions,
             cell=options.cell,
             actor=options.actor,
+            environment=options.environment,
+            placement=options.placement,
         )
         self.register_template(template)
         return Prepared(template.template_id, options.num_returns, function, hashed)
@@ -210,6 +227,11 @@ class NativeEngine:
         self.channel.add_task(self.context.task_id, TaskSpec(index, template_id, *packed))
         self.last_submitted = task
         return returns
+
+    def node_state(self) -> NodeState:
+        """Ask the node what there is."""
+        told: NodeStateTold = self.requests.ask(NodeStateRequested)
+        return told.state
 
     def now(self) -> float:
         """Seconds since the epoch, for facts."""
@@ -276,6 +298,9 @@ class NativeEngine:
     def begin_task(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
         self.context = context = SubmitContext(task_id, template, function)
+        if template.placement is not self.placement and not template.method:
+            self.placement = template.placement
+            provenance.begin_epoch()  # what this one submits may have to run elsewhere than what was submitted before
         return context
 
     def end_task(self) -> None:
@@ -308,6 +333,20 @@ class NativeEngine:
     def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
         """A task's result as it travels."""
         return self.values.seal(obj, serialized)
+
+    def flush_soon(self) -> None:
+        """For whoever waits without a thread that does: one flush for all that was added meanwhile."""
+        if not self._flush_is_coming:
+            self._flush_is_coming = True
+            self._resolver.run(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_coming = False
+        self.channel.flush()
+
+    def run_later(self, action: Action) -> None:
+        """Run it soon on a thread that may wait for the node."""
+        self._resolver.run(action)
 
     # -- what the node says
 
@@ -348,6 +387,7 @@ class NativeEngine:
         """Disconnect; references of this engine are names of nothing from now on."""
         self._holdings.close()
         self.channel.close("cellray.shutdown() was called")
+        self._resolver.close()
         self._store.close()
 
 

@@ -126,7 +126,7 @@ class NativeObjects:
             callback(value)
         else:
             self._request_foreign((obj,))
-            self._engine.channel.nudge()
+            self._engine.flush_soon()
 
     def forget(self, objects: Sequence[ObjectId]) -> None:
         """This process refers to the objects no longer."""
