@@ -8,9 +8,12 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
-from cellray.ids import FunctionHash, ObjectId, TaskId
+from cellray.ids import FunctionHash, GroupId, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
+from cellray.model.environment import Environment
+from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
+from cellray.model.placement import GroupOptions, Placement
 from cellray.model.task import Cell, Resources
 
 
@@ -118,6 +121,8 @@ class SubmitOptions(NamedTuple):
     actor: ActorOptions | None = None
     method: str = ""
     concurrency_group: str = ""
+    environment: str = ""
+    placement: Placement | None = None
 
 
 class ActorEngine(Protocol):
@@ -141,6 +146,16 @@ class ActorEngine(Protocol):
         """End an actor at once."""
 
 
+class GroupEngine(Protocol):
+    """What the public API needs for placement groups."""
+
+    def create(self, options: GroupOptions, make_handle: Callable[[GroupId], Any], cell: Cell | None) -> GroupId:
+        """Ask for a group. `make_handle` gives what its creation is to return, by its id."""
+
+    def remove(self, group_id: GroupId) -> None:
+        """End a group."""
+
+
 class Created(NamedTuple):
     """An actor as its handles know it. `is_new` is False when it was there before."""
 
@@ -155,10 +170,23 @@ class Engine(Protocol):
 
     last_submitted: TaskId | None
     """The task that this process submitted last."""
+    node_id: str
+    """Of the node that this process talks to."""
+    environment: Environment
+    """What tasks run in that say nothing else: the driver's, in a worker its own."""
+    placement: Placement | None
+    """Where the running task or actor was placed."""
 
     @property
     def actors(self) -> ActorEngine:
         """What concerns actors."""
+
+    @property
+    def groups(self) -> GroupEngine:
+        """What concerns placement groups."""
+
+    def node_state(self) -> NodeState:
+        """Resources and placement groups as they are now. Waits for the node's answer."""
 
     def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Any:
         """Export the function as it is now with these options; what `submit` takes as its first argument."""
