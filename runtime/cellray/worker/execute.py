@@ -188,7 +188,8 @@ class TaskRunner:
         self._seconds[template.template_id] = finished_at - started_at
         if isinstance(error, RuntimeEnvSetupError):
             value = encode_failure(Failure("runtime_env", f"{template.name} cannot run: {error}"))
-            return TaskFailed(task_id, started_at, finished_at, value, f"RuntimeEnvSetupError: {error}"[:200])
+            summary = f"RuntimeEnvSetupError: {error}"[:200]
+            return Outcome(TaskFailed(task_id, started_at, finished_at, value, summary))
         if isinstance(error, TaskError):
             # An error that came in through `get`: what failed is the task it came from; keep its story, add ours.
             text = f"{error.traceback_text.rstrip()}\n\nreached {template.name} through cellray.get()\n"
