@@ -20,6 +20,7 @@ from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
+from cellray.core.memory_guard import MemoryGuard
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
@@ -73,6 +74,7 @@ class NodeScheduler:
         self._worker_exit = WorkerExit(
             self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
         )
+        self._memory_guard = MemoryGuard(self._workers, self._outbox, self._warn_drivers)
         self._warned_exhausted = False
         self._by_shell = self._shell_handlers()
         self._by_client = self._client_handlers()
@@ -135,6 +137,7 @@ class NodeScheduler:
             f.JobStarted: self._on_job_started,
             f.JobEnded: self._on_job_ended,
             f.ClockTicked: self._on_clock_ticked,
+            f.MemoryMeasured: self._on_memory_measured,
             **self._memory.shell_handlers(),
             f.CancelRequested: self._on_cancel_requested,
             f.ActorKillRequested: self._on_actor_kill_requested,
@@ -358,7 +361,7 @@ class NodeScheduler:
             self._ignore(fact)
             return
         del self._clients[fact.worker_id]
-        self._worker_exit.settle(worker, fact, at)
+        self._worker_exit.settle(worker, self._memory_guard.explain(worker, fact), at)
         self._dispatcher.tend_pool(at)
 
     def _on_start_failed(self, fact: f.WorkerExited, at: float) -> None:
@@ -384,6 +387,9 @@ class NodeScheduler:
         self._dispatcher.tend_pool(at)
         self._warn_exhausted()
         self._warn_stuck()
+
+    def _on_memory_measured(self, fact: f.MemoryMeasured, client: Client, at: float) -> None:
+        self._memory_guard.on_measured(fact, at)
 
     def _report_started(self, at: float) -> None:
         after_s = self._config.started_report_ms / 1000.0

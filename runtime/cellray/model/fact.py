@@ -50,7 +50,10 @@ class WorkerStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 
 class WorkerExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
-    """A worker is gone. `signal` is 0 when it exited with `exit_code`; `output_tail` its last lines."""
+    """A worker is gone. `signal` is 0 when it exited with `exit_code`; `output_tail` its last lines.
+
+    `out_of_memory` says how it is known that it was ended because memory ran out; it is empty otherwise.
+    """
 
     worker_id: ClientId
     at: float
@@ -58,6 +61,7 @@ class WorkerExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5
     signal: int = 0
     output_tail: str = ""
     intended: bool = False
+    out_of_memory: str = ""
 
 
 class JobStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
@@ -373,6 +377,15 @@ class NodeStateRequested(msgspec.Struct, frozen=True, array_like=True, gc=False,
     request: int
 
 
+class MemoryMeasured(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=96):
+    """More of the memory is in use than may be; `worker_bytes` has the workers' own, by process id."""
+
+    at: float
+    used_bytes: int
+    total_bytes: int
+    worker_bytes: list[tuple[int, int]] = []
+
+
 UNLOGGED = (
     ObjectsRequested,
     ObjectsHeld,
@@ -380,6 +393,7 @@ UNLOGGED = (
     SpaceRequested,
     SpaceReturned,
     ClockTicked,
+    MemoryMeasured,
     ActorNameRequested,
     ActorNamesRequested,
     TaskRequested,
@@ -430,6 +444,7 @@ Fact = (
     | SpaceRequested
     | SpaceReturned
     | ClockTicked
+    | MemoryMeasured
     | ActorNameRequested
     | ActorNamesRequested
     | TaskRequested
