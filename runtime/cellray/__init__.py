@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cellray import actor, exceptions, observe, provenance
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.object_ref import ObjectRef
+    from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
     from cellray.api.remote_function import RemoteFunction, remote
     from cellray.api.session import Session, cluster_resources, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
@@ -31,7 +32,9 @@ __version__ = "0.1.0"
 __all__ = [
     "ActorClass",
     "ActorHandle",
+    "DynamicObjectRefGenerator",
     "ObjectRef",
+    "ObjectRefGenerator",
     "RemoteFunction",
     "Session",
     "__version__",
@@ -62,6 +65,8 @@ _HOMES = {
     "kill": "cellray.api.actor",
     "method": "cellray.api.actor",
     "ObjectRef": "cellray.api.object_ref",
+    "DynamicObjectRefGenerator": "cellray.api.object_ref_generator",
+    "ObjectRefGenerator": "cellray.api.object_ref_generator",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
     "Session": "cellray.api.session",

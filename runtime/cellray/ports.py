@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from cellray.ids import FunctionHash, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
 from cellray.model.object import ObjectValue
-from cellray.model.task import Cell, Resources
+from cellray.model.task import Cell, Resources, StreamOptions
 
 
 class Clock(Protocol):
@@ -106,7 +106,10 @@ class WorkerPool(Protocol):
 
 
 class SubmitOptions(NamedTuple):
-    """Options of one task, resolved: defaults, decorator, `.options()`."""
+    """Options of one task, resolved: defaults, decorator, `.options()`.
+
+    `retry_only` are the exceptions that `retry_exceptions` is limited to, if it is.
+    """
 
     name: str
     resources: Resources
@@ -116,6 +119,9 @@ class SubmitOptions(NamedTuple):
     cell: Cell | None
     actor: ActorOptions | None = None
     method: str = ""
+    retry_only: tuple[type[Exception], ...] = ()
+    stream: StreamOptions | None = None
+    max_calls: int = 0
 
 
 class ActorEngine(Protocol):
@@ -139,6 +145,22 @@ class ActorEngine(Protocol):
         """End an actor at once."""
 
 
+class StreamEngine(Protocol):
+    """What the public API needs to read generators. One is named by its task; one thread at a time reads it."""
+
+    def next_id(self, task: TaskId) -> ObjectId:
+        """What to wait for: exists once there is a next item, or the end."""
+
+    def take(self, task: TaskId) -> ObjectId | None:
+        """The next item, retained once; None when it has not come, or there is none."""
+
+    def is_at_end(self, task: TaskId) -> bool:
+        """Whether all items have been taken and there will be no more."""
+
+    def drop(self, task: TaskId) -> None:
+        """Nobody will read on; never blocks (it is called from `__del__`)."""
+
+
 class Created(NamedTuple):
     """An actor as its handles know it. `is_new` is False when it was there before."""
 
@@ -157,6 +179,10 @@ class Engine(Protocol):
     @property
     def actors(self) -> ActorEngine:
         """What concerns actors."""
+
+    @property
+    def streams(self) -> StreamEngine:
+        """What concerns generators."""
 
     def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Any:
         """Export the function as it is now with these options; what `submit` takes as its first argument."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from cellray.model.task import Cell, make_resources
+from cellray.model.task import Cell, StreamOptions, make_resources
 from cellray.ports import SubmitOptions
 
 TASK_DEFAULTS: dict[str, Any] = {
@@ -15,12 +15,20 @@ TASK_DEFAULTS: dict[str, Any] = {
     "num_gpus": 0,
     "memory": 0,
     "resources": None,
-    "num_returns": 1,
+    "num_returns": None,
     "max_retries": 3,
     "retry_exceptions": False,
+    "max_calls": None,
     "name": None,
+    "label_selector": None,
+    "fallback_strategy": None,
+    "enable_task_events": True,
+    "_metadata": None,
+    "_labels": None,
+    "_generator_backpressure_num_objects": None,
 }
-"""Names and defaults of Ray 2.x core."""
+"""Names and defaults of Ray 2.x core. `enable_task_events`, `_metadata` and `_labels` are taken and change nothing: the
+event log is complete, because recovery and lineage read it."""
 
 # Resources with an option of their own: Ray refuses them in `resources` as well.
 RESERVED_RESOURCES = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory"}
@@ -31,33 +39,113 @@ def check_options(options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if name not in TASK_DEFAULTS:
             near = difflib.get_close_matches(name, TASK_DEFAULTS, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"unknown option {name!r} of a remote function; {hint}The options are {_listed()}.")
-        _check_one(name, value)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            raise ValueError(
+                f"Invalid option keyword {name} for remote functions. {hint}Valid ones are {list(TASK_DEFAULTS)}."
+            )
+        check = _CHECKS.get(name)
+        if check is not None:
+            check(name, value)
 
 
-def _listed() -> str:
-    return ", ".join(TASK_DEFAULTS)
+def check_overrides(options: Mapping[str, Any]) -> None:
+    """As `check_options`, for those given to `.options()`."""
+    check_options(options)
+    if "max_calls" in options:
+        raise ValueError("Setting 'max_calls' is not supported in '.options()'. Give it to '@cellray.remote'.")
 
 
-def _check_one(name: str, value: Any) -> None:
-    if name in ("num_cpus", "num_gpus", "memory"):
-        if value is not None and not is_amount(value):
-            raise ValueError(f"{name}={value!r}: give a number of at least 0")
-    elif name == "num_returns":
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"num_returns={value!r}: give a whole number of at least 0")
-    elif name == "max_retries":
-        if isinstance(value, bool) or not isinstance(value, int) or value < -1:
-            raise ValueError(f"max_retries={value!r}: give a whole number, or -1 to retry without end")
-    elif name == "retry_exceptions":
-        if not isinstance(value, bool):
-            raise TypeError(f"retry_exceptions={value!r}: give True or False")
-    elif name == "name":
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"name={value!r}: give a string")
-    elif value is not None:
+def _check_amount(name: str, value: Any) -> None:
+    if value is not None and not is_amount(value):
+        raise ValueError(f"{name}={value!r}: give a number of at least 0")
+
+
+def _check_returns(name: str, value: Any) -> None:
+    if value in (None, "streaming", "dynamic"):
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(
+            f"{name}={value!r}: give None, a whole number of at least 0, or 'streaming' or 'dynamic' for generators"
+        )
+
+
+def _check_count(name: str, value: Any, least: int, least_means: str) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+        raise ValueError(f"{name}={value!r}: give a whole number, or {least} {least_means}")
+
+
+def _check_retries(name: str, value: Any) -> None:
+    _check_count(name, value, -1, "to retry without end")
+
+
+def _check_calls(name: str, value: Any) -> None:
+    _check_count(name, value, 0, "for no limit")
+
+
+def check_retry_exceptions(name: str, value: Any) -> None:
+    """A bool, or a list or tuple of exception classes."""
+    if isinstance(value, list | tuple):
+        for each in value:
+            if not (isinstance(each, type) and issubclass(each, Exception)):
+                raise ValueError(f"{name} must be either a boolean or a list of exceptions, and {each!r} is none")
+    elif not isinstance(value, bool):
+        raise TypeError(f"{name}={value!r}: give True, False or a list of exception classes")
+
+
+def _check_unread(name: str, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise TypeError(f"{name}={value!r}: give a whole number or None")
+    if value == 0:
+        raise ValueError(
+            f"{name}=0 is not allowed. Use a value > 0: with 1 the next item is made when the one before has been "
+            "taken, as in a Python generator. Use -1 to disable this feature."
+        )
+
+
+def _check_selector(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, dict | list):
+        raise TypeError(f"{name}={value!r}: give a dict of labels, or None")
+    if value:
+        raise ValueError(f"{name}={value!r}: the node of this session has no labels; leave the option out")
+
+
+def _check_text(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name}={value!r}: give a string")
+
+
+def _check_bool(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}={value!r}: give True or False")
+
+
+def _check_dict(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, dict):
+        raise TypeError(f"{name}={value!r}: give a dict")
+
+
+def _check_custom(_name: str, value: Any) -> None:
+    if value is not None:
         check_resources(value)
+
+
+_CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "num_cpus": _check_amount,
+    "num_gpus": _check_amount,
+    "memory": _check_amount,
+    "resources": _check_custom,
+    "num_returns": _check_returns,
+    "max_retries": _check_retries,
+    "retry_exceptions": check_retry_exceptions,
+    "max_calls": _check_calls,
+    "name": _check_text,
+    "label_selector": _check_selector,
+    "fallback_strategy": _check_selector,
+    "enable_task_events": _check_bool,
+    "_metadata": _check_dict,
+    "_labels": _check_dict,
+    "_generator_backpressure_num_objects": _check_unread,
+}
 
 
 def is_amount(value: Any) -> bool:
@@ -76,18 +164,30 @@ def check_resources(resources: Any) -> None:
             raise ValueError(f"resources[{key!r}]={amount!r}: give a number of at least 0")
 
 
-def resolve_options(options: Mapping[str, Any], function_name: str, cell: Cell | None) -> SubmitOptions:
+def resolve_options(
+    options: Mapping[str, Any], function_name: str, cell: Cell | None, *, is_generator: bool = False
+) -> SubmitOptions:
     """Defaults filled in, resources made exact."""
     merged = {**TASK_DEFAULTS, **options}
     amounts = dict(merged["resources"] or {})
     for resource, option in RESERVED_RESOURCES.items():
         amount = merged[option]
         amounts[resource] = TASK_DEFAULTS[option] if amount is None else amount
+    num_returns = merged["num_returns"]
+    if num_returns is None:
+        num_returns = "streaming" if is_generator else 1
+    stream = StreamOptions(merged["_generator_backpressure_num_objects"] or -1) if num_returns == "streaming" else None
+    retries = merged["retry_exceptions"]
+    # A GPU's memory is given back when the process ends.
+    max_calls = merged["max_calls"] if merged["max_calls"] is not None else int(amounts["GPU"] > 0)
     return SubmitOptions(
         name=merged["name"] or function_name,
         resources=make_resources(amounts),
-        num_returns=merged["num_returns"],
-        max_retries=merged["max_retries"],
-        retry_exceptions=merged["retry_exceptions"],
+        num_returns=num_returns if isinstance(num_returns, int) else 1,
+        max_retries=TASK_DEFAULTS["max_retries"] if merged["max_retries"] is None else merged["max_retries"],
+        retry_exceptions=bool(retries),
         cell=cell,
+        retry_only=tuple(retries) if isinstance(retries, list | tuple) else (),
+        stream=stream,
+        max_calls=max_calls,
     )

@@ -30,7 +30,7 @@ from cellray.core.tasks import Job, Task
 from cellray.core.transitions import FINISHED
 from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
-from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId
+from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id
 from cellray.model import fact as f
 from cellray.model.command import Command, OutputForwarded, Warn
 from cellray.model.task import RESOURCE_UNITS, Resources
@@ -143,6 +143,9 @@ class NodeScheduler:
             f.ObjectsHeld: self._on_objects_held,
             f.ObjectsRequested: self._on_objects_requested,
             f.TaskFailed: self._on_task_failed,
+            f.ItemsYielded: self._on_items_yielded,
+            f.ItemsTaken: self._on_items_taken,
+            f.GeneratorDropped: self._on_generator_dropped,
             f.TaskCancelled: self._on_task_cancelled,
             f.TasksReturned: self._on_tasks_returned,
             f.WorkerBlocked: self._on_worker_blocked,
@@ -200,6 +203,22 @@ class NodeScheduler:
         else:
             assert isinstance(client, Worker)
             self._tasks.raised(task, client, fact)
+
+    def _on_items_yielded(self, fact: f.ItemsYielded, client: Client, at: float) -> None:
+        task = self._tasks.tasks.get(fact.task_id)
+        if task is not None and task.worker is client and task.template.spec.stream is not None:
+            self._tasks.generators.yielded(task, task.worker, fact)
+            return
+        for index, value in enumerate(fact.values, fact.index):
+            if value.kind == SHARED:
+                self._objects.ungrant(item_object_id(fact.task_id, index), client)
+        self._ignore(fact)
+
+    def _on_items_taken(self, fact: f.ItemsTaken, client: Client, at: float) -> None:
+        self._tasks.generators.taken(fact, client)
+
+    def _on_generator_dropped(self, fact: f.GeneratorDropped, client: Client, at: float) -> None:
+        self._tasks.generators.dropped(fact, client)
 
     def _on_task_cancelled(self, fact: f.TaskCancelled, client: Client, at: float) -> None:
         task = self._taken_from(fact.task_id, client, fact.at)
@@ -307,6 +326,7 @@ class NodeScheduler:
         self._cancellation.end_job(driver.job, fact.reason or "its driver has left", at)
         self._actors.end_job(driver.job, at)
         self._actors.names.forget(driver)
+        self._tasks.generators.forget(driver)
         self._objects.release_all(driver)
         self._memory.release_all(driver)
         self._objects.sweep()

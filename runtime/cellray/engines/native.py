@@ -15,8 +15,11 @@ from cellray.config import Config
 from cellray.engines.actors import NativeActors
 from cellray.engines.context import SubmitContext
 from cellray.engines.references import References
+from cellray.engines.streams import NativeStreams
+from cellray.engines.templates import template_of
 from cellray.engines.values import Values
 from cellray.engines.views import ViewCounts
+from cellray.engines.yielding import Yielding
 from cellray.errors import GetTimeoutError
 from cellray.ids import (
     ClientId,
@@ -29,7 +32,17 @@ from cellray.ids import (
     producer_of,
     return_object_ids,
 )
-from cellray.model.command import ActorNamed, Exit, ObjectsReady, OutputForwarded, SpaceGranted, ViewsGranted, Warn
+from cellray.model.command import (
+    ActorNamed,
+    Exit,
+    ItemsRead,
+    ItemsReady,
+    ObjectsReady,
+    OutputForwarded,
+    SpaceGranted,
+    ViewsGranted,
+    Warn,
+)
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
@@ -44,7 +57,7 @@ from cellray.model.fact import (
     WorkerUnblocked,
 )
 from cellray.model.object import ObjectValue
-from cellray.model.task import Cell, Function, TaskSpec, TaskTemplate, make_template
+from cellray.model.task import Cell, Function, StreamOptions, TaskSpec, TaskTemplate
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
     STORED_ARGUMENTS,
@@ -67,6 +80,7 @@ class Prepared(NamedTuple):
     num_returns: int
     function: Callable[..., Any]
     function_hash: FunctionHash
+    stream: StreamOptions | None
 
 
 class NativeEngine:
@@ -88,8 +102,8 @@ class NativeEngine:
         self.last_submitted: TaskId | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
-        self.references = References(self._nudge)
-        self.views = ViewCounts(self._nudge)
+        self.references = References(self.nudge)
+        self.views = ViewCounts(self.nudge)
         self.values = Values(lambda: self.channel, store, self.views, self.report_references, config.inline_bytes_max)
         self._store = store
         self._clock = SystemClock()
@@ -103,6 +117,10 @@ class NativeEngine:
         self._lending: set[_Lending] = set()
         self._closed = False
         self.actors = NativeActors(self)
+        self.streams = NativeStreams(self)
+        self.yielding = Yielding(
+            lambda: self.channel, self.nudge, lambda: _Lending(self), self.now, config.submit_batch_max
+        )
         self._handlers: dict[type, Callable[[Any], None]] = {
             ObjectsReady: self._on_objects_ready,
             SpaceGranted: self.values.on_granted,
@@ -111,6 +129,8 @@ class NativeEngine:
             Warn: self._on_warn,
             Exit: self._on_exit,
             ActorNamed: self.actors.on_named,
+            ItemsReady: self.streams.on_ready,
+            ItemsRead: self.yielding.on_read,
             **(handlers or {}),
         }
         self.channel: Channel = Channel(
@@ -118,7 +138,7 @@ class NativeEngine:
             on_commands=self._on_commands,
             on_closed=self._on_closed,
             before_flush=self.report_references,
-            has_more=lambda: self.references.has_events or self.views.has_events,
+            has_more=lambda: self._has_events,
             flush_ms=config.submit_flush_ms,
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
@@ -144,18 +164,9 @@ class NativeEngine:
                     Function(hashed, name, module, _source_of(function), pickled, options.cell), self._clock.now()
                 )
             )
-        template = make_template(
-            hashed,
-            options.name,
-            options.resources,
-            num_returns=options.num_returns,
-            max_retries=options.max_retries,
-            retry_exceptions=options.retry_exceptions,
-            cell=options.cell,
-            actor=options.actor,
-        )
+        template = template_of(hashed, options)
         self.register_template(template)
-        return Prepared(template.template_id, options.num_returns, function, hashed)
+        return Prepared(template.template_id, options.num_returns, function, hashed, options.stream)
 
     def register_template(self, template: TaskTemplate) -> None:
         """Tell the node of a template, once."""
@@ -170,6 +181,8 @@ class NativeEngine:
             self.require_open()
         packed = self.pack_arguments(prepared.function, args, kwargs) if args or kwargs else ()
         index, task = context.take_child()
+        if prepared.stream is not None:
+            self.streams.open(task, prepared.stream)
         returns = return_object_ids(task, prepared.num_returns)
         self.references.adopt(returns)
         self._expected.update(returns)
@@ -367,23 +380,33 @@ class NativeEngine:
             self._request_foreign({obj})
             self.channel.nudge()
 
-    def _nudge(self) -> None:
+    def nudge(self) -> None:
+        """There is something to report."""
         if self.channel.is_cold and not self._closed:
             self.channel.nudge()
 
+    @property
+    def _has_events(self) -> bool:
+        return (
+            self.references.has_events or self.views.has_events or self.yielding.has_events or self.streams.has_events
+        )
+
     def report_references(self) -> None:
         """Put what changed in this process's references into the buffer, before whatever is added next."""
-        if not (self.references.has_events or self.views.has_events or self._reporting.locked()):
+        if not (self._has_events or self._reporting.locked()):
             return
         # One thread at a time: else another one could add its fact between our drain and our facts.
         with self._reporting:
             if self.views.has_events:
                 self._report_views()
-            if not self.references.has_events:
-                return
-            held, released = self.references.drain()
+            held, released = self.references.drain() if self.references.has_events else ([], [])
             if held:
                 self.channel.add(ObjectsHeld(held))
+            # Before what was released: an item was yielded before the generator let go of what is inside.
+            for fact in self.yielding.drain() if self.yielding.has_events else ():
+                self.channel.add(fact)
+            for dropped in self.streams.drain() if self.streams.has_events else ():
+                self.channel.add(dropped)
             if released:
                 for obj in released:
                     self._known.pop(obj, None)
@@ -398,6 +421,23 @@ class NativeEngine:
         if released:
             self.channel.add(ViewsReleased(released))
 
+    # -- items of generators
+
+    def expect(self, obj: ObjectId) -> None:
+        """The object's value comes unasked."""
+        self._expected.add(obj)
+
+    def learn(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
+        """Values that came unasked, of objects that are held."""
+        self._known.update(objects)
+        if self._callbacks:
+            self._run_callbacks(objects)
+
+    def forget(self, obj: ObjectId) -> None:
+        """An object that nobody in this process refers to."""
+        self._known.pop(obj, None)
+        self._expected.discard(obj)
+
     # -- what the node says
 
     def _on_commands(self, commands: list[Any]) -> None:
@@ -411,10 +451,10 @@ class NativeEngine:
             if obj in expected:  # else its last reference went while the value was on its way
                 known[obj] = value
         if self._callbacks:
-            self._run_callbacks(command)
+            self._run_callbacks(command.objects)
 
-    def _run_callbacks(self, command: ObjectsReady) -> None:
-        for obj, value in command.objects:
+    def _run_callbacks(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
+        for obj, value in objects:
             with self._callback_lock:
                 callbacks = self._callbacks.pop(obj, ())
             for callback in callbacks:

@@ -138,7 +138,8 @@ class TaskFinished(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1
 class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=15):
     """A task raised, or could not run. `error` becomes the value of each of its returns, unless `will_retry`.
 
-    `summary` is one line for views, such as `ValueError: bad seed`; `started_at` is 0 when it never ran.
+    `summary` is one line for views, such as `ValueError: bad seed`; `started_at` is 0 when it never ran. `values` are
+    its first returns as far as it had made them. `retryable`: the exception is one that the template retries on.
     """
 
     task_id: TaskId
@@ -147,6 +148,8 @@ class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=15)
     error: ObjectValue
     summary: str
     will_retry: bool = False
+    values: tuple[ObjectValue, ...] = ()
+    retryable: bool = True
 
 
 class TaskCancelled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
@@ -248,6 +251,15 @@ class ActorExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=27
     at: float
 
 
+class ItemsYielded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=44):
+    """A generator yielded items, the first of them as its `index`-th (from 0); each is an object from now on."""
+
+    task_id: TaskId
+    index: int
+    at: float
+    values: list[ObjectValue]
+
+
 class ObjectSpilled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=40):
     """An object was moved out of shared memory. `spill_id` names its file, as long as the node runs."""
 
@@ -322,6 +334,20 @@ class ActorNameRequested(msgspec.Struct, frozen=True, array_like=True, gc=False,
     candidate: ActorId | None = None
 
 
+class ItemsTaken(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=76):
+    """A client has taken `count` items of a generator whose worker waits for that."""
+
+    task_id: TaskId
+    count: int
+
+
+class GeneratorDropped(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=77):
+    """A client reads a generator no more, of which it has taken `count` items."""
+
+    task_id: TaskId
+    count: int
+
+
 class ViewsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=80):
     """A client wants to read shared objects where they lie; answered by ViewsGranted, once each is in memory.
 
@@ -353,6 +379,8 @@ UNLOGGED = (
     SpaceReturned,
     ClockTicked,
     ActorNameRequested,
+    ItemsTaken,
+    GeneratorDropped,
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
@@ -386,6 +414,7 @@ LoggedFact = (
     | ActorDied
     | ActorKillRequested
     | ActorExited
+    | ItemsYielded
     | ObjectSpilled
     | ObjectRestored
     | SpillFailed
@@ -399,6 +428,8 @@ Fact = (
     | SpaceReturned
     | ClockTicked
     | ActorNameRequested
+    | ItemsTaken
+    | GeneratorDropped
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased

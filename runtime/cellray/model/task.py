@@ -51,11 +51,22 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cell: Cell | None = None
 
 
+class StreamOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Tasks of this template are generators: each item is an object as soon as it is yielded.
+
+    The task waits while `unread_max` items have been yielded and not been taken by its caller; -1: it never waits. Its
+    one return says that it has ended.
+    """
+
+    unread_max: int = -1
+
+
 class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is equal for many tasks, registered once; its id is the hash of its content (`make_template`).
 
     With `actor` its tasks create actors and the function is a class; with `method` they are calls of that method, see
-    `model.actor`.
+    `model.actor`. `retry_only` pickles the exception classes that `retry_exceptions` is limited to; it is empty when it
+    is not. A worker that has run the function `max_calls` times ends (0: no limit).
     """
 
     template_id: TemplateId
@@ -68,6 +79,9 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cell: Cell | None = None
     actor: ActorOptions | None = None
     method: str = ""
+    retry_only: bytes = b""
+    stream: StreamOptions | None = None
+    max_calls: int = 0
 
 
 class TaskSpec(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -106,10 +120,25 @@ def make_template(
     cell: Cell | None = None,
     actor: ActorOptions | None = None,
     method: str = "",
+    retry_only: bytes = b"",
+    stream: StreamOptions | None = None,
+    max_calls: int = 0,
 ) -> TaskTemplate:
     """A template whose id is the hash of everything else in it."""
     blank = TaskTemplate(
-        TemplateId(0), function_hash, name, resources, num_returns, max_retries, retry_exceptions, cell, actor, method
+        TemplateId(0),
+        function_hash,
+        name,
+        resources,
+        num_returns=num_returns,
+        max_retries=max_retries,
+        retry_exceptions=retry_exceptions,
+        cell=cell,
+        actor=actor,
+        method=method,
+        retry_only=retry_only,
+        stream=stream,
+        max_calls=max_calls,
     )
     return msgspec.structs.replace(blank, template_id=template_id(msgspec.msgpack.encode(blank)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import linecache
 import os
 import time
@@ -18,12 +19,14 @@ from cellray.model.object import Failure, ObjectValue, ValueKind, encode_failure
 from cellray.model.task import Function, TaskAssignment, TaskTemplate
 from cellray.serialization import (
     Serialized,
+    deserialize,
     deserialize_arguments,
     deserialize_function,
     serialize,
     serialize_exception,
 )
 from cellray.worker.actor_exit import Role
+from cellray.worker.generators import Items, PartlyReturnedError, seal_some, send_items
 
 OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -36,6 +39,10 @@ class ExecutionEngine(Protocol):
 
     def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
         """A serialised value as it travels, written to the store when large."""
+
+    @property
+    def yielding(self) -> Items:
+        """Where items of generators go."""
 
 
 class Outcome(NamedTuple):
@@ -117,10 +124,17 @@ class TaskRunner:
 
     def _seal(self, task_id: TaskId, template: TaskTemplate, result: Any) -> tuple[ObjectValue, ...]:
         count = template.num_returns
+        if template.stream is not None:
+            send_items(self._engine.yielding, self._seal_object, task_id, template, result)
+            return (NONE_VALUE,)
         if count == 1:
-            return (self._seal_one(task_id, 0, result, f"the return value of {template.name}"),)
+            return (self._seal_object(return_object_id(task_id, 0), result, f"the return value of {template.name}"),)
         if count == 0:
             return ()
+        if inspect.isgenerator(result):
+            return tuple(
+                seal_some(result, functools.partial(self._seal_return, task_id, template.name), count, template.name)
+            )
         try:
             values = list(result)
         except TypeError:
@@ -128,18 +142,20 @@ class TaskRunner:
         if values is None or len(values) != count:
             got = "something that is no sequence" if values is None else f"{len(values)} values"
             raise ValueError(f"{template.name} has num_returns={count} but returned {got}")
-        return tuple(
-            self._seal_one(task_id, i, value, f"return value {i} of {template.name}") for i, value in enumerate(values)
-        )
+        return tuple(self._seal_return(task_id, template.name, i, value) for i, value in enumerate(values))
 
-    def _seal_one(self, task_id: TaskId, index: int, value: Any, name: str) -> ObjectValue:
-        if value is None:
-            return NONE_VALUE
-        return self._engine.seal_value(return_object_id(task_id, index), serialize(value, name))
+    def _seal_return(self, task_id: TaskId, name: str, index: int, value: Any) -> ObjectValue:
+        return self._seal_object(return_object_id(task_id, index), value, f"return value {index} of {name}")
+
+    def _seal_object(self, obj: ObjectId, value: Any, name: str) -> ObjectValue:
+        return NONE_VALUE if value is None else self._engine.seal_value(obj, serialize(value, name))
 
     def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> TaskFailed:
         finished_at = time.time()
         self._seconds[template.template_id] = finished_at - started_at
+        values: tuple[ObjectValue, ...] = ()
+        if isinstance(error, PartlyReturnedError):
+            values, error = error.values, error.cause
         if isinstance(error, TaskError):
             # An error that came in through `get`: what failed is the task it came from; keep its story, add ours.
             text = f"{error.traceback_text.rstrip()}\n\nreached {template.name} through cellray.get()\n"
@@ -149,7 +165,9 @@ class TaskRunner:
             return _not_created(task_id, template.actor, started_at, finished_at, error, text)
         data = serialize_exception(error, template.name, task_id.hex(), text)
         summary = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
-        return TaskFailed(task_id, started_at, finished_at, ObjectValue(ValueKind.ERROR, data), summary)
+        value = ObjectValue(ValueKind.ERROR, data)
+        retryable = not template.retry_only or isinstance(error, deserialize(template.retry_only))
+        return TaskFailed(task_id, started_at, finished_at, value, summary, values=values, retryable=retryable)
 
 
 def _not_created(

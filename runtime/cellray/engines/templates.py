@@ -1,0 +1,27 @@
+"""From options as the API resolves them to the template that the node knows."""
+
+from __future__ import annotations
+
+from cellray.ids import FunctionHash
+from cellray.model.task import TaskTemplate, make_template
+from cellray.ports import SubmitOptions
+from cellray.serialization import serialize
+
+
+def template_of(function_hash: FunctionHash, options: SubmitOptions) -> TaskTemplate:
+    """Raises SerializationError when one of the exceptions to retry on cannot be pickled."""
+    retry_only = serialize(options.retry_only, "retry_exceptions").to_bytes() if options.retry_only else b""
+    return make_template(
+        function_hash,
+        options.name,
+        options.resources,
+        num_returns=options.num_returns,
+        max_retries=options.max_retries,
+        retry_exceptions=options.retry_exceptions,
+        cell=options.cell,
+        actor=options.actor,
+        method=options.method,
+        retry_only=retry_only,
+        stream=options.stream,
+        max_calls=options.max_calls,
+    )
