@@ -10,12 +10,15 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.contenders import OURS, PEERS, PEERS_PYTHON, ROOT, Entry, make_plan, run, versions
+from tests.bench.alone import ALONE
+from tests.bench.contenders import OURS, OURS_ALONE, PEERS, PEERS_PYTHON, ROOT, Entry, make_plan, run, versions
 from tests.bench.machine import load_average, this_machine
 from tests.bench.measures import GROUPS, MEASURES
-from tests.bench.report import Row, Run, render
+from tests.bench.report import Run, render
+from tests.bench.rows import Row
 
 RESULTS = ROOT / "tests" / "bench" / "results"
 
@@ -24,11 +27,11 @@ def main() -> None:
     """Measure, print Markdown, write Markdown and JSON."""
     options = parse_options()
     groups = options.only or list(GROUPS)
-    peers = [] if options.no_peers or groups == ["core"] else PEERS
+    peers = [] if options.no_peers or set(groups) <= set(ALONE) else PEERS
     if any(peer.distribution for peer in peers):
         subprocess.run([ROOT / "tools" / "install_peers.sh"], check=False)
     machine, load_before = this_machine(ROOT), load_average()
-    rows = compete([OURS, *peers], groups, options.repeats, quick=options.quick)
+    rows = compete(peers, groups, options.repeats, quick=options.quick)
     measured = Run(
         machine=machine,
         started=time.strftime("%Y-%m-%d %H:%M"),
@@ -37,7 +40,6 @@ def main() -> None:
         rounds=options.repeats,
         quick=options.quick,
         rows=rows,
-        tasks={entry.name: make_plan(entry, groups, quick=options.quick)["tasks"] for entry in (OURS, *peers)},
     )
     text = render(measured, [measure for measure in MEASURES if measure.group in groups])
     write(measured, text, options.json)
@@ -58,27 +60,33 @@ def parse_options() -> argparse.Namespace:
     return options
 
 
-def compete(entries: list[Entry], groups: list[str], rounds: int, *, quick: bool) -> list[Row]:
-    """Every contender once a round, so that whatever else the machine does hits all alike."""
-    figures: dict[str, list[dict[str, float]]] = {entry.name: [] for entry in entries}
-    absent = missing_peers(entries)
-    for number in range(1, rounds + 1):
-        for entry in entries:
-            if entry.name in absent and not any(figures[entry.name]):
-                continue
-            print(f"round {number}/{rounds}: {entry.name}", file=sys.stderr, flush=True)
-            wanted = groups if entry is OURS else [group for group in groups if group != "core"]
-            result = run(entry, make_plan(entry, wanted, quick=quick))
-            figures[entry.name].append(result.figures)
-            if result.error:
-                absent[entry.name] = f"failed: {result.error}"
-    return [
-        Row(entry.name, figures[entry.name] + [{}] * (rounds - len(figures[entry.name])), absent.get(entry.name, ""))
-        for entry in entries
+def compete(peers: Sequence[Entry], groups: list[str], rounds: int, *, quick: bool) -> list[Row]:
+    """Every contender once a round, so that whatever else the machine does hits all alike. The first row is ours."""
+    plan = make_plan(groups, quick=quick)
+    absent = missing_peers(peers)
+    parts = [
+        entry
+        for entry, is_wanted in ((OURS, set(groups) - set(ALONE)), (OURS_ALONE, set(groups) & set(ALONE)))
+        if is_wanted
     ]
+    rows = {
+        entry.name: Row(entry.name, [{} for _ in range(rounds)], absent.get(entry.name, "")) for entry in (OURS, *peers)
+    }
+    for number in range(rounds):
+        for entry in (*parts, *peers):
+            row = rows[entry.name]
+            if entry.name in absent or number % entry.every:
+                continue
+            print(f"round {number + 1}/{rounds}: {entry.name}", file=sys.stderr, flush=True)
+            result = run(entry, plan)
+            row.figures[number].update(result.figures)
+            row.failed.update(result.failed)
+            if result.error:
+                row.absent = f"failed: {result.error}"
+    return list(rows.values())
 
 
-def missing_peers(entries: list[Entry]) -> dict[str, str]:
+def missing_peers(entries: Sequence[Entry]) -> dict[str, str]:
     """Why peers cannot take part, by name."""
     needed = [entry for entry in entries if entry.distribution]
     found = versions(PEERS_PYTHON, [entry.distribution for entry in needed])

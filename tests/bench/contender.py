@@ -1,29 +1,35 @@
-"""What every contender is asked to do, and the one process in which it does that. Standard library and NumPy only: the
+"""What a contender can be asked to do, and the one process in which it does that. Standard library and NumPy only: the
 peers' interpreter runs it as well.
 
-    python -m tests.bench.peers.ray '{"only": ["start", "round_trip"], "seconds": 2.0, "tasks": 10000, ...}'
+    python -m tests.bench.peers.ray '{"only": ["start", "tasks"], "seconds": 1.0, ...}'
 
-prints one line of JSON: figures by the names that `measures.py` explains.
+prints one line of JSON: figures by the names that `measures.py` explains, and what failed, by group.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable
-from typing import Any
-
-from tests.bench.memory import session_memory
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
 WORKERS = 2
-SETTLE_S = 1.0
-LOOK_EVERY = 16
-"""Round trips between two looks at the clock."""
+STORE_BYTES = 2_000_000_000
+Plan = dict[str, Any]
+Part = Callable[["Contender", Plan], dict[str, float]]
+
+
+class Outcome(TypedDict):
+    """`failed` says in one line, by group, why figures are missing; what a contender has no notion of is no failure."""
+
+    figures: dict[str, float]
+    failed: dict[str, str]
 
 
 class Contender:
     """One system with two worker processes. What it has no notion of stays NotImplementedError and is left out."""
+
+    # -- session
 
     def load(self) -> None:
         """Import the library."""
@@ -33,6 +39,25 @@ class Contender:
         """Start a session; what starts in the background may still be under way."""
         raise NotImplementedError
 
+    def stop(self) -> None:
+        """End the session."""
+        raise NotImplementedError
+
+    @property
+    def address(self) -> str:
+        """What another driver gives to `join`."""
+        raise NotImplementedError
+
+    def join(self, address: str) -> None:
+        """Instead of `start`: be one more driver of a session that runs."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """Instead of `stop`, for who has joined."""
+        raise NotImplementedError
+
+    # -- tasks
+
     def round_trip(self) -> None:
         """Run one empty task and wait for its result."""
         raise NotImplementedError
@@ -41,9 +66,51 @@ class Contender:
         """Submit `count` empty tasks, then wait for all results."""
         raise NotImplementedError
 
-    def warm_up(self, seconds: float) -> None:
-        """Have every worker run a task of this length, so that all have started."""
+    def submit(self, function: Callable[[Any], object], argument: Any) -> Any:
+        """Submit one task; what `result` takes."""
         raise NotImplementedError
+
+    def result(self, future: Any) -> Any:
+        """Wait for it."""
+        raise NotImplementedError
+
+    def run_all(self, function: Callable[[Any], object], arguments: Sequence[Any]) -> None:
+        """A task for each argument, and wait for all."""
+        for future in [self.submit(function, argument) for argument in arguments]:
+            self.result(future)
+
+    def nested(self, submitters: int, count: int) -> None:
+        """`submitters` workers submit `count` empty tasks each, all at once, and wait for them."""
+        raise NotImplementedError
+
+    def wait_one_by_one(self, count: int) -> None:
+        """Submit `count` empty tasks and wait for any one of those that are left until none is."""
+        raise NotImplementedError
+
+    def pool_map(self, count: int) -> None:
+        """Map a tiny function over `count` numbers with the system's `multiprocessing.Pool`, which is kept open."""
+        raise NotImplementedError
+
+    # -- actors
+
+    def actor(self, *, is_async: bool) -> Any:
+        """An actor whose method returns at once."""
+        raise NotImplementedError
+
+    def call(self, actor: Any) -> None:
+        """Call it and wait for the result."""
+        raise NotImplementedError
+
+    def calls(self, actor: Any, count: int) -> None:
+        """Call it `count` times, then wait for all results."""
+        raise NotImplementedError
+
+    def pairs(self, pairs: int) -> Callable[[int], None]:
+        """As many clients as actors: a function that has every client call every actor `count` times with a stored
+        argument, and waits for all."""
+        raise NotImplementedError
+
+    # -- objects
 
     def put(self, value: Any) -> Any:
         """Store a value; a reference."""
@@ -53,105 +120,41 @@ class Contender:
         """The value behind a reference."""
         raise NotImplementedError
 
-    def stop(self) -> None:
-        """End the session."""
+    def many_references(self, count: int) -> Any:
+        """A reference to an object, made by a task, that holds `count` references."""
         raise NotImplementedError
 
 
 def main(contender: Contender) -> None:
-    """Measure what the plan in `sys.argv` asks for and print the figures."""
-    figures = measure(contender, json.loads(sys.argv[1]))
-    print(json.dumps(figures), flush=True)
+    """Do what the plan in `sys.argv` asks for and print what came of it."""
+    plan = json.loads(sys.argv[1])
+    if "join" in plan:
+        from tests.bench.loads.fairness import drive
+
+        drive(contender, plan)
+    else:
+        print(json.dumps(measure(contender, plan)), flush=True)
 
 
-def measure(contender: Contender, plan: dict[str, Any]) -> dict[str, float]:
-    """Figures by name. Memory comes before anything that makes heaps grow."""
-    only = plan["only"]
-    figures = {"import_s": _seconds(contender.load)}
-    figures["start_s"] = _seconds(lambda: (contender.start(), contender.round_trip()))
+def measure(contender: Contender, plan: Plan) -> Outcome:
+    """A session from its start to its end. Memory comes before anything that makes heaps grow."""
+    from tests.bench.loads import PARTS
+    from tests.bench.loads.mixed import sleep
+    from tests.bench.loads.rates import seconds_of
+
+    figures = {"import_s": seconds_of(contender.load)}
+    figures["start_s"] = seconds_of(lambda: (contender.start(), contender.round_trip()))
+    failed: dict[str, str] = {}
     try:
-        contender.warm_up(0.2)
-        for name, part in (
-            ("memory", _memory),
-            ("round_trip", _round_trips),
-            ("pipelined", _pipelined),
-            ("objects", _small_objects),
-            ("objects", _arrays),
-        ):
-            if name in only:
+        contender.run_all(sleep, [0.2] * WORKERS)  # so that all workers have started
+        for group, part in PARTS:
+            if group in plan["only"]:
                 try:
                     figures |= part(contender, plan)
                 except NotImplementedError:
                     continue
+                except Exception as error:
+                    failed[group] = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
     finally:
         contender.stop()
-    return figures
-
-
-def _memory(_contender: Contender, _plan: dict[str, Any]) -> dict[str, float]:
-    time.sleep(SETTLE_S)
-    return session_memory()
-
-
-def _round_trips(contender: Contender, plan: dict[str, Any]) -> dict[str, float]:
-    return {"round_trips_per_s": _rate(contender.round_trip, plan["seconds"])}
-
-
-def _pipelined(contender: Contender, plan: dict[str, Any]) -> dict[str, float]:
-    count = plan["tasks"]
-    contender.pipelined(max(100, count // 10))
-    return {"pipelined_per_s": count / _seconds(lambda: contender.pipelined(count))}
-
-
-def _small_objects(contender: Contender, plan: dict[str, Any]) -> dict[str, float]:
-    value = {"state": list(range(10))}
-    return {"small_objects_per_s": _rate(lambda: contender.fetch(contender.put(value)), plan["seconds"] / 2)}
-
-
-def _arrays(contender: Contender, plan: dict[str, Any]) -> dict[str, float]:
-    """Puts and gets of one large array, the middle one of several; and what copying it within the process takes."""
-    import numpy as np
-
-    array = np.ones(plan["array_bytes"], np.uint8)
-    target = np.empty_like(array)
-    puts, gets, copies = [], [], []
-    for _ in range(5):
-        copies.append(_seconds(lambda: np.copyto(target, array)))
-        begin = time.perf_counter()
-        reference = contender.put(array)
-        puts.append(time.perf_counter() - begin)
-        begin = time.perf_counter()
-        got = contender.fetch(reference)
-        gets.append(time.perf_counter() - begin)
-        if int(got[-1]) != 1:
-            raise AssertionError("the array came back changed")
-        del got, reference
-    middle = len(puts) // 2
-    return {
-        "put_array_s": sorted(puts)[middle],
-        "get_array_s": sorted(gets)[middle],
-        "copy_array_s": sorted(copies)[middle],
-    }
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
-
-
-def _rate(action: Callable[[], object], seconds: float) -> float:
-    """Calls a second over about `seconds`, after a tenth of that to warm up."""
-    _repeat(action, seconds / 10)
-    count, elapsed = _repeat(action, seconds)
-    return count / elapsed
-
-
-def _repeat(action: Callable[[], object], seconds: float) -> tuple[int, float]:
-    begin = time.perf_counter()
-    count = 0
-    while (elapsed := time.perf_counter() - begin) < seconds:
-        for _ in range(LOOK_EVERY):
-            action()
-        count += LOOK_EVERY
-    return count, elapsed
+    return {"figures": figures, "failed": failed}

@@ -1,15 +1,16 @@
-"""IPython's own cluster, the way of notebooks before: a controller and engines over ZeroMQ."""
+"""IPython parallel: a controller and two engines."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.bench.contender import WORKERS, Contender, main
+from tests.bench.raylike import small_value
 
 
 class IPyParallel(Contender):
-    """`Cluster` of two engines, tasks over the load-balanced view."""
+    """Tasks over the load-balanced view."""
 
     def load(self) -> None:
         """Import the library."""
@@ -24,18 +25,26 @@ class IPyParallel(Contender):
         self._view = self._client.load_balanced_view()
         self._engine = self._client[0]
 
+    def stop(self) -> None:
+        """All processes end."""
+        self._cluster.stop_cluster_sync()
+
     def round_trip(self) -> None:
         """One task, waited for."""
-        self._view.apply_sync(_empty)
+        self._view.apply_sync(small_value)
 
     def pipelined(self, count: int) -> None:
         """Many tasks, then all results."""
-        for result in [self._view.apply_async(_empty) for _ in range(count)]:
+        for result in [self._view.apply_async(small_value) for _ in range(count)]:
             result.get()
 
-    def warm_up(self, seconds: float) -> None:
-        """Both engines."""
-        self._client[:].apply_sync(time.sleep, seconds)
+    def submit(self, function: Callable[[Any], object], argument: Any) -> Any:
+        """An asynchronous result."""
+        return self._view.apply_async(function, argument)
+
+    def result(self, future: Any) -> Any:
+        """Its value."""
+        return future.get()
 
     def put(self, value: Any) -> Any:
         """Into one engine's namespace."""
@@ -45,14 +54,6 @@ class IPyParallel(Contender):
     def fetch(self, reference: Any) -> Any:
         """From the engine's namespace."""
         return self._engine.pull(reference, block=True)
-
-    def stop(self) -> None:
-        """All processes end."""
-        self._cluster.stop_cluster_sync()
-
-
-def _empty() -> None:
-    pass
 
 
 if __name__ == "__main__":

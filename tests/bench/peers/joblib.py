@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.bench.contender import WORKERS, Contender, main
+from tests.bench.raylike import negate, small_value
 
 
 class Joblib(Contender):
@@ -20,20 +21,7 @@ class Joblib(Contender):
     def start(self) -> None:
         """Processes start with the first task."""
         self._parallel = self._joblib.Parallel(n_jobs=WORKERS, backend="loky").__enter__()
-        self._empty = self._joblib.delayed(_empty)
-
-    def round_trip(self) -> None:
-        """A map over one."""
-        self._parallel([self._empty()])
-
-    def pipelined(self, count: int) -> None:
-        """A map over many."""
-        empty = self._empty
-        self._parallel([empty() for _ in range(count)])
-
-    def warm_up(self, seconds: float) -> None:
-        """Both workers."""
-        self._parallel([self._joblib.delayed(time.sleep)(seconds) for _ in range(WORKERS)])
+        self._small_value = self._joblib.delayed(small_value)
 
     def stop(self) -> None:
         """All processes end."""
@@ -42,9 +30,22 @@ class Joblib(Contender):
 
         get_reusable_executor().shutdown()
 
+    def round_trip(self) -> None:
+        """A map over one."""
+        self._parallel([self._small_value()])
 
-def _empty() -> None:
-    pass
+    def pipelined(self, count: int) -> None:
+        """A map over many."""
+        function = self._small_value
+        self._parallel([function() for _ in range(count)])
+
+    def run_all(self, function: Callable[[Any], object], arguments: Sequence[Any]) -> None:
+        """A map."""
+        self._parallel([self._joblib.delayed(function)(argument) for argument in arguments])
+
+    def pool_map(self, count: int) -> None:
+        """A map; there is no such pool."""
+        self.run_all(negate, range(count))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.bench.memory import descendants, pss_bytes
+from tests.bench.loads.memory import descendants, pss_bytes
 
 
 def add_process(proc: Path, pid: int, parent: int, name: str = "python", pss_kb: int = 1) -> None:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.bench.contender import Contender, Plan
+
 PROC = Path("/proc")
+SETTLE_S = 1.0
+
+
+def memory(_contender: Contender, _plan: Plan) -> dict[str, float]:
+    """The calling driver's PSS, and that of everything it started, when all has come to rest."""
+    time.sleep(SETTLE_S)
+    own = os.getpid()
+    return {"driver_pss_bytes": pss_bytes([own]), "session_pss_bytes": pss_bytes(descendants(own))}
 
 
 def pss_bytes(pids: Iterable[int], proc: Path = PROC) -> int:
@@ -30,12 +41,6 @@ def descendants(pid: int, proc: Path = PROC) -> list[int]:
         found += todo_now
         todo += todo_now
     return sorted(found)
-
-
-def session_memory() -> dict[str, float]:
-    """The calling driver's PSS, and that of everything it started."""
-    own = os.getpid()
-    return {"driver_pss_bytes": pss_bytes([own]), "session_pss_bytes": pss_bytes(descendants(own))}
 
 
 def _pss_of(path: Path) -> int:
