@@ -60,8 +60,8 @@ def test_options_and_decorators() -> None:
 
     check(
         [
-            (lambda: add.options(num_cpu=1), ValueError, "unknown option 'num_cpu'.*did you mean 'num_cpus'"),
-            (lambda: cellray.remote(speed=1), ValueError, "unknown option 'speed'.*options are num_cpus"),
+            (lambda: add.options(num_cpu=1), ValueError, "Invalid option keyword num_cpu .*Did you mean 'num_cpus'"),
+            (lambda: cellray.remote(speed=1), ValueError, "Invalid option keyword speed .*Valid ones are .*num_cpus"),
             (lambda: add.options(num_cpus=-1), ValueError, "num_cpus=-1: give a number of at least 0"),
             (lambda: add.options(num_cpus="2"), ValueError, "num_cpus='2'"),
             (lambda: add.options(num_cpus=True), ValueError, "num_cpus=True"),
@@ -71,7 +71,15 @@ def test_options_and_decorators() -> None:
             (lambda: add.options(num_returns=-1), ValueError, "num_returns=-1"),
             (lambda: add.options(num_returns=1.0), ValueError, "num_returns=1.0"),
             (lambda: add.options(max_retries=-2), ValueError, "max_retries=-2.*-1 to retry without end"),
-            (lambda: add.options(retry_exceptions=1), TypeError, "retry_exceptions=1: give True or False"),
+            (lambda: add.options(retry_exceptions=1), TypeError, "retry_exceptions=1: give True, False or a list"),
+            (lambda: add.options(retry_exceptions=[1]), ValueError, "must be either a boolean or a list of exceptions"),
+            (lambda: add.options(max_calls=1), ValueError, "'max_calls' is not supported in '.options\\(\\)'"),
+            (lambda: cellray.remote(max_calls=-1), ValueError, "max_calls=-1.*0 for no limit"),
+            (lambda: add.options(num_returns="streaming"), ValueError, "add is not a generator function"),
+            (lambda: add.options(label_selector={"a": "b"}), ValueError, "label_selector.*has no labels"),
+            (lambda: add.options(enable_task_events=1), TypeError, "enable_task_events=1: give True or False"),
+            (lambda: add.options(_metadata=1), TypeError, "_metadata=1: give a dict"),
+            (lambda: add.options(_generator_backpressure_num_objects=0), ValueError, "=0 is not allowed"),
             (lambda: add.options(name=3), TypeError, "name=3: give a string"),
             (lambda: add.options(resources=["a"]), TypeError, "resources=.*give a dict"),
             (lambda: add.options(resources={"CPU": 1}), ValueError, "use the option 'num_cpus'"),

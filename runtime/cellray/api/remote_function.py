@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -70,6 +71,8 @@ class RemoteFunction:
         return [ObjectRef(obj, engine) for obj in ids] or None
 
     def _check_returns(self, num_returns: Any) -> None:
+        if num_returns == "dynamic":
+            warnings.warn("num_returns='dynamic' is deprecated: use num_returns='streaming'.", DeprecationWarning, 4)
         if num_returns in ("streaming", "dynamic") and not self._is_generator:
             raise ValueError(
                 f"num_returns='{num_returns}' can only be used with generator functions (functions that use 'yield'). "
