@@ -19,7 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellray import actor, exceptions, observe, provenance
+    from cellray import actor, exceptions, observe, provenance, util
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.object_ref import ObjectRef
     from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
@@ -54,6 +54,7 @@ __all__ = [
     "put",
     "remote",
     "shutdown",
+    "util",
     "wait",
 ]
 
@@ -80,7 +81,7 @@ _HOMES = {
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
 }
-_MODULES = ("actor", "exceptions", "observe", "provenance")
+_MODULES = ("actor", "exceptions", "observe", "provenance", "util")
 
 
 def __getattr__(name: str) -> Any:

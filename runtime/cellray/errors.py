@@ -320,6 +320,7 @@ FAILURES: dict[str, type[CellrayError]] = {
     "object_lost": ObjectLostError,
     "reconstruction_failed": ObjectReconstructionFailedError,
     "store_full": ObjectStoreFullError,
+    "session_lost": SessionLostError,
     "internal": InternalError,
 }
 """Which exception each kind of `model.object.Failure` becomes."""

@@ -4,7 +4,8 @@ them in the L3 folders and in `engines/`; one contract suite runs on every twin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
 from cellray.ids import FunctionHash, ObjectId, TaskId
@@ -108,7 +109,7 @@ class WorkerPool(Protocol):
 class SubmitOptions(NamedTuple):
     """Options of one task, resolved: defaults, decorator, `.options()`.
 
-    `retry_only` are the exceptions that `retry_exceptions` is limited to, if it is.
+    `retry_only` pickles the exceptions that `retry_exceptions` is limited to, if it is.
     """
 
     name: str
@@ -119,7 +120,8 @@ class SubmitOptions(NamedTuple):
     cell: Cell | None
     actor: ActorOptions | None = None
     method: str = ""
-    retry_only: tuple[type[Exception], ...] = ()
+    concurrency_group: str = ""
+    retry_only: bytes = b""
     stream: StreamOptions | None = None
     max_calls: int = 0
 
@@ -196,10 +198,18 @@ class Engine(Protocol):
     def get(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[Any]:
         """The values, in order; raises what producing the first failed one raised, or GetTimeoutError."""
 
-    def wait(
-        self, ids: Sequence[ObjectId], num_returns: int, timeout_s: float | None
-    ) -> tuple[list[ObjectId], list[ObjectId]]:
-        """Ready and not ready, each in the order given."""
+    def get_one(self, obj: ObjectId) -> Any:
+        """The value of one object, waited for without end."""
+
+    def load_into(self, future: Future[Any], obj: ObjectId, value: ObjectValue) -> None:
+        """Resolve the future with what `get` returns or raises, as soon as it can be read; never blocks."""
+
+    @property
+    def resolved(self) -> Container[ObjectId]:
+        """The objects that exist or failed, as far as this process refers to them and has been told so."""
+
+    def wait(self, ids: Iterable[ObjectId], count: int, timeout_s: float | None) -> bool:
+        """Until `count` of these objects, none of them `resolved`, are; whether they are in time."""
 
     def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
         """Cancel a task."""
@@ -213,11 +223,17 @@ class Engine(Protocol):
     def retain(self, obj: ObjectId) -> None:
         """A reference to the object came to be in this process."""
 
+    def retain_all(self, objects: Sequence[ObjectId]) -> None:
+        """One to each of these."""
+
     def release(self, obj: ObjectId) -> None:
         """A reference went; never blocks (it is called from `__del__`)."""
 
     def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
-        """Call once when the object exists or failed, on any thread, at once if it does already."""
+        """Call once when the object exists or failed, on any thread, at once if it does already. It must not wait."""
+
+    def run_later(self, action: Callable[[], object]) -> None:
+        """Run it soon on a thread that may wait for values; never blocks."""
 
     @property
     def is_lost(self) -> bool:

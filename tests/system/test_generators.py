@@ -8,7 +8,7 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,50 @@ def note_each(n: int, folder: Path) -> Iterator[int]:
 @cellray.remote
 def double(value: int) -> int:
     return 2 * value
+
+
+@cellray.remote
+class Source:
+    def count(self, n: int) -> Iterator[int]:
+        yield from range(n)
+
+    def fail_after(self, n: int) -> Iterator[int]:
+        yield from range(n)
+        raise ValueError(n)
+
+    @cellray.method(_generator_backpressure_num_objects=1)
+    def note_each(self, n: int, folder: Path) -> Iterator[int]:
+        for i in range(n):
+            (folder / f"{i}.made").touch()
+            yield i
+
+    @cellray.method(num_returns=2)
+    def halves(self) -> Iterator[int]:
+        yield from range(2)
+
+    def ping(self) -> str:
+        return "here"
+
+
+@cellray.remote
+class AsyncSource:
+    async def count(self, n: int) -> AsyncIterator[int]:
+        for i in range(n):
+            await asyncio.sleep(0)
+            yield i
+
+    async def fail_after(self, n: int) -> AsyncIterator[int]:
+        for i in range(n):
+            yield i
+        raise ValueError(n)
+
+    def count_plainly(self, n: int) -> Iterator[int]:
+        yield from range(n)
+
+    async def hold(self) -> AsyncIterator[int]:
+        yield 0
+        await asyncio.sleep(LONG_S)
+        yield 1
 
 
 def outcome(ref: ObjectRef) -> Any:
@@ -331,6 +375,44 @@ def test_cancel(tmp_path: Path) -> None:
     cellray.cancel(waiting)
     assert outcomes(waiting) == [1, "TaskCancelledError"]
     eventually((tmp_path / "closed").exists, "its `finally` has run")
+
+
+def test_methods_of_actors(tmp_path: Path) -> None:
+    source = Source.remote()
+    assert outcomes(source.count.remote(3)) == [0, 1, 2]
+    assert outcomes(source.fail_after.remote(1)) == [0, "ValueError"]
+    assert cellray.get(source.halves.remote()) == [0, 1]
+    assert cellray.get(source.count.options(num_returns=2).remote(2)) == [0, 1]
+    read = source.note_each.remote(3, tmp_path)
+    eventually(lambda: made(tmp_path) == 1, "it waits for its reader")
+    behind = source.ping.remote()
+    assert cellray.wait([behind], timeout=0.05)[0] == [], "calls run one after another"
+    assert outcomes(read) == [0, 1, 2]
+    assert cellray.get(behind) == "here"
+    assert outcomes(source.note_each.options(_generator_backpressure_num_objects=-1).remote(2, tmp_path)) == [0, 1]
+
+
+def test_an_actor_that_dies_in_the_middle() -> None:
+    source = Source.remote()
+    read = source.count.options(_generator_backpressure_num_objects=1).remote(10)
+    assert cellray.get(next(read)) == 0
+    cellray.kill(source)
+    assert outcomes(read)[-1] == "ActorDiedError"
+    with pytest.raises(StopIteration):
+        next(read)
+
+
+def test_methods_of_async_actors() -> None:
+    source = AsyncSource.remote()
+    reads = [source.count.remote(3), source.count_plainly.remote(3), source.fail_after.remote(2)]
+    assert [outcomes(read) for read in reads] == [[0, 1, 2], [0, 1, 2], [0, 1, "ValueError"]]
+    held = source.hold.remote()
+    assert cellray.get(next(held)) == 0
+    cellray.cancel(held)
+    assert outcomes(held) == ["TaskCancelledError"]
+    refused = source.count.options(_generator_backpressure_num_objects=1).remote(3)
+    with pytest.raises(ValueError, match="not supported for async actors"):
+        cellray.get(next(refused))
 
 
 def test_generators_read_generators(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +156,43 @@ def test_wait_gives_what_rays_gives(tmp_path: Path) -> None:
     assert cellray.wait(pending, num_returns=2) == (pending, [])
 
 
+def test_a_rest_of_wait_is_a_list_like_any_other(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    done = [cellray.put(i) for i in range(4)]
+    pending = [wait_at.remote(gate, i) for i in range(2)]
+    _, rest = cellray.wait([*done, *pending])
+    assert type(rest) is list
+    rest.append(cellray.put(9))
+    added = rest[-1]
+    assert cellray.wait(rest, num_returns=4) == ([*done[1:], added], pending)
+
+    def broken(change: Callable[[list[Any]], None]) -> list[Any]:
+        _, rest = cellray.wait([*done, *pending])
+        change(rest)
+        return rest
+
+    for change, error in (
+        (lambda rest: rest.append(rest[0]), ValueError),
+        (lambda rest: rest.append(1), TypeError),
+        (lambda rest: rest.insert(0, "x"), TypeError),
+        (lambda rest: rest.pop() and rest.append("x"), TypeError),
+        (lambda rest: rest.extend(rest[:1]), ValueError),
+    ):
+        with pytest.raises(error):
+            cellray.wait(broken(change))
+    _, rest = cellray.wait([*done, *pending])
+    with pytest.raises(ValueError, match="num_returns cannot be greater"):
+        cellray.wait(rest, num_returns=6)
+    with pytest.raises(ValueError, match="Invalid number"):
+        cellray.wait(rest, num_returns=0)
+    gate.open()
+    seen = []
+    while rest:
+        ready, rest = cellray.wait(rest)
+        seen += ready
+    assert sorted(cellray.get(seen)) == [0, 1, 1, 2, 3]
+
+
 def test_wait_returns_failed_ones_as_ready() -> None:
     @cellray.remote
     def fail() -> None:
@@ -163,28 +200,6 @@ def test_wait_returns_failed_ones_as_ready() -> None:
 
     ref = fail.remote()
     assert cellray.wait([ref]) == ([ref], [])
-
-
-def test_references_in_asyncio_and_as_futures(tmp_path: Path) -> None:
-    @cellray.remote
-    def divide(a: int, b: int) -> float:
-        return a / b
-
-    async def main() -> list[Any]:
-        with pytest.raises(ZeroDivisionError):
-            await divide.remote(1, 0)
-        return await asyncio.gather(add.remote(1), cellray.put("x"), *[add.remote(i) for i in range(20)])
-
-    assert asyncio.run(main()) == [2, "x", *range(1, 21)]
-    assert add.remote(1).future().result(60) == 2
-    assert isinstance(divide.remote(1, 0).future().exception(60), ZeroDivisionError)
-
-    gate = Gate(tmp_path)
-    future = wait_at.remote(gate, 3).future()  # nothing else holds the reference
-    gc.collect()
-    assert not future.done()
-    gate.open()
-    assert future.result(60) == 3
 
 
 FACTOR = 3

@@ -109,6 +109,8 @@ def inside_complaint(mine: str, target: str) -> str | None:
     theirs = part_of(target)
     if theirs == mine:
         return None
+    if mine == "util" and theirs != "serialization" and not is_public(target):
+        return "util stands on cellray's public names"
     low, high = layer_of(mine), layer_of(theirs)
     if high > low:
         return f"L{low} {mine} must not import {f'L{high} {theirs}' if theirs in LAYERS else 'a public face'}"
@@ -165,6 +167,8 @@ def test_imports_go_down(package: Path) -> None:
         ("cellray.node.loop", "from cellray import get"),
         ("cellray.api.session", "import cellray_kernel"),
         ("cellray", "from cellray_kernel import load"),
+        ("cellray.util.actor_pool", "from cellray.api import verbs"),
+        ("cellray.util.queue", "from cellray.engines import native"),
         ("cellray_kernel.magics", "from cellray.node import loop"),
         ("cellray_kernel.magics", "from cellray import wire"),
         ("cellray_kernel.magics", "from cellray.api.session import Session"),
@@ -189,6 +193,8 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
             "cellray.api.session",
             "from cellray.node import loop\nfrom cellray.engines.native import NativeEngine",
         ),
+        ("cellray.util.actor_pool", "import cellray\nfrom cellray.exceptions import ActorDiedError"),
+        ("cellray.util.check_serialize", "from cellray.serialization.culprit import Search"),
         ("cellray", "def load_ipython_extension(shell):\n    from cellray_kernel import load"),
         ("cellray", "from cellray.api.session import init"),
         (

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 from cellray.errors import InternalError
@@ -62,10 +63,17 @@ class Hidden:
         self.reference = pickle.loads(state)
 
 
+kept: list[Reference] = []
+"""Those that were pickled outside of any value."""
+
+
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
     known = dict(vars(reference_seam))
-    reference_seam.register(Reference, lambda reference: reference.object_id, Reference)
+    kept.clear()
+    reference_seam.register(
+        Reference, lambda reference: reference.object_id, lambda ids: list(map(Reference, ids)), kept.append
+    )
     yield
     vars(reference_seam).update(known)
 
@@ -293,6 +301,38 @@ def test_references_inside_values_are_found_and_rebuilt() -> None:
     assert serialize(one).contained == (one.object_id,)
 
 
+def test_equal_references_come_back_as_one_and_many_as_a_table() -> None:
+    many = [reference(number) for number in range(2000)]
+    serialized = serialize([many, reference(3)])
+    assert serialized.contained == tuple(ref.object_id for ref in many)
+    back, again = deserialize(memoryview(serialized.to_bytes()))
+    assert back == many
+    assert again is back[3], "one to count, however often it is named"
+    assert serialized.total_bytes < 2000 * 30
+
+
+def test_references_beside_arrays() -> None:
+    array = np.arange(100_000)
+    back = deserialize(serialize({"refs": [reference(1)], "array": array}).to_bytes())
+    assert back["refs"] == [reference(1)]
+    assert (back["array"] == array).all()
+
+
+def test_a_table_of_references_that_is_cut_off_says_so() -> None:
+    data = serialize([reference(1), reference(2)]).to_bytes()
+    for end in range(4, len(data), 7):
+        with pytest.raises(InternalError, match="malformed value"):
+            deserialize(data[:end])
+
+
+def test_what_is_pickled_outside_of_values_is_kept() -> None:
+    serialize([reference(1)])
+    assert kept == []
+    for dumps in (pickle.dumps, cloudpickle.dumps):
+        assert pickle.loads(dumps([reference(2)])) == [reference(2)]
+    assert kept == [reference(2), reference(2)]
+
+
 def test_serializing_within_serializing_keeps_references_apart() -> None:
     inner_found: list[tuple[ObjectId, ...]] = []
 
@@ -324,7 +364,7 @@ def test_threads_collect_each_for_itself() -> None:
 
 def test_an_unregistered_process_says_so() -> None:
     with pytest.raises(InternalError, match="no class of references"):
-        ReferenceSeam().rebuild(reference(1).object_id)
+        ReferenceSeam().rebuild([reference(1).object_id])
     with pytest.raises(InternalError, match="no class of references"):
         ReferenceSeam().id_of(reference(1))
     assert not ReferenceSeam().is_reference(1)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from cellray import provenance
 from cellray.api.actor_options import check_actor_options, resolve_actor_options
-from cellray.api.method_options import ACTOR_METHOD_MARK, check_method_options, method_table, resolve_method_options
+from cellray.api.method_options import (
+    ACTOR_METHOD_MARK,
+    BUILTIN_METHODS,
+    check_method_options,
+    method_table,
+    no_such_method,
+    resolve_method_options,
+)
 from cellray.api.object_ref import ObjectRef
+from cellray.api.object_ref_generator import ObjectRefGenerator
 from cellray.api.session import started_engine
 from cellray.ids import FunctionHash
 from cellray.model.actor import ActorOptions
@@ -25,7 +32,6 @@ class ActorClass:
 
     def __init__(self, actor_class: type, options: Mapping[str, Any]) -> None:
         check_actor_options(options)
-        _refuse_async(actor_class)
         self._class = actor_class
         self._options = dict(options)
         self._methods = method_table(actor_class)
@@ -46,6 +52,8 @@ class ActorClass:
     def options(self, **options: Any) -> ActorClass:
         """The same class with other options; see `cellray.remote`."""
         check_actor_options(options)
+        if "concurrency_groups" in options:
+            raise ValueError("Setting 'concurrency_groups' is not supported in '.options()'; set it at @remote.")
         return ActorClass(self._class, {**self._options, **options})
 
     def remote(self, *args: Any, **kwargs: Any) -> ActorHandle:
@@ -91,12 +99,9 @@ class ActorHandle:
     def __getattr__(self, name: str) -> ActorMethod:
         if name.startswith("_cellray") or "_cellray_options" not in self.__dict__:
             raise AttributeError(name)  # half made, by copy or pickle
-        if name in self._cellray_methods:
+        if name in self._cellray_methods or name in BUILTIN_METHODS:
             return ActorMethod(self, name, {})  # not kept: it would keep the handle, and so the actor
-        options = self._cellray_options
-        near = difflib.get_close_matches(name, self._cellray_methods, 3)
-        hint = f"; did you mean {' or '.join(repr(each) for each in near)}?" if near else ""
-        raise AttributeError(f"actors of class {options.class_name} have no method {name!r}{hint}")
+        raise no_such_method(self._cellray_options, name)
 
     def __dir__(self) -> list[str]:
         return sorted(self._cellray_methods)
@@ -118,16 +123,22 @@ class ActorHandle:
         ref = self._cellray_ref
         if not ref.belongs_to(engine):
             raise ref.lost()
-        key = (name, provenance.epoch(), *options.items())
+        key = (name, provenance.epoch(), *map(_hashable, options.items()))
         prepared = self._cellray_prepared.get(key)
         if prepared is None:
             resolved = resolve_method_options(self._cellray_options, name, options, provenance.current_cell())
             prepared = engine.actors.prepare_method(self._cellray_class_hash, resolved)
             self._cellray_prepared[key] = prepared
         ids = engine.actors.call(prepared, ref._id, args, kwargs)
+        if prepared.stream is not None:
+            return ObjectRefGenerator(ObjectRef(ids[0], engine), engine)
         if len(ids) == 1:
             return ObjectRef(ids[0], engine)
         return [ObjectRef(obj, engine) for obj in ids] or None
+
+
+def _hashable(option: tuple[str, Any]) -> tuple[str, Any]:
+    return (option[0], tuple(option[1])) if isinstance(option[1], list) else option
 
 
 class ActorMethod:
@@ -145,12 +156,14 @@ class ActorMethod:
         )
 
     def options(self, **options: Any) -> ActorMethod:
-        """The same method with other options: `num_returns`, `name`, `max_task_retries`, `retry_exceptions`."""
+        """The same method with other options: `num_returns`, `name`, `max_task_retries`, `retry_exceptions`,
+        `concurrency_group`."""
         check_method_options(options)
         return ActorMethod(self._handle, self._name, {**self._options, **options})
 
     def remote(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the method; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1.
+        """Call the method; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1, or an
+        ObjectRefGenerator when the method is a generator.
 
         Calls of one process run in the order in which they were made, also when an argument of an earlier one comes
         late. Raises SerializationError, naming the argument, when one cannot be pickled.
@@ -161,8 +174,9 @@ class ActorMethod:
         return f"ActorMethod({self._handle._cellray_options.class_name}.{self._name})"
 
 
-def method(*args: Any, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Options of an actor's method, in its class: `num_returns`, `max_task_retries`, `retry_exceptions`.
+def method(*args: Any, **options: Any) -> Any:
+    """Options of an actor's method, in its class: `num_returns`, `max_task_retries`, `retry_exceptions`,
+    `concurrency_group`.
 
     @cellray.remote
     class Splitter:
@@ -170,7 +184,9 @@ def method(*args: Any, **options: Any) -> Callable[[Callable[..., Any]], Callabl
         def halves(self, items):
             return items[::2], items[1::2]
     """
-    if args or not options:
+    if len(args) == 1 and callable(args[0]) and not options:
+        return args[0]
+    if args:
         raise TypeError("@method is applied with keyword options, such as '@cellray.method(num_returns=2)'.")
     check_method_options(options)
 
@@ -213,15 +229,6 @@ def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
     if not ref.belongs_to(engine):
         raise ref.lost()
     engine.actors.kill(ref._id, no_restart=no_restart)
-
-
-def _refuse_async(actor_class: type) -> None:
-    for name, each in inspect.getmembers(actor_class, inspect.isfunction):
-        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
-            raise NotImplementedError(
-                f"{actor_class.__name__}.{name} is 'async def': async actors are not in this version of Cellray yet. "
-                "Make it an ordinary method and use asyncio.run() inside."
-            )
 
 
 def _check_arguments(actor_class: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

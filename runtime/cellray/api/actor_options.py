@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,9 +24,14 @@ ACTOR_DEFAULTS: dict[str, Any] = {
     "max_restarts": 0,
     "max_task_retries": 0,
     "max_concurrency": None,
+    "concurrency_groups": None,
+    "max_pending_calls": -1,
+    "allow_out_of_order_execution": None,
 }
 """Names and defaults of Ray 2.x core. An actor without resources of its own holds none; one that asks for GPUs or
 custom resources and says nothing of CPUs holds one CPU."""
+MAX_CONCURRENCY_ASYNC = 1000
+"""How many calls of an async actor run at a time, unless `max_concurrency` says otherwise."""
 
 
 def check_actor_options(options: Mapping[str, Any]) -> None:
@@ -42,14 +48,17 @@ def _check_one(name: str, value: Any) -> None:
     if name in ("num_cpus", "num_gpus", "memory"):
         if value is not None and not is_amount(value):
             raise ValueError(f"{name}={value!r}: give a number of at least 0")
-    elif name in ("max_restarts", "max_task_retries"):
+    elif name in ("max_restarts", "max_task_retries", "max_pending_calls"):
         if isinstance(value, bool) or not isinstance(value, int) or value < -1:
             raise ValueError(f"{name}={value!r}: give a whole number, or -1 for without end")
     elif name == "max_concurrency":
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        if value is not None and not _is_count(value):
             raise ValueError(f"max_concurrency={value!r}: give a whole number of at least 1")
-        if value not in (None, 1):
-            raise NotImplementedError("max_concurrency above 1 is not in this version of Cellray yet.")
+    elif name == "concurrency_groups":
+        _check_groups(value)
+    elif name == "allow_out_of_order_execution":
+        if value not in (None, True, False):
+            raise TypeError(f"allow_out_of_order_execution={value!r}: give True, False or None")
     elif name == "lifetime":
         if value not in (None, "detached", "non_detached"):
             raise ValueError("actor `lifetime` argument must be one of 'detached', 'non_detached' and 'None'.")
@@ -65,6 +74,26 @@ def _check_one(name: str, value: Any) -> None:
         check_resources(value)
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _check_groups(groups: Any) -> None:
+    if groups is None:
+        return
+    if not isinstance(groups, dict) or not all(isinstance(name, str) and name for name in groups):
+        raise TypeError(f"concurrency_groups={groups!r}: give a dict of names and numbers, such as {{'io': 2}}")
+    for name, limit in groups.items():
+        if not _is_count(limit):
+            raise ValueError(f"concurrency_groups[{name!r}]={limit!r}: give a whole number of at least 1")
+
+
+def is_async_class(actor_class: type) -> bool:
+    """Whether any method is `async def`: all of the actor's calls run on one event loop then, as in Ray."""
+    methods = inspect.getmembers(actor_class, inspect.isroutine)
+    return any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for _, each in methods)
+
+
 def resolve_actor_options(
     options: Mapping[str, Any], actor_class: type, methods: tuple[MethodOptions, ...], cell: Cell | None
 ) -> SubmitOptions:
@@ -74,6 +103,16 @@ def resolve_actor_options(
         raise ValueError("'max_task_retries' cannot be set if 'max_restarts' is 0 or if 'max_restarts' is not set.")
     if merged["get_if_exists"] and not merged["name"]:
         raise ValueError("The actor name must be specified to use `get_if_exists`.")
+    groups = merged["concurrency_groups"] or {}
+    for method in methods:
+        check_group(method.concurrency_group, groups, f"{actor_class.__qualname__}.{method.name}")
+    is_async = is_async_class(actor_class)
+    max_concurrency = merged["max_concurrency"] or (MAX_CONCURRENCY_ASYNC if is_async else 1)
+    if merged["allow_out_of_order_execution"] is False and (is_async or max_concurrency > 1):
+        raise ValueError(
+            "Calls of async and of threaded actors may end in another order than they began. Leave "
+            "allow_out_of_order_execution out, or use an ordinary class with max_concurrency=1."
+        )
     amounts = {**(merged["resources"] or {}), "GPU": merged["num_gpus"] or 0}
     default_cpus = 1 if any(amounts.values()) else 0
     amounts["CPU"] = default_cpus if merged["num_cpus"] is None else merged["num_cpus"]
@@ -87,6 +126,10 @@ def resolve_actor_options(
         max_restarts=merged["max_restarts"],
         max_task_retries=merged["max_task_retries"],
         detached=merged["lifetime"] == "detached",
+        max_concurrency=max_concurrency,
+        is_async=is_async,
+        concurrency_groups=tuple(sorted(groups.items())),
+        max_pending_calls=merged["max_pending_calls"],
     )
     return SubmitOptions(
         name=f"{actor.class_name}.__init__",
@@ -97,3 +140,13 @@ def resolve_actor_options(
         cell=cell,
         actor=actor,
     )
+
+
+def check_group(name: str, groups: Mapping[str, int], method: str) -> None:
+    """Raise ValueError when a method names a concurrency group that its class does not have."""
+    if name and name not in groups:
+        listed = ", ".join(repr(each) for each in groups) or "none"
+        raise ValueError(
+            f"{method}: there is no concurrency group {name!r}; the class has {listed}. Groups are named by "
+            "@cellray.remote(concurrency_groups={...})."
+        )

@@ -7,20 +7,21 @@ import os
 from cellray.errors import SessionError
 from cellray.ports import Engine
 
-_engine: Engine | None = None
+engine: Engine | None = None
+"""None while this process has no session. Read by the verbs of objects, for which a call of a function is too long."""
 _inherited: Engine | None = None
 """In a forked process the parent's, which is of no use here: the connection is the parent's."""
 
 
-def set_engine(engine: Engine | None) -> None:
-    """Make `engine` the one that the API of this process uses."""
-    global _engine, _inherited
-    _engine, _inherited = engine, None
+def set_engine(new: Engine | None) -> None:
+    """Make `new` the engine that the API of this process uses."""
+    global engine, _inherited
+    engine, _inherited = new, None
 
 
 def _disown() -> None:
-    global _engine, _inherited
-    _engine, _inherited = None, _engine or _inherited
+    global engine, _inherited
+    engine, _inherited = None, engine or _inherited
 
 
 # Asked at each call of a remote function: a hook costs that call nothing, where comparing process ids is a system call.
@@ -29,7 +30,7 @@ os.register_at_fork(after_in_child=_disown)
 
 def engine_or_none() -> Engine | None:
     """The engine, if this process has a session."""
-    return _engine
+    return engine
 
 
 def require_engine() -> Engine:
@@ -38,8 +39,8 @@ def require_engine() -> Engine:
     Raises SessionError when there is none; the reason is another in a process that was forked from a driver: the
     connection belongs to the parent.
     """
-    if _engine is not None:
-        return _engine
+    if engine is not None:
+        return engine
     if _inherited is not None:
         raise SessionError(
             "this process was forked from one that had a Cellray session, and a session cannot be shared by forking. "
@@ -50,4 +51,4 @@ def require_engine() -> Engine:
 
 def has_no_session() -> bool:
     """Whether this process has none and inherited none: the API may start one."""
-    return _engine is None and _inherited is None
+    return engine is None and _inherited is None

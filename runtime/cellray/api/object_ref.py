@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from itertools import repeat
+from types import GenericAlias
+from typing import Any, ClassVar
+
+import msgspec
 
 from cellray.api import current
-from cellray.errors import SessionLostError
-from cellray.ids import ObjectId, producer_of
+from cellray.errors import CellrayError, SessionLostError
+from cellray.ids import OBJECT_ID_BYTES, ObjectId, producer_of
+from cellray.model.object import ObjectValue
 from cellray.serialization import reference_seam
 
-_SHORT = 12
+NIL = ObjectId(b"\xff" * OBJECT_ID_BYTES)
 
 
-class ObjectRef:
+class ObjectRef(msgspec.Struct, frozen=True, gc=False):
     """A reference to the result of a task or to a `put` object; hashable, comparable by id, awaitable.
 
     It can be passed to tasks, where a top-level argument arrives as its value and a nested one as an ObjectRef. As
@@ -25,15 +30,40 @@ class ObjectRef:
         value = cellray.get(ref)
     """
 
-    __slots__ = ("__weakref__", "_engine", "_id")
-
-    def __init__(self, object_id: ObjectId, engine: Any) -> None:
-        """Takes over a reference that the engine has counted already, as `submit` and `put` return it."""
-        self._id = object_id
-        self._engine = engine
+    # A Struct because that makes, compares and hashes it in C: there may be very many. The collector need not look at
+    # them, since engines never refer back. To make one takes over a reference that the engine has counted already, as
+    # `submit` and `put` return it.
+    _id: ObjectId
+    _engine: Any
 
     def __del__(self) -> None:
         self._engine.release(self._id)
+
+    @classmethod
+    def nil(cls) -> ObjectRef:
+        """The reference to no object, for programs that need a value for "none yet"."""
+        return ObjectRef(NIL, NOBODY)
+
+    @classmethod
+    def from_binary(cls, object_id: bytes) -> ObjectRef:
+        """A reference of this session by the 20 bytes of its id. It keeps the object, if that exists still."""
+        if not isinstance(object_id, bytes) or len(object_id) != OBJECT_ID_BYTES:
+            raise ValueError(f"an object's id is {OBJECT_ID_BYTES} bytes, as `ref.binary()` returns them")
+        return rebuild_all((ObjectId(object_id),))[0]
+
+    @classmethod
+    def from_hex(cls, object_id: str) -> ObjectRef:
+        """A reference of this session by its id in hexadecimal."""
+        return cls.from_binary(bytes.fromhex(object_id))
+
+    @staticmethod
+    def size() -> int:
+        """Bytes of an id."""
+        return OBJECT_ID_BYTES
+
+    def is_nil(self) -> bool:
+        """Whether this is the reference to no object."""
+        return self._id == NIL
 
     def binary(self) -> bytes:
         """The object's id, 20 bytes."""
@@ -51,39 +81,67 @@ class ObjectRef:
         """Whether the object is one of this engine's session."""
         return self._engine is engine
 
-    def lost(self) -> SessionLostError:
-        """The error for using it in another session than its own."""
+    def lost(self) -> CellrayError:
+        """The error for using it where it has no value."""
+        if self.is_nil():
+            return CellrayError("this is ObjectRef.nil(), the reference to no object: there is no value to get")
         return SessionLostError(
             f"{self!r} belongs to a session that has ended: its value is gone. Run the cell again that made it."
         )
 
     def future(self) -> concurrent.futures.Future[Any]:
-        """A `concurrent.futures.Future` of the value; it fails with what `get` would raise."""
+        """A `concurrent.futures.Future` of the value; it fails with what `get` would raise.
+
+        To cancel the future does not cancel the task. Its callbacks may call anything, `cellray.get` too.
+        """
+
+        def load(future: concurrent.futures.Future[Any], _value: ObjectValue) -> None:
+            self._engine.run_later(lambda: self._read_into(future))
+
+        return self._future(load)
+
+    def _read_into(self, future: concurrent.futures.Future[Any]) -> None:
+        try:
+            future.set_result(self._engine.get_one(self._id))
+        except BaseException as error:
+            future.set_exception(error)
+
+    def as_future(self) -> asyncio.Future[Any]:
+        """An `asyncio.Future` of the value, of the running loop; `await ref` waits for one."""
+        engine, obj = self._engine, self._id
+        # No code of the user's is called where the value is set, as with `future`: the loop is told of it.
+        return asyncio.wrap_future(self._future(lambda future, value: engine.load_into(future, obj, value)))
+
+    def _future(
+        self, load: Callable[[concurrent.futures.Future[Any], ObjectValue], None]
+    ) -> concurrent.futures.Future[Any]:
+        """One that `load`, which must not wait, gives the value as soon as there is one."""
         future: concurrent.futures.Future[Any] = concurrent.futures.Future()
         if not self.belongs_to(current.engine_or_none()):
             future.set_exception(self.lost())
             return future
-        reference = self  # the future keeps the object alive until it is resolved
+        # The future keeps the object until it is resolved.
+        holder = [self]
 
-        def resolve(_value: object) -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(reference._engine.get([reference._id], 0)[0])
-            except BaseException as error:
-                future.set_exception(error)
+        def resolve(value: ObjectValue) -> None:
+            if future.set_running_or_notify_cancel():
+                load(future, value)
+            holder.clear()
 
         self._engine.add_done_callback(self._id, resolve)
         return future
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return asyncio.wrap_future(self.future()).__await__()
+        return self.as_future().__await__()
 
-    def __hash__(self) -> int:
-        return hash(self._id)
+    # In annotations, `ObjectRef[int]` is the reference to an int.
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ObjectRef) and other._id == self._id
+    def __copy__(self) -> ObjectRef:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> ObjectRef:
+        return self
 
     def __repr__(self) -> str:
         return f"ObjectRef({self._id.hex()})"
@@ -92,17 +150,32 @@ class ObjectRef:
         return reference_seam.reduce(self)
 
 
-def _rebuild(object_id: ObjectId) -> ObjectRef:
-    """A reference that arrived inside a value: one more in this process."""
+class _Nobody:
+    """The engine of references to nothing."""
+
+    def release(self, _obj: ObjectId) -> None:
+        """Nothing was counted."""
+
+
+NOBODY = _Nobody()
+
+
+def rebuild_all(object_ids: Sequence[ObjectId]) -> list[ObjectRef]:
+    """References that arrived inside a value: one more of each in this process."""
     engine = current.require_engine()
-    engine.retain(object_id)
-    return ObjectRef(object_id, engine)
+    engine.retain_all(object_ids)
+    return list(map(ObjectRef, object_ids, repeat(engine)))
 
 
 def _id_to_send(ref: ObjectRef) -> ObjectId:
-    if not ref.belongs_to(current.engine_or_none()):
+    if ref._engine is not current.engine and not ref.is_nil():
         raise ref.lost()
-    return ObjectId(ref.binary())
+    return ref._id
 
 
-reference_seam.register(ObjectRef, _id_to_send, _rebuild)
+def _keep_for_good(ref: ObjectRef) -> None:
+    """What is pickled outside of any value may be read at any time: the object stays as long as this process."""
+    current.require_engine().retain(ref._id)
+
+
+reference_seam.register(ObjectRef, _id_to_send, rebuild_all, _keep_for_good)

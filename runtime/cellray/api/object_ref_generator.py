@@ -38,7 +38,7 @@ class ObjectRefGenerator:
         """The next item's reference; waits until there is one. Raises StopIteration after the last."""
         ref = self._take()
         if ref is None:
-            self._own_engine().wait([self.next_id()], 1, None)
+            self._own_engine().wait([self._id], 1, None)
             ref = self._take()
         ref = ref or self._take_error()
         if ref is None:
@@ -65,8 +65,8 @@ class ObjectRefGenerator:
 
     def next_ready(self) -> bool:
         """Whether `next` would return a reference without waiting. Returns at once."""
-        ready, _ = self._own_engine().wait([self.next_id()], 1, 0)
-        return bool(ready) and not self.is_finished()
+        self._own_engine().wait([self._id], 1, 0)
+        return self._id in self._engine.resolved and not self.is_finished()
 
     def is_finished(self) -> bool:
         """Whether `next` would raise StopIteration. Returns at once."""
@@ -74,10 +74,6 @@ class ObjectRefGenerator:
         if not self._engine.streams.is_at_end(self._task):
             return False
         return self._error_taken or not self._failed()
-
-    def next_id(self) -> ObjectId:
-        """The id to wait for: the object exists when there is a next item, or when there will be none."""
-        return self._engine.streams.next_id(self._task)
 
     def task_id(self) -> bytes:
         """The id of the task that yields (16 bytes)."""
@@ -127,6 +123,11 @@ class ObjectRefGenerator:
             "Pass the references that it yields."
         )
 
+    @property
+    def _id(self) -> ObjectId:
+        """The id to wait for: the object exists when there is a next item, or when there will be none."""
+        return self._engine.streams.next_id(self._task)
+
     def _own_engine(self) -> Engine:
         if self._engine is not current.engine_or_none():
             raise self.lost()
@@ -145,7 +146,7 @@ class ObjectRefGenerator:
 
     def _failed(self) -> bool:
         try:
-            self._own_engine().get([ObjectId(self._completed.binary())], None)
+            self._own_engine().get([self._completed._id], None)
         except Exception:
             return True
         return False
@@ -161,7 +162,7 @@ class ObjectRefGenerator:
         def wake(_value: object) -> None:
             loop.call_soon_threadsafe(settle)
 
-        self._own_engine().add_done_callback(self.next_id(), wake)
+        self._own_engine().add_done_callback(self._id, wake)
         await known
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cellray.model.task import Cell, StreamOptions, make_resources
 from cellray.ports import SubmitOptions
+from cellray.serialization import serialize
 
 TASK_DEFAULTS: dict[str, Any] = {
     "num_cpus": 1,
@@ -60,7 +61,8 @@ def _check_amount(name: str, value: Any) -> None:
         raise ValueError(f"{name}={value!r}: give a number of at least 0")
 
 
-def _check_returns(name: str, value: Any) -> None:
+def check_returns(name: str, value: Any) -> None:
+    """A number, or a word for generators."""
     if value in (None, "streaming", "dynamic"):
         return
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -92,7 +94,18 @@ def check_retry_exceptions(name: str, value: Any) -> None:
         raise TypeError(f"{name}={value!r}: give True, False or a list of exception classes")
 
 
-def _check_unread(name: str, value: Any) -> None:
+def exceptions_to_retry(value: Any) -> tuple[bool, bytes]:
+    """Whether exceptions are retried, and the pickled classes that this is limited to; none for all.
+
+    Raises SerializationError when one of them cannot be pickled.
+    """
+    if not isinstance(value, list | tuple) or not value:
+        return bool(value), b""
+    return True, serialize(tuple(value), "retry_exceptions").to_bytes()
+
+
+def check_unread(name: str, value: Any) -> None:
+    """How many items of a generator may be unread."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
         raise TypeError(f"{name}={value!r}: give a whole number or None")
     if value == 0:
@@ -134,7 +147,7 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "num_gpus": _check_amount,
     "memory": _check_amount,
     "resources": _check_custom,
-    "num_returns": _check_returns,
+    "num_returns": check_returns,
     "max_retries": _check_retries,
     "retry_exceptions": check_retry_exceptions,
     "max_calls": _check_calls,
@@ -144,7 +157,7 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
     "enable_task_events": _check_bool,
     "_metadata": _check_dict,
     "_labels": _check_dict,
-    "_generator_backpressure_num_objects": _check_unread,
+    "_generator_backpressure_num_objects": check_unread,
 }
 
 
@@ -177,7 +190,7 @@ def resolve_options(
     if num_returns is None:
         num_returns = "streaming" if is_generator else 1
     stream = StreamOptions(merged["_generator_backpressure_num_objects"] or -1) if num_returns == "streaming" else None
-    retries = merged["retry_exceptions"]
+    retries, retry_only = exceptions_to_retry(merged["retry_exceptions"])
     # A GPU's memory is given back when the process ends.
     max_calls = merged["max_calls"] if merged["max_calls"] is not None else int(amounts["GPU"] > 0)
     return SubmitOptions(
@@ -185,9 +198,9 @@ def resolve_options(
         resources=make_resources(amounts),
         num_returns=num_returns if isinstance(num_returns, int) else 1,
         max_retries=TASK_DEFAULTS["max_retries"] if merged["max_retries"] is None else merged["max_retries"],
-        retry_exceptions=bool(retries),
+        retry_exceptions=retries,
         cell=cell,
-        retry_only=tuple(retries) if isinstance(retries, list | tuple) else (),
+        retry_only=retry_only,
         stream=stream,
         max_calls=max_calls,
     )

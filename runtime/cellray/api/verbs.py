@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Container, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
+from cellray.api import current
 from cellray.api.object_ref import ObjectRef
 from cellray.api.object_ref_generator import ObjectRefGenerator
 from cellray.api.session import started_engine
 from cellray.ids import ObjectId, TaskId, is_put
 from cellray.ports import Engine
 
-Waitable = ObjectRef | ObjectRefGenerator
-"""What can be ready."""
+W = TypeVar("W", bound=ObjectRef | ObjectRefGenerator)
 
 
 def get(object_refs: ObjectRef | ObjectRefGenerator | Sequence[ObjectRef], *, timeout: float | None = None) -> Any:
@@ -22,10 +22,15 @@ def get(object_refs: ObjectRef | ObjectRefGenerator | Sequence[ObjectRef], *, ti
     the task raised (also an instance of TaskError), GetTimeoutError, WorkerCrashedError, TaskCancelledError,
     ObjectLostError; ValueError or TypeError when given something that is no reference.
     """
+    if type(object_refs) is ObjectRef:
+        engine = current.engine
+        if engine is None or object_refs._engine is not engine:
+            engine = _engine_of((object_refs,))
+        if timeout is None:
+            return engine.get_one(object_refs._id)
+        _check_timeout(timeout)
+        return engine.get((object_refs._id,), timeout)[0]
     _check_timeout(timeout)
-    if isinstance(object_refs, ObjectRef):
-        engine = _engine_of((object_refs,))
-        return engine.get([ObjectId(object_refs.binary())], timeout)[0]
     if isinstance(object_refs, ObjectRefGenerator):
         return object_refs  # Ray's rule: it is read, not got
     if not isinstance(object_refs, list):
@@ -41,7 +46,7 @@ def get(object_refs: ObjectRef | ObjectRefGenerator | Sequence[ObjectRef], *, ti
             )
     if not object_refs:
         return []
-    return _engine_of(object_refs).get([ObjectId(ref.binary()) for ref in object_refs], timeout)
+    return _engine_of(object_refs).get([ref._id for ref in object_refs], timeout)
 
 
 def put(value: Any) -> ObjectRef:
@@ -54,17 +59,17 @@ def put(value: Any) -> ObjectRef:
             "Calling 'put' on a cellray.ObjectRef is not allowed: it is in the store already. To pass a reference on "
             "as a reference, put it into a list."
         )
-    engine = started_engine()
+    engine = current.engine or started_engine()
     return ObjectRef(engine.put(value), engine)
 
 
 def wait(
-    object_refs: list[Waitable],
+    object_refs: list[W],
     *,
     num_returns: int = 1,
     timeout: float | None = None,
     fetch_local: bool = True,
-) -> tuple[list[Waitable], list[Waitable]]:
+) -> tuple[list[W], list[W]]:
     """As soon as `num_returns` are ready or `timeout` seconds have passed: the ready ones and the rest.
 
     At most `num_returns` are given as ready; both lists are in the order given. A generator is ready when `next` would
@@ -73,29 +78,98 @@ def wait(
     Raises TypeError for anything but a list of references, ValueError for duplicates or an impossible `num_returns`.
     """
     del fetch_local  # objects of one node are always local
-    if isinstance(object_refs, ObjectRef | ObjectRefGenerator):
-        raise TypeError(f"wait() expected a list of cellray.ObjectRef, got a single {type(object_refs).__name__}")
-    if not isinstance(object_refs, list):
-        raise TypeError(f"wait() expected a list of cellray.ObjectRef, got {type(object_refs)}")
-    _check_timeout(timeout)
-    for ref in object_refs:
+    if timeout is not None:
+        _check_timeout(timeout)
+    engine = current.engine
+    if not _is_rest(object_refs, engine):
+        _check_refs(object_refs)
+        if not object_refs:
+            return [], []
+        engine = _engine_of(object_refs)
+    assert engine is not None, "references are of a session"
+    if not 0 < num_returns <= len(object_refs):
+        _refuse_count(num_returns, len(object_refs))
+    ready, rest = _split(object_refs, num_returns, engine.resolved)
+    if len(ready) < num_returns:
+        engine.wait([ref._id for ref in rest], num_returns - len(ready), timeout)
+        ready, rest = _split(object_refs, num_returns, engine.resolved)
+    if rest:
+        global _rest
+        _rest = _Rest(engine, len(rest), rest[0]._id, rest[-1]._id)
+    return ready, rest
+
+
+class _Rest(NamedTuple):
+    """By what the list is known again that `wait` returned last as not ready."""
+
+    engine: Engine
+    length: int
+    first: ObjectId
+    last: ObjectId
+
+
+_rest: _Rest | None = None
+
+
+def _is_rest(refs: Any, engine: Engine | None) -> bool:
+    """Whether this is the rest of the `wait` before, as far as its length and its ends tell.
+
+    Such a list has been checked: a loop that waits for one reference after another would else spend most of its time on
+    looking at all of them each time. What was put into its middle meanwhile is looked at when its turn comes.
+    """
+    if type(refs) is not list or _rest is None or not refs:
+        return False
+    first, last = refs[0], refs[-1]
+    return (
+        len(refs) == _rest.length
+        and engine is _rest.engine
+        and type(first) is ObjectRef
+        and type(last) is ObjectRef
+        and first._id == _rest.first
+        and last._id == _rest.last
+    )
+
+
+def _split(refs: list[W], count: int, resolved: Container[ObjectId]) -> tuple[list[W], list[W]]:
+    """The first `count` of those that are there, and all others, in the order given."""
+    rest = refs.copy()
+    if count == 1:
+        for place, ref in enumerate(refs):
+            if ref._id in resolved:
+                del rest[place]
+                return [ref], rest
+        return [], rest
+    ready: list[W] = []
+    kept: list[W] = []
+    for place, ref in enumerate(refs):
+        if ref._id in resolved:
+            ready.append(ref)
+            if len(ready) == count:
+                return ready, kept + refs[place + 1 :]
+        else:
+            kept.append(ref)
+    return ready, kept
+
+
+def _check_refs(refs: Any) -> None:
+    """Raise unless this is a list of references, each there once."""
+    if isinstance(refs, ObjectRef | ObjectRefGenerator):
+        raise TypeError(f"wait() expected a list of cellray.ObjectRef, got a single {type(refs).__name__}")
+    if not isinstance(refs, list):
+        raise TypeError(f"wait() expected a list of cellray.ObjectRef, got {type(refs)}")
+    for ref in refs:
         if not isinstance(ref, ObjectRef | ObjectRefGenerator):
             raise TypeError(f"wait() expected a list of cellray.ObjectRef, got a list with {_shown(ref)}")
-    if not object_refs:
-        return [], []
-    engine = _engine_of(object_refs)
-    by_id = {_awaited_id(ref): ref for ref in object_refs}
-    if len(by_id) != len(object_refs):
+    if len(set(refs)) != len(refs):
         raise ValueError("Wait requires a list of unique object refs.")
+
+
+def _refuse_count(num_returns: int, given: int) -> NoReturn:
     if num_returns <= 0:
         raise ValueError(f"Invalid number of objects to return {num_returns}.")
-    if num_returns > len(object_refs):
-        raise ValueError(
-            f"num_returns cannot be greater than the number of objects provided to wait() ({num_returns} > "
-            f"{len(object_refs)})."
-        )
-    ready, rest = engine.wait(list(by_id), num_returns, timeout)
-    return [by_id[obj] for obj in ready], [by_id[obj] for obj in rest]
+    raise ValueError(
+        f"num_returns cannot be greater than the number of objects provided to wait() ({num_returns} > {given})."
+    )
 
 
 def cancel(object_ref: ObjectRef | ObjectRefGenerator, *, force: bool = False, recursive: bool = True) -> None:
@@ -108,16 +182,12 @@ def cancel(object_ref: ObjectRef | ObjectRefGenerator, *, force: bool = False, r
         object_ref = object_ref.completed()
     if not isinstance(object_ref, ObjectRef):
         raise TypeError(f"cancel() only supports object refs, got: {type(object_ref)}.")
-    if is_put(ObjectId(object_ref.binary())):
+    if is_put(object_ref._id):
         raise ValueError("cancel() is for results of tasks; this object was stored with put()")
     _engine_of((object_ref,)).cancel(TaskId(object_ref.task_id()), force=force, recursive=recursive)
 
 
-def _awaited_id(ref: Waitable) -> ObjectId:
-    return ObjectId(ref.binary()) if isinstance(ref, ObjectRef) else ref.next_id()
-
-
-def _engine_of(refs: Sequence[Waitable]) -> Engine:
+def _engine_of(refs: Sequence[ObjectRef | ObjectRefGenerator]) -> Engine:
     """The engine of this process, which must be the one that all the references belong to."""
     engine = started_engine()
     for ref in refs:

@@ -70,6 +70,9 @@ class Channel:
         self._waiters = 0
         self.is_cold = False
         """Whether the background thread sleeps until it is nudged."""
+        self.has_loop = False
+        """Whether an event loop of this process watches the socket and calls `read_now`."""
+        self._reads = 0
         self._shields = Shields()
         self.closed_reason: str | None = None
         self._poll = select.poll()
@@ -197,6 +200,7 @@ class Channel:
 
     def _read_once(self) -> None:
         """Take what has arrived and hand it on. The caller holds `_reading` and knows that there is something."""
+        self._reads += 1
         try:
             data = self._socket.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
@@ -212,6 +216,19 @@ class Channel:
                 self._on_commands(command_decoder.decode(frame.payload))
         if self._waiters:
             self._notify()
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for an event loop."""
+        return self._socket.fileno()
+
+    def read_now(self) -> None:
+        """For an event loop: take what has arrived, unless a thread that waits does so."""
+        if self._reading.acquire(blocking=False):
+            try:
+                self._read_once()
+            finally:
+                self._reading.release()
+                self._notify()
 
     def _notify(self) -> None:
         if self._waiters:
@@ -237,6 +254,7 @@ class Channel:
         poll.register(self._wake_read, select.POLLIN)
         wake_read = self._wake_read
         hot_until = 0.0
+        reads_seen = 0
         while self.closed_reason is None:
             hot = time.monotonic() < hot_until
             if not hot:
@@ -253,16 +271,13 @@ class Channel:
                 self.is_cold = False
                 if descriptor == wake_read:
                     os.read(wake_read, 4096)
-                elif self._reading.acquire(blocking=False):
-                    try:
-                        self._read_once()
-                    finally:
-                        self._reading.release()
-                        self._notify()
-                else:
-                    # A waiting thread reads. Stay out of its way: level-triggered polls would wake us for each
-                    # of its frames.
+                elif self._reading.locked() or (self.has_loop and self._reads != reads_seen):
+                    # A waiting thread reads, or an event loop that is not held up. Stay out of its way: level-triggered
+                    # polls would wake us for each of its frames.
+                    reads_seen = self._reads
                     time.sleep(PARK_S)
+                else:
+                    self.read_now()
 
     # -- end
 

@@ -12,7 +12,7 @@ from cellray.core.transitions import WAITING
 from cellray.core.views import Views
 from cellray.core.workers import Worker
 from cellray.model import fact as f
-from cellray.model.command import SpaceGranted
+from cellray.model.command import RecallViews, SpaceGranted
 from cellray.model.object import Failure, encode_failure
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from cellray.ids import ClientId
 
 Handler = Callable[[Any, "Client", float], None]
+RECALL_S = 0.02
+"""While somebody waits for room, clients are asked again after so long: what they read meanwhile may linger too."""
 
 
 class MemoryManager:
@@ -49,6 +51,7 @@ class MemoryManager:
         self._outbox = outbox
         self._clients = clients
         self._ignored = ignored
+        self._recalled_at = 0.0
 
     def shell_handlers(self) -> dict[type, Handler]:
         """For facts that the node itself reports."""
@@ -74,8 +77,13 @@ class MemoryManager:
         return bool(self._admission.urgent or self._admission.staging)
 
     def pump(self, at: float) -> None:
-        """Give room to those who wait for it."""
+        """Give room to those who wait for it. Where there is none, ask for what clients keep for no present reason."""
         self._admission.pump(at)
+        if self.is_waiting and at - self._recalled_at >= RECALL_S:
+            self._recalled_at = at
+            for client in self._clients.values():
+                if client.views:
+                    self._outbox.send(client, RecallViews())
 
     def release_all(self, client: Client) -> None:
         """`client` is gone: what it read may be moved, what it wanted to write is not waited for."""

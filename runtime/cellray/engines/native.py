@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,14 +11,15 @@ from cellray.client.connect import Connected
 from cellray.clock import SystemClock
 from cellray.config import Config
 from cellray.engines.actors import NativeActors
-from cellray.engines.context import SubmitContext
-from cellray.engines.references import References
+from cellray.engines.context import SharedContext, SubmitContext
+from cellray.engines.holdings import Holdings
+from cellray.engines.lending import Lending
+from cellray.engines.objects import NativeObjects
+from cellray.engines.resolver import Action, Resolver
 from cellray.engines.streams import NativeStreams
 from cellray.engines.templates import template_of
 from cellray.engines.values import Values
-from cellray.engines.views import ViewCounts
 from cellray.engines.yielding import Yielding
-from cellray.errors import GetTimeoutError
 from cellray.ids import (
     ClientId,
     FunctionHash,
@@ -39,6 +38,7 @@ from cellray.model.command import (
     ItemsReady,
     ObjectsReady,
     OutputForwarded,
+    RecallViews,
     SpaceGranted,
     ViewsGranted,
     Warn,
@@ -46,30 +46,19 @@ from cellray.model.command import (
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
-    ObjectSealed,
-    ObjectsHeld,
-    ObjectsReleased,
-    ObjectsRequested,
     TemplateRegistered,
-    ViewsHeld,
-    ViewsReleased,
-    WorkerBlocked,
-    WorkerUnblocked,
 )
-from cellray.model.object import ObjectValue
-from cellray.model.task import Cell, Function, StreamOptions, TaskSpec, TaskTemplate
+from cellray.model.object import Failure, ObjectValue, encode_failure
+from cellray.model.task import Function, StreamOptions, TaskSpec, TaskTemplate
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
     STORED_ARGUMENTS,
     Serialized,
     collect_references,
-    serialize,
     serialize_arguments,
     serialize_function,
 )
 
-ANSWER_S = 1.0
-"""What is in memory is not given up for want of an answer, however short the timeout of a `get`."""
 OutputListener = Callable[[OutputForwarded], None]
 
 
@@ -97,34 +86,42 @@ class NativeEngine:
     ) -> None:
         self.welcome = connected.welcome
         self.config = config
-        self.is_worker = role == "worker"
-        self.context = SubmitContext(connected.welcome.root_task_id, None)
+        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None)
+        self.lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
-        self.references = References(self.nudge)
-        self.views = ViewCounts(self.nudge)
-        self.values = Values(lambda: self.channel, store, self.views, self.report_references, config.inline_bytes_max)
         self._store = store
         self._clock = SystemClock()
-        self._known: dict[ObjectId, ObjectValue] = {}
-        self._expected: set[ObjectId] = set()
-        self._callbacks: dict[ObjectId, list[Callable[[ObjectValue], None]]] = {}
-        self._callback_lock = threading.Lock()
-        self._reporting = threading.Lock()
+        self._resolver = Resolver()
+        self._flush_is_coming = False
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
-        self._lending: set[_Lending] = set()
-        self._closed = False
+        holdings = self._holdings = Holdings(self._get_channel, self._clock)
+        self.references = holdings.references
+        self.values = Values(self._get_channel, store, holdings.views, holdings.report, config.inline_bytes_max)
+        is_worker = role == "worker"
+        self._lending = Lending(self._get_channel, self.client_id, self._clock) if is_worker else None
+        self.objects = NativeObjects(self, self.values, self._lending)
         self.actors = NativeActors(self)
-        self.streams = NativeStreams(self)
-        self.yielding = Yielding(
-            lambda: self.channel, self.nudge, lambda: _Lending(self), self.now, config.submit_batch_max
-        )
+        self.streams = NativeStreams(self, holdings.dropped)
+        self.yielding = Yielding(self._get_channel, holdings.yielded, self._lending, config.submit_batch_max)
+        # The verbs that are called most, each bound once: a hop less for every call.
+        self.put = self.objects.put
+        self.get = self.objects.get
+        self.get_one = self.objects.get_one
+        self.wait = self.objects.wait
+        self.resolved = self.objects.resolved
+        self.load_into = self.values.load_into
+        self.retain = self.references.retain
+        self.retain_all = self.references.retain_all
+        self.release = self.references.release
+        self.add_done_callback = self.objects.add_done_callback
         self._handlers: dict[type, Callable[[Any], None]] = {
-            ObjectsReady: self._on_objects_ready,
+            ObjectsReady: self.objects.on_ready,
             SpaceGranted: self.values.on_granted,
-            ViewsGranted: self.views.on_granted,
+            ViewsGranted: holdings.views.on_granted,
+            RecallViews: holdings.views.on_recalled,
             OutputForwarded: self._on_output,
             Warn: self._on_warn,
             Exit: self._on_exit,
@@ -137,12 +134,16 @@ class NativeEngine:
             connected.connection,
             on_commands=self._on_commands,
             on_closed=self._on_closed,
-            before_flush=self.report_references,
-            has_more=lambda: self._has_events,
+            before_flush=holdings.report,
+            has_more=lambda: holdings.has_news,
             flush_ms=config.submit_flush_ms,
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
         )
+        holdings.open(self.objects.forget, self.streams.close)
+
+    def _get_channel(self) -> Channel:
+        return self.channel
 
     # -- submitting
 
@@ -185,7 +186,7 @@ class NativeEngine:
             self.streams.open(task, prepared.stream)
         returns = return_object_ids(task, prepared.num_returns)
         self.references.adopt(returns)
-        self._expected.update(returns)
+        self.objects.expected.update(returns)
         channel.add_task(context.task_id, TaskSpec(index, prepared.template_id, *packed))
         self.last_submitted = task
         return returns
@@ -202,7 +203,7 @@ class NativeEngine:
         self.require_open()
         returns = return_object_ids(task, num_returns)
         self.references.adopt(returns)
-        self._expected.update(returns)
+        self.objects.expected.update(returns)
         self.channel.add_task(self.context.task_id, TaskSpec(index, template_id, *packed))
         self.last_submitted = task
         return returns
@@ -220,91 +221,12 @@ class NativeEngine:
             return payload, dependencies, contained
         if payload.total_bytes <= self.config.inline_bytes_max:
             return payload.to_bytes(), dependencies, contained
-        stored = self._put_serialized(payload)
+        stored = self.objects.put_serialized(payload)
         # The task holds what it depends on; our own count is not needed once the task is on its way.
         self.references.release(stored)
         return STORED_ARGUMENTS, (*dependencies, stored), ()
 
-    # -- objects
-
-    def put(self, value: Any) -> ObjectId:
-        """Store a value: inline when small, else in shared memory."""
-        self.require_open()
-        return self._put_serialized(serialize(value))
-
-    def _put_serialized(self, serialized: Serialized) -> ObjectId:
-        obj = self.context.take_put()
-        sealed = self.values.seal(obj, serialized)
-        self.references.adopt((obj,))
-        self._known[obj] = sealed
-        self.channel.add(ObjectSealed(obj, self._clock.now(), sealed))
-        return obj
-
-    def get(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[Any]:
-        """Values in order; what the first failed one raised. The values of one call are all had or none."""
-        known = self._known
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        missing = {obj for obj in ids if obj not in known}
-        if missing and not self._wait_for(missing, len(missing), timeout_s):
-            raise GetTimeoutError(
-                f"{len(missing)} of {len(ids)} objects were not ready after {timeout_s} s; their tasks go on. "
-                "Wait longer, or cellray.cancel() them."
-            )
-        # An answer of the node is always waited for a little: it is there, and on one host.
-        remaining_s = None if deadline is None else max(deadline - time.monotonic(), ANSWER_S)
-        loaded = self.values.load(ids, [known[obj] for obj in ids], remaining_s)
-        if loaded is None:
-            raise GetTimeoutError(
-                f"{len(ids)} objects could not be read back from disk within {timeout_s} s. Wait longer, or drop "
-                "arrays that were got before (del), so that there is room for them in shared memory."
-            )
-        return loaded
-
-    def wait(
-        self, ids: Sequence[ObjectId], num_returns: int, timeout_s: float | None
-    ) -> tuple[list[ObjectId], list[ObjectId]]:
-        """Ready (at most `num_returns`) and not ready, in the order given."""
-        known = self._known
-        missing = {obj for obj in ids if obj not in known}
-        needed = num_returns - (len(ids) - len(missing))
-        if needed > 0:
-            self._wait_for(missing, needed, timeout_s)
-        ready: list[ObjectId] = []
-        rest: list[ObjectId] = []
-        for obj in ids:
-            (ready if obj in known and len(ready) < num_returns else rest).append(obj)
-        return ready, rest
-
-    def _wait_for(self, missing: set[ObjectId], count: int, timeout_s: float | None) -> bool:
-        """Until `count` of the missing ids are known; `missing` shrinks meanwhile."""
-        self.require_open()
-        self._request_foreign(missing)
-        known = self._known
-        enough_at = len(missing) - count
-
-        def done() -> bool:
-            # Each pass looks only until the first id that is still missing, unless any order will do.
-            if enough_at == 0:
-                while missing:
-                    obj = missing.pop()
-                    if obj not in known:
-                        missing.add(obj)
-                        return False
-                return True
-            missing.difference_update([obj for obj in missing if obj in known])
-            return len(missing) <= enough_at
-
-        self.channel.flush()
-        if done():
-            return True
-        with _Lending(self):
-            return self.channel.wait_until(done, timeout_s)
-
-    def _request_foreign(self, ids: set[ObjectId]) -> None:
-        foreign = [obj for obj in ids if obj not in self._expected]
-        if foreign:
-            self._expected.update(foreign)
-            self.channel.add(ObjectsRequested(foreign))
+    # -- cancelling
 
     def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
         """Ask the node to cancel a task."""
@@ -319,8 +241,8 @@ class NativeEngine:
     def cancel_since(self, mark: int, reason: str) -> int:
         """Cancel unfinished tasks of the running parent with an index above the mark."""
         self.require_open()
-        known = self._known
-        tasks = {producer_of(obj) for obj in tuple(self._expected) if obj not in known and not is_put(obj)}
+        known = self.objects.resolved
+        tasks = {producer_of(obj) for obj in tuple(self.objects.expected) if obj not in known and not is_put(obj)}
         unfinished = [task for task in tasks if self.context.index_of(task) > mark]
         if unfinished:
             self.channel.add(CancelRequested(unfinished, self._clock.now(), False, True, reason))
@@ -334,20 +256,37 @@ class NativeEngine:
         """This connection's number at the node."""
         return self.welcome.client_id
 
-    def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
+    @property
+    def current_task_id(self) -> TaskId:
+        """The task that the running thread or coroutine belongs to; the driver's root task."""
+        return self.context.task_id
+
+    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
-        self.context = SubmitContext(task_id, cell)
+        self.context = context = SubmitContext(task_id, template)
+        return context
 
     def end_task(self) -> None:
         """Say what the node must know before it gets the task's result.
 
-        With the result it lets go of the arguments: of what the task has kept of them it learns before. And an
-        interrupt may have hit between lending the resources out and the wait.
+        With the result it lets go of the arguments: of what the task has kept of them it learns before.
         """
-        if self._lending:
-            self._lending.clear()
-            self.channel.add(WorkerUnblocked(self.welcome.client_id, self._clock.now()))
-        self.report_references()
+        if self._lending is not None:
+            self._lending.end_all()
+        self._holdings.report()
+
+    def share_context(self) -> None:
+        """From now on several calls are under way, each in a thread or coroutine of its own; the actor is created."""
+        self.context = SharedContext(self.context.here)
+
+    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+        """As `begin_task`, for the running thread or coroutine only."""
+        assert isinstance(self.context, SharedContext), "`share_context` comes first"
+        return self.context.enter(task_id, template)
+
+    def end_call(self) -> None:
+        """As `end_task`, for one of several calls: what others have lent stays lent."""
+        self._holdings.report()
 
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """Values that came with a task."""
@@ -358,85 +297,19 @@ class NativeEngine:
         """A task's result as it travels."""
         return self.values.seal(obj, serialized)
 
-    # -- references
+    def flush_soon(self) -> None:
+        """For whoever waits without a thread that does: one flush for all that was added meanwhile."""
+        if not self._flush_is_coming:
+            self._flush_is_coming = True
+            self._resolver.run(self._flush)
 
-    def retain(self, obj: ObjectId) -> None:
-        """One reference more in this process."""
-        self.references.retain(obj)
+    def _flush(self) -> None:
+        self._flush_is_coming = False
+        self.channel.flush()
 
-    def release(self, obj: ObjectId) -> None:
-        """One reference less; safe inside a garbage collection."""
-        self.references.release(obj)
-
-    def add_done_callback(self, obj: ObjectId, callback: Callable[[ObjectValue], None]) -> None:
-        """Call once the object is known, at once if it is."""
-        with self._callback_lock:
-            value = self._known.get(obj)
-            if value is None:
-                self._callbacks.setdefault(obj, []).append(callback)
-        if value is not None:
-            callback(value)
-        else:
-            self._request_foreign({obj})
-            self.channel.nudge()
-
-    def nudge(self) -> None:
-        """There is something to report."""
-        if self.channel.is_cold and not self._closed:
-            self.channel.nudge()
-
-    @property
-    def _has_events(self) -> bool:
-        return (
-            self.references.has_events or self.views.has_events or self.yielding.has_events or self.streams.has_events
-        )
-
-    def report_references(self) -> None:
-        """Put what changed in this process's references into the buffer, before whatever is added next."""
-        if not (self._has_events or self._reporting.locked()):
-            return
-        # One thread at a time: else another one could add its fact between our drain and our facts.
-        with self._reporting:
-            if self.views.has_events:
-                self._report_views()
-            held, released = self.references.drain() if self.references.has_events else ([], [])
-            if held:
-                self.channel.add(ObjectsHeld(held))
-            # Before what was released: an item was yielded before the generator let go of what is inside.
-            for fact in self.yielding.drain() if self.yielding.has_events else ():
-                self.channel.add(fact)
-            for dropped in self.streams.drain() if self.streams.has_events else ():
-                self.channel.add(dropped)
-            if released:
-                for obj in released:
-                    self._known.pop(obj, None)
-                    self._expected.discard(obj)
-                self.channel.add(ObjectsReleased(released))
-
-    def _report_views(self) -> None:
-        """Before the references: a view that goes on keeps its object alive, when the last reference to it goes."""
-        held, released = self.views.drain()
-        if held:
-            self.channel.add(ViewsHeld(held))
-        if released:
-            self.channel.add(ViewsReleased(released))
-
-    # -- items of generators
-
-    def expect(self, obj: ObjectId) -> None:
-        """The object's value comes unasked."""
-        self._expected.add(obj)
-
-    def learn(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
-        """Values that came unasked, of objects that are held."""
-        self._known.update(objects)
-        if self._callbacks:
-            self._run_callbacks(objects)
-
-    def forget(self, obj: ObjectId) -> None:
-        """An object that nobody in this process refers to."""
-        self._known.pop(obj, None)
-        self._expected.discard(obj)
+    def run_later(self, action: Action) -> None:
+        """Run it soon on a thread that may wait for the node."""
+        self._resolver.run(action)
 
     # -- what the node says
 
@@ -444,21 +317,6 @@ class NativeEngine:
         handlers = self._handlers
         for command in commands:
             handlers[type(command)](command)
-
-    def _on_objects_ready(self, command: ObjectsReady) -> None:
-        known, expected = self._known, self._expected
-        for obj, value in command.objects:
-            if obj in expected:  # else its last reference went while the value was on its way
-                known[obj] = value
-        if self._callbacks:
-            self._run_callbacks(command.objects)
-
-    def _run_callbacks(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
-        for obj, value in objects:
-            with self._callback_lock:
-                callbacks = self._callbacks.pop(obj, ())
-            for callback in callbacks:
-                callback(value)
 
     def _on_output(self, command: OutputForwarded) -> None:
         for listener in list(self.output_listeners):
@@ -472,12 +330,11 @@ class NativeEngine:
         self.channel.end(command.reason)
 
     def _on_closed(self, reason: str) -> None:
-        """Wake everything that waits for objects which will never come."""
-        with self._callback_lock:
-            waiting, self._callbacks = self._callbacks, {}
-        for callbacks in waiting.values():
-            for callback in callbacks:
-                callback(ObjectValue(0))
+        lost = encode_failure(Failure("session_lost", str(self.channel.lost())))
+        self.objects.on_closed(lost)
+        self._holdings.views.on_closed(lost)
+        for listener in self.lost_listeners:
+            listener()
 
     def require_open(self) -> None:
         """Raise SessionLostError when the connection is gone."""
@@ -491,34 +348,10 @@ class NativeEngine:
 
     def close(self) -> None:
         """Disconnect; references of this engine are names of nothing from now on."""
-        self._closed = True
+        self._holdings.close()
         self.channel.close("cellray.shutdown() was called")
+        self._resolver.close()
         self._store.close()
-
-
-class _Lending:
-    """While a worker waits, the node lends its resources to other tasks (nested tasks would deadlock otherwise)."""
-
-    __slots__ = ("_engine",)
-
-    def __init__(self, engine: NativeEngine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> None:
-        engine = self._engine
-        if engine.is_worker:
-            is_first = not engine._lending
-            engine._lending.add(self)
-            if is_first:
-                engine.channel.add(WorkerBlocked(engine.welcome.client_id, engine._clock.now()))
-                engine.channel.flush()
-
-    def __exit__(self, *_: object) -> None:
-        engine = self._engine
-        if self in engine._lending:
-            engine._lending.discard(self)
-            if not engine._lending:
-                engine.channel.add(WorkerUnblocked(engine.welcome.client_id, engine._clock.now()))
 
 
 def _source_of(function: Callable[..., Any]) -> str:

@@ -18,10 +18,10 @@ class References:
     """Counts for one connection. `on_change` is called after each append and must not block."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
-        self._on_change = on_change
+        self.on_change = on_change
         self._counts: dict[ObjectId, int] = {}
-        # A bare id is a release, a one-tuple a retain: one append each, in order.
-        self._events: deque[ObjectId | tuple[ObjectId]] = deque()
+        self._retained: deque[ObjectId] = deque()
+        self._released: deque[ObjectId] = deque()
         self._lock = threading.Lock()
 
     def adopt(self, objects: Sequence[ObjectId]) -> None:
@@ -33,42 +33,59 @@ class References:
 
     def retain(self, obj: ObjectId) -> None:
         """One reference or view more."""
-        self._events.append((obj,))
-        self._on_change()
+        self._retained.append(obj)
+        self.on_change()
+
+    def retain_all(self, objects: Sequence[ObjectId]) -> None:
+        """One more of each."""
+        self._retained.extend(objects)
+        self.on_change()
 
     def release(self, obj: ObjectId) -> None:
-        """One reference or view less."""
-        self._events.append(obj)
-        self._on_change()
+        """One reference or view less. It was counted before: by `adopt`, or by a `retain` that came earlier."""
+        self._released.append(obj)
+        self.on_change()
+
+    def holds(self, obj: ObjectId) -> bool:
+        """Whether there is a reference, as of the last drain."""
+        return obj in self._counts
 
     @property
     def has_events(self) -> bool:
         """Whether `drain` has something to do."""
-        return bool(self._events)
+        return bool(self._released or self._retained)
 
     def drain(self) -> tuple[list[ObjectId], list[ObjectId]]:
         """Ids whose count went from none to some, and from some to none, since the last drain."""
-        events, counts = self._events, self._counts
+        counts = self._counts
+        held: dict[ObjectId, None] = {}
+        gone: list[ObjectId] = []
         with self._lock:
-            before: dict[ObjectId, bool] = {}
-            for _ in range(len(events)):
-                event = events.popleft()
-                obj, step = (event[0], 1) if isinstance(event, tuple) else (event, -1)
-                count = counts.get(obj, 0)
-                before.setdefault(obj, count > 0)
-                counts[obj] = count + step
-            held: list[ObjectId] = []
-            released: list[ObjectId] = []
-            for obj, was_held in before.items():
-                is_held = counts[obj] > 0
-                if not is_held:
-                    del counts[obj]
-                if is_held and not was_held:
-                    held.append(obj)
-                elif was_held and not is_held:
-                    released.append(obj)
-        return held, released
+            # Releases are taken first and counted last: each one's `retain` came before it, and is counted by then.
+            released = _take(self._released)
+            if self._retained:
+                for obj in _take(self._retained):
+                    count = counts.get(obj, 0)
+                    counts[obj] = count + 1
+                    if not count:
+                        held[obj] = None
+            take_count = counts.pop
+            for obj in released:
+                count = take_count(obj, 1)
+                if count > 1:
+                    counts[obj] = count - 1
+                elif obj in held:
+                    del held[obj]
+                else:
+                    gone.append(obj)
+        return list(held), gone
 
     def __len__(self) -> int:
         """Objects held, as of the last drain."""
         return len(self._counts)
+
+
+def _take(events: deque[ObjectId]) -> list[ObjectId]:
+    """What is there now; others append meanwhile."""
+    take = events.popleft
+    return [take() for _ in range(len(events))]

@@ -37,10 +37,10 @@ class Stream:
 class NativeStreams:
     """`ports.StreamEngine` of one `NativeEngine`. One generator is read by one thread at a time."""
 
-    def __init__(self, engine: NativeEngine) -> None:
+    def __init__(self, engine: NativeEngine, dropped: deque[TaskId]) -> None:
         self._engine = engine
         self._streams: dict[TaskId, Stream] = {}
-        self._dropped: deque[TaskId] = deque()
+        self._dropped = dropped
 
     def open(self, task: TaskId, options: StreamOptions) -> None:
         """A generator is about to be submitted."""
@@ -50,7 +50,7 @@ class NativeStreams:
         """What to wait for: known once there is a next item, or an end."""
         stream = self._streams[task]
         obj = item_object_id(task, stream.taken)
-        self._engine.expect(obj)
+        self._engine.objects.expected.add(obj)
         return obj
 
     def take(self, task: TaskId) -> ObjectId | None:
@@ -62,7 +62,7 @@ class NativeStreams:
         obj = item_object_id(task, stream.taken)
         stream.taken += 1
         engine.references.adopt((obj,))
-        engine.expect(obj)
+        engine.objects.expected.add(obj)
         if stream.is_paced:
             engine.channel.add(ItemsTaken(task, stream.taken))
         return obj
@@ -75,23 +75,14 @@ class NativeStreams:
     def drop(self, task: TaskId) -> None:
         """Nobody will read on; never blocks (it is called from `__del__`)."""
         self._dropped.append(task)
-        self._engine.nudge()
+        self._engine.references.on_change()
 
-    @property
-    def has_events(self) -> bool:
-        """Whether `drain` has something to do."""
-        return bool(self._dropped)
-
-    def drain(self) -> list[GeneratorDropped]:
-        """Generators that were dropped since the last time; what they had of items is forgotten."""
-        facts: list[GeneratorDropped] = []
-        for _ in range(len(self._dropped)):
-            task = self._dropped.popleft()
-            stream = self._streams.pop(task)
-            for index in range(stream.taken, stream.ready + 1):
-                self._engine.forget(item_object_id(task, index))
-            facts.append(GeneratorDropped(task, stream.taken))
-        return facts
+    def close(self, task: TaskId) -> GeneratorDropped:
+        """What the node is told of a generator that was dropped; what was not taken of it is forgotten."""
+        stream = self._streams.pop(task)
+        unread = range(stream.taken, stream.ready + 1)  # and the end
+        self._engine.objects.forget([item_object_id(task, index) for index in unread])
+        return GeneratorDropped(task, stream.taken)
 
     def on_ready(self, command: ItemsReady) -> None:
         """Items have come, or the end."""
@@ -104,4 +95,4 @@ class NativeStreams:
         if command.has_ended:
             stream.has_ended = True
             come.append((item_object_id(task, stream.ready), THE_END))
-        self._engine.learn(come)
+        self._engine.objects.learn(come)

@@ -5,6 +5,7 @@ python -m cellray.engines.template <control descriptor>     (settings come as th
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import sys
@@ -29,6 +30,7 @@ _ = remote_function, verbs  # tasks use them: imported once, before workers are 
 def run_worker(settings: WorkerSettings) -> None:
     """In a forked worker: connect and work until the node ends the connection."""
     redirect_to_log(settings.log_folder)
+    atexit._clear()  # what was imported before the fork has registered: the worker runs its tasks' handlers only
     hello = Hello(settings.token, "worker", os.getpid())
     connected = connect(settings.socket_path, hello, settings.connect_timeout_s)
     config = msgspec.msgpack.decode(connected.welcome.config, type=Config)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from cellray.ids import FunctionHash
 from cellray.model.task import TaskTemplate, make_template
 from cellray.ports import SubmitOptions
-from cellray.serialization import serialize
 
 
 def template_of(function_hash: FunctionHash, options: SubmitOptions) -> TaskTemplate:
-    """Raises SerializationError when one of the exceptions to retry on cannot be pickled."""
-    retry_only = serialize(options.retry_only, "retry_exceptions").to_bytes() if options.retry_only else b""
+    """Its id is the hash of everything else in it."""
     return make_template(
         function_hash,
         options.name,
@@ -21,7 +19,8 @@ def template_of(function_hash: FunctionHash, options: SubmitOptions) -> TaskTemp
         cell=options.cell,
         actor=options.actor,
         method=options.method,
-        retry_only=retry_only,
+        concurrency_group=options.concurrency_group,
+        retry_only=options.retry_only,
         stream=options.stream,
         max_calls=options.max_calls,
     )

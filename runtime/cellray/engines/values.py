@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Final
 
 from cellray.client.channel import Channel
@@ -91,7 +92,7 @@ class Values:
         """
         shared = [obj for obj, value in zip(objects, values, strict=True) if value.kind == SHARED]
         if not shared:
-            return [deserialize(value.data) if value.kind == INLINE else self._raise(value) for value in values]
+            return [self.load_inline(value) for value in values]
         for value in values:
             if value.is_error:
                 self._raise(value)
@@ -107,6 +108,15 @@ class Values:
             for obj, _ in where:
                 self._views.release(obj)
 
+    def load_into(self, future: Future[Any], obj: ObjectId, value: ObjectValue) -> None:
+        """Resolve a running future; never blocks, so that whoever reads from the node may call it."""
+        if value.kind == SHARED:
+            self._views.acquire_soon(
+                obj, self._channel(), self._report, lambda place: _settle(future, lambda: self._read(obj, place))
+            )
+        else:
+            _settle(future, lambda: self.load_inline(value))
+
     def _check_fit(self, shared: Sequence[ObjectId], values: Sequence[ObjectValue]) -> None:
         """All that one call reads lies in memory at the same time: do not wait for what can never be."""
         if len(shared) == 1:
@@ -118,6 +128,10 @@ class Values:
                 f"memory of this node, which is {self._store.arena_bytes / MB:.1f} MB. Get them one after another, or "
                 "start the session with more: cellray.init(object_store_memory=...)."
             )
+
+    def load_inline(self, value: ObjectValue) -> Any:
+        """The Python value of one that is not shared; raises what it stands for."""
+        return deserialize(value.data) if value.kind == INLINE else self._raise(value)
 
     def load_argument(self, obj: ObjectId, value: ObjectValue) -> Any:
         """The Python value of an argument of the running task: if shared, it stays in place until the task's end."""
@@ -152,3 +166,12 @@ class Values:
         error = FAILURES.get(failure.kind, InternalError)(failure.message)
         error.__dict__.update(failure.fields)
         return error
+
+
+def _settle(future: Future[Any], read: Callable[[], Any]) -> None:
+    try:
+        value = read()
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(value)

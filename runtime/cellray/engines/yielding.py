@@ -3,11 +3,11 @@ up while too many have not been read."""
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cellray.engines.lending import Lending, Lent
 from cellray.ids import TaskId
 from cellray.model.command import ItemsRead
 from cellray.model.fact import ItemsYielded
@@ -19,31 +19,24 @@ if TYPE_CHECKING:
 LEND_AFTER_S = 0.01
 """A generator that waits this long for its reader lends its resources out, as one that waits in `get` does."""
 NOBODY_READS = -1
+Item = tuple[TaskId, int, ObjectValue]
 
 
 class Yielding:
-    """Used by the thread that runs the generator; `drain` by whoever flushes."""
+    """Used by the threads that run generators; whoever flushes takes from `pending` what they have yielded."""
 
     def __init__(
-        self,
-        channel: Callable[[], Channel],
-        on_change: Callable[[], None],
-        lend: Callable[[], contextlib.AbstractContextManager[None]],
-        now: Callable[[], float],
-        batch_max: int,
+        self, channel: Callable[[], Channel], pending: deque[Item], lending: Lending | None, batch_max: int
     ) -> None:
         self._channel = channel
-        self._on_change = on_change
-        self._lend = lend
-        self._now = now
+        self._pending = pending
+        self._lending = lending
         self._batch_max = batch_max
-        self._pending: deque[tuple[TaskId, int, ObjectValue]] = deque()
         self._read: dict[TaskId, int] = {}
 
-    @property
-    def has_events(self) -> bool:
-        """Whether `drain` has something to do."""
-        return bool(self._pending)
+    def begin(self, task_id: TaskId) -> None:
+        """A generator begins."""
+        self._read[task_id] = 0
 
     def add(self, task_id: TaskId, index: int, value: ObjectValue) -> None:
         """The next item of a generator; leaves with the others within the flush interval."""
@@ -51,11 +44,7 @@ class Yielding:
         if len(self._pending) >= self._batch_max:
             self._channel().flush()
         else:
-            self._on_change()
-
-    def begin(self, task_id: TaskId) -> None:
-        """A generator begins."""
-        self._read[task_id] = 0
+            self._channel().nudge()
 
     def wait_for_reader(self, task_id: TaskId, count: int, unread_max: int) -> bool:
         """Until fewer than `unread_max` of `count` items are unread; False when nobody reads on."""
@@ -68,7 +57,7 @@ class Yielding:
             channel = self._channel()
             channel.flush()
             if not channel.wait_until(may_go_on, LEND_AFTER_S):
-                with self._lend():
+                with Lent(self._lending):
                     channel.wait_until(may_go_on)
         return self._read[task_id] != NOBODY_READS
 
@@ -81,15 +70,16 @@ class Yielding:
         if command.task_id in self._read:
             self._read[command.task_id] = command.count
 
-    def drain(self) -> Sequence[ItemsYielded]:
-        """What was yielded since the last time, one fact for consecutive items of one task."""
-        facts: list[ItemsYielded] = []
-        values: list[ObjectValue] = []
-        last = TaskId(b"")
-        for _ in range(len(self._pending)):
-            task_id, index, value = self._pending.popleft()
-            if task_id != last:
-                values, last = [], task_id
-                facts.append(ItemsYielded(task_id, index, self._now(), values))
-            values.append(value)
-        return facts
+
+def gather(pending: deque[Item], at: float) -> list[ItemsYielded]:
+    """Take what was yielded, one fact for consecutive items of one task."""
+    facts: list[ItemsYielded] = []
+    values: list[ObjectValue] = []
+    last = TaskId(b"")
+    for _ in range(len(pending)):
+        task_id, index, value = pending.popleft()
+        if task_id != last:
+            values, last = [], task_id
+            facts.append(ItemsYielded(task_id, index, at, values))
+        values.append(value)
+    return facts

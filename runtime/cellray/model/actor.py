@@ -26,18 +26,27 @@ class ActorState(IntEnum):
 
 
 class MethodOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One method of a class as `cellray.method` has it. None stands for what the actor says."""
+    """One method of a class as `cellray.method` has it. None stands for what the actor says.
+
+    `streams`: it is a generator, and its items are objects as they come; so many may be unread. `retry_only` as in task
+    templates."""
 
     name: str
     num_returns: int = 1
     max_task_retries: int | None = None
     retry_exceptions: bool = False
+    concurrency_group: str = ""
+    streams: bool = False
+    unread_max: int = -1
+    retry_only: bytes = b""
 
 
 class ActorOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What makes a task template one of an actor's creation. `name` is empty for most; -1 means without end.
 
-    An empty `namespace` is that of the driver's job, as in Ray: other drivers do not find the name.
+    An empty `namespace` is that of the driver's job, as in Ray: other drivers do not find the name. `max_concurrency`
+    calls run at a time, in threads or, with `is_async`, on an event loop; those of methods with a concurrency group are
+    counted apart, up to the limit in `concurrency_groups`.
     """
 
     class_name: str
@@ -47,6 +56,20 @@ class ActorOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     max_restarts: int = 0
     max_task_retries: int = 0
     detached: bool = False
+    max_concurrency: int = 1
+    is_async: bool = False
+    concurrency_groups: tuple[tuple[str, int], ...] = ()
+    max_pending_calls: int = -1
+
+    @property
+    def is_concurrent(self) -> bool:
+        """Whether more than one call may be under way."""
+        return self.is_async or self.max_concurrency > 1 or bool(self.concurrency_groups)
+
+    @property
+    def slots(self) -> dict[str, int]:
+        """How many calls of each concurrency group run at a time; the empty name is that of all other calls."""
+        return {"": self.max_concurrency, **dict(self.concurrency_groups)}
 
 
 def actor_of_call(contained: tuple[ObjectId, ...]) -> ActorId:

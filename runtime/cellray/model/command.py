@@ -109,6 +109,10 @@ class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1
     ticket: int
 
 
+class RecallViews(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=17):
+    """To a client: somebody waits for room; say ViewsReleased for what you keep only because you may read it again."""
+
+
 ClientCommand = (
     TasksAssigned
     | ObjectsReady
@@ -122,6 +126,7 @@ ClientCommand = (
     | ViewsGranted
     | ItemsReady
     | ItemsRead
+    | RecallViews
 )
 """What a node says to a driver or worker."""
 

@@ -79,6 +79,7 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cell: Cell | None = None
     actor: ActorOptions | None = None
     method: str = ""
+    concurrency_group: str = ""
     retry_only: bytes = b""
     stream: StreamOptions | None = None
     max_calls: int = 0
@@ -120,6 +121,7 @@ def make_template(
     cell: Cell | None = None,
     actor: ActorOptions | None = None,
     method: str = "",
+    concurrency_group: str = "",
     retry_only: bytes = b"",
     stream: StreamOptions | None = None,
     max_calls: int = 0,
@@ -139,6 +141,7 @@ def make_template(
         retry_only=retry_only,
         stream=stream,
         max_calls=max_calls,
+        concurrency_group=concurrency_group,
     )
     return msgspec.structs.replace(blank, template_id=template_id(msgspec.msgpack.encode(blank)))
 

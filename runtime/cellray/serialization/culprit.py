@@ -76,21 +76,28 @@ class Search:
 
     def find(self, value: Any, place: Place, error: Exception) -> SerializationError:
         """Descend from `value`, which failed with `error`."""
+        place, value, error = self.steps(value, place, error)[-1]
+        return SerializationError(place.describe(value), reason_of(error), advice_for(value, error))
+
+    def steps(self, value: Any, place: Place, error: Exception) -> list[tuple[Place, Any, Exception]]:
+        """The way down from `value`, which failed with `error`: the last one is the culprit."""
         self._seen[id(value)] = value
+        way = [(place, value, error)]
         if not is_too_deep(error):
             for _ in range(DEPTH_MAX):
                 step = None if refuses(value) else self._first_failing(parts_of(value, place))
                 if step is None:
                     break
+                way.append(step)
                 place, value, error = step
-        return SerializationError(place.describe(value), reason_of(error), advice_for(value, error))
+        return way
 
     def attempt(self, value: Any) -> Exception | None:
         """What pickling `value` raises, if anything."""
         self._attempts_left -= 1
         try:
-            with collect_references():
-                ValuePickler(NullSink(), 5, ignore).dump(value)
+            with collect_references() as found:
+                ValuePickler(NullSink(), 5, ignore, found).dump(value)
         except Exception as error:
             return error
         return None

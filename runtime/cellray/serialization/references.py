@@ -1,14 +1,16 @@
 """References inside values: how a layer above (`api/object_ref.py`) has its references found and rebuilt.
 
-The class of references registers once in each process. Its `__reduce__` is one line, `return
-reference_seam.reduce(self)`, so that a reference is found wherever it hides, even in what an object's own
-`__getstate__` pickles into bytes. Found ids go to the innermost collection of the thread.
+The class of references registers once in each process. A value's pickle names its references by their number in a table
+beside it (`value.ValuePickler`), so that ten thousand of them are made, counted and put in their places by loops in C.
+Those that it does not see, in what an object's own `__getstate__` pickles into bytes, come through `__reduce__`, which
+is one line: `return reference_seam.reduce(self)`. The ids of both go to the innermost collection of the thread. What is
+pickled outside of any value, as by cloudpickle itself, may come back at any time: it is kept for good (as in Ray).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,35 +19,41 @@ from cellray.ids import ObjectId
 
 
 class Collectors(threading.local):
-    """The collections under way in this thread, innermost last; dict keys keep order and drop duplicates."""
+    """The collections under way in this thread, innermost last: each id found, and its number among them."""
 
     def __init__(self) -> None:
-        self.stack: list[dict[ObjectId, None]] = []
+        self.stack: list[dict[ObjectId, int]] = []
 
 
 class ReferenceSeam:
-    """What serialization knows of references: their class, their id, and how to make one of an id."""
+    """What serialization knows of references: their class, their ids, and how to make them of ids."""
 
     def __init__(self) -> None:
         self.collectors = Collectors()
-        self._reference_class: type | tuple[type, ...] = ()
+        self.reference_class: type | tuple[type, ...] = ()
         self._id_of: Callable[[Any], ObjectId] | None = None
-        self._rebuild: Callable[[ObjectId], object] | None = None
+        self._rebuild: Callable[[Sequence[ObjectId]], list[Any]] | None = None
+        self._keep: Callable[[Any], None] | None = None
 
     def register(
-        self, reference_class: type, id_of: Callable[[Any], ObjectId], rebuild: Callable[[ObjectId], object]
+        self,
+        reference_class: type,
+        id_of: Callable[[Any], ObjectId],
+        rebuild: Callable[[Sequence[ObjectId]], list[Any]],
+        keep: Callable[[Any], None],
     ) -> None:
-        """Set once a process, when the class is defined.
+        """Set once a process, when the class is defined. `keep` is called for what is pickled outside of any value.
 
-        >>> reference_seam.register(ObjectRef, attrgetter("object_id"), ObjectRef.from_id)
+        >>> reference_seam.register(ObjectRef, attrgetter("object_id"), make_all, keep_for_good)
         """
-        self._reference_class = reference_class
+        self.reference_class = reference_class
         self._id_of = id_of
         self._rebuild = rebuild
+        self._keep = keep
 
     def is_reference(self, value: object) -> bool:
         """Whether `value` is of the registered class."""
-        return isinstance(value, self._reference_class)
+        return isinstance(value, self.reference_class)
 
     def id_of(self, reference: object) -> ObjectId:
         """The id of the object that `reference` stands for."""
@@ -58,35 +66,46 @@ class ReferenceSeam:
         object_id = self.id_of(reference)
         stack = self.collectors.stack
         if stack:
-            stack[-1][object_id] = None
+            found = stack[-1]
+            found.setdefault(object_id, len(found))
+        elif self._keep is not None:
+            self._keep(reference)
         return rebuild_reference, (object_id,)
 
-    def rebuild(self, object_id: ObjectId) -> object:
-        """A reference to the object."""
+    def rebuild(self, object_ids: Sequence[ObjectId]) -> list[Any]:
+        """A reference to each of the objects."""
         if self._rebuild is None:
             raise InternalError(
                 "a reference was unpickled in a process where no class of references is registered; "
                 "import cellray there first"
             )
-        return self._rebuild(object_id)
+        return self._rebuild(object_ids)
 
 
 reference_seam = ReferenceSeam()
 
 
 def rebuild_reference(object_id: bytes) -> object:
-    """What pickles of references call; its import path is part of the format."""
-    return reference_seam.rebuild(ObjectId(object_id))
+    """What pickles of references call that were not made as part of a value; its import path is part of the format."""
+    return reference_seam.rebuild((ObjectId(object_id),))[0]
+
+
+def reference_at(number: int) -> object:
+    """What values call for the reference of this number; its import path is part of the format.
+
+    Where the value is loaded its name stands for a look into the value's table of references.
+    """
+    raise InternalError(f"reference {number} of a value was unpickled without the value")
 
 
 @contextmanager
-def collect_references() -> Iterator[dict[ObjectId, None]]:
+def collect_references() -> Iterator[dict[ObjectId, int]]:
     """Collect the ids of references that this thread pickles meanwhile, in order, as keys.
 
     >>> with collect_references() as captured:
     ...     data = serialize_function(f)
     """
-    found: dict[ObjectId, None] = {}
+    found: dict[ObjectId, int] = {}
     stack = reference_seam.collectors.stack
     stack.append(found)
     try:

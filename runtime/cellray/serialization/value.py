@@ -1,9 +1,9 @@
 """A value as bytes: a pickle, and after it the buffers of its arrays, each aligned, to be read where they lie.
 
-Two forms. A value without large buffers is a bare pickle (protocol 5; it begins with 0x80). Any other begins with
-a header: magic, number of buffers, bytes of the pickle, bytes of each buffer; then the pickle; then each buffer at
-the next multiple of 64 bytes (a cache line, and what Arrow and SIMD code want). The place it is written to must be
-so aligned as well.
+Two forms. A value without large buffers and references is a bare pickle (protocol 5; it begins with 0x80). Any other
+begins with a header: magic, number of buffers, number of references, bytes of the pickle, bytes of each buffer. Then
+come the ids of the references, the pickle, which names references by their number, and each buffer at the next multiple
+of 64 bytes (a cache line, and what Arrow and SIMD code want). The place it is written to must be so aligned as well.
 
 Plain data goes to the C pickler at once. Everything else goes through cloudpickle, because the plain pickler would
 store functions and classes of `__main__` by name, which means nothing in a worker.
@@ -11,18 +11,19 @@ store functions and classes of `__main__` by name, which means nothing in a work
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import cloudpickle  # type: ignore[import-untyped]
 import msgspec
 
 from cellray.errors import InternalError, SessionLostError
-from cellray.ids import ObjectId
+from cellray.ids import OBJECT_ID_BYTES, ObjectId
 from cellray.serialization.arrays import ArrayReducer, rebuild_array
-from cellray.serialization.references import rebuild_reference, reference_seam
+from cellray.serialization.references import reference_at, reference_seam
 
 ALIGNMENT_BYTES = 64
 PLAIN_ITEMS_MAX = 64
@@ -31,8 +32,10 @@ PLAIN_BYTES_MAX = 32 * 1024
 """Longer strings take the general way, which writes them without a copy."""
 
 PICKLE_FIRST_BYTE = 0x80
-MAGIC = b"\xceCR\x01"
-HEADER = struct.Struct("<4sIQ")
+MAGIC = b"\xceCR\x02"
+HEADER = struct.Struct("<4sIIQ")
+ID = struct.Struct(f"{OBJECT_ID_BYTES}s")
+REFERENCE_AT = (reference_at.__module__, reference_at.__qualname__)
 PADDING = bytes(ALIGNMENT_BYTES)
 
 Part = bytes | memoryview
@@ -79,19 +82,20 @@ def deserialize(data: bytes | memoryview) -> Any:
 
     Raises InternalError for malformed data, and whatever the value's own classes raise when they are rebuilt.
     """
-    if len(data) == 0:
+    if not data:
         raise InternalError("malformed value: it is empty")
     if data[0] == PICKLE_FIRST_BYTE:
-        return load(data, ())
+        return load(data)
     view = memoryview(data).toreadonly()
-    pickle_at, pickle_end, buffer_sizes = read_header(view)
+    layout = read_header(view)
     buffers = []
-    at = pickle_end
-    for size in buffer_sizes:
+    at = layout.pickle_end
+    for size in layout.buffer_sizes:
         at += -at % ALIGNMENT_BYTES
         buffers.append(view[at : at + size])
         at += size
-    return load(view[pickle_at:pickle_end], buffers)
+    ids = bytes(view[layout.ids_at : layout.pickle_at])
+    return load(view[layout.pickle_at : layout.pickle_end], buffers, ids)
 
 
 def is_plain(value: Any) -> bool:
@@ -121,23 +125,24 @@ def pickle_parts(value: Any) -> Serialized:
     """The general way; whatever fails inside is raised as it is."""
     sink = Sink()
     out_of_band: list[pickle.PickleBuffer] = []
-    found: dict[ObjectId, None] = {}
+    found: dict[ObjectId, int] = {}
     stack = reference_seam.collectors.stack
     stack.append(found)
     try:
-        ValuePickler(sink, 5, out_of_band.append).dump(value)
+        ValuePickler(sink, 5, out_of_band.append, found).dump(value)
     finally:
         stack.pop()
-    if not out_of_band:
+    if not out_of_band and not found:
         parts = sink.parts
-        return Serialized(parts, sum(map(len, parts)), tuple(found))
+        return Serialized(parts, sum(map(len, parts)))
     return lay_out(sink.parts, [buffer.raw() for buffer in out_of_band], tuple(found))
 
 
 def lay_out(pickled: list[Part], buffers: list[memoryview], contained: tuple[ObjectId, ...]) -> Serialized:
-    """Header, pickle and aligned buffers as parts."""
+    """Header, ids, pickle and aligned buffers as parts."""
     pickle_bytes = sum(map(len, pickled))
-    header = HEADER.pack(MAGIC, len(buffers), pickle_bytes) + struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
+    header = HEADER.pack(MAGIC, len(buffers), len(contained), pickle_bytes)
+    header += struct.pack(f"<{len(buffers)}Q", *map(len, buffers)) + b"".join(contained)
     parts: list[Part] = [header, *pickled]
     at = len(header) + pickle_bytes
     for buffer in buffers:
@@ -149,29 +154,42 @@ def lay_out(pickled: list[Part], buffers: list[memoryview], contained: tuple[Obj
     return Serialized(parts, at, contained)
 
 
-def read_header(view: memoryview) -> tuple[int, int, tuple[int, ...]]:
-    """Begin and end of the pickle and the sizes of the buffers, checked against the length of the whole."""
+class Layout(NamedTuple):
+    """Where the parts of a value lie, but for the buffers, each of which begins at the next aligned place."""
+
+    ids_at: int
+    pickle_at: int
+    pickle_end: int
+    buffer_sizes: tuple[int, ...]
+
+
+def read_header(view: memoryview) -> Layout:
+    """Where everything is, checked against the length of the whole."""
     try:
-        magic, count, pickle_bytes = HEADER.unpack_from(view)
+        magic, buffer_count, reference_count, pickle_bytes = HEADER.unpack_from(view)
         if magic != MAGIC:
             raise InternalError(f"malformed value: it begins with {bytes(view[:4])!r}")
-        if count > len(view) // 8:
-            raise InternalError(f"malformed value: {count} buffers in {len(view)} bytes")
-        sizes = struct.unpack_from(f"<{count}Q", view, HEADER.size)
+        if buffer_count > len(view) // 8:
+            raise InternalError(f"malformed value: {buffer_count} buffers in {len(view)} bytes")
+        sizes = struct.unpack_from(f"<{buffer_count}Q", view, HEADER.size)
     except struct.error as error:
         raise InternalError(f"malformed value: {len(view)} bytes, the header is cut off") from error
-    pickle_at = HEADER.size + 8 * count
+    ids_at = HEADER.size + 8 * buffer_count
+    pickle_at = ids_at + OBJECT_ID_BYTES * reference_count
     at = pickle_end = pickle_at + pickle_bytes
     for size in sizes:
         at += -at % ALIGNMENT_BYTES + size
     if at > len(view):
         raise InternalError(f"malformed value: {at} bytes by its header, {len(view)} there")
-    return pickle_at, pickle_end, sizes
+    return Layout(ids_at, pickle_at, pickle_end, sizes)
 
 
-def load(data: bytes | memoryview, buffers: Any) -> Any:
-    """Unpickle; errors say what was going on."""
+def load(data: bytes | memoryview, buffers: Iterable[Any] = (), ids: bytes = b"") -> Any:
+    """Unpickle; errors say what was going on. `ids` are those of the references, one after another."""
     try:
+        if ids:
+            references = reference_seam.rebuild([object_id for (object_id,) in ID.iter_unpack(ids)])
+            return ReferencesUnpickler(data, buffers, references).load()
         return pickle.loads(data, buffers=buffers)
     except (pickle.UnpicklingError, EOFError) as error:
         raise InternalError(f"malformed value: {str(error) or 'cut off'} ({len(data)} bytes of pickle)") from error
@@ -197,21 +215,47 @@ class Sink:
 
 
 class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Cloudpickle with arrays always out of band."""
+    """Cloudpickle with arrays always out of band and references by their number in `found`."""
 
-    def __init__(self, file: Any, protocol: int, buffer_callback: Callable[[pickle.PickleBuffer], object]) -> None:
+    def __init__(
+        self,
+        file: Any,
+        protocol: int,
+        buffer_callback: Callable[[pickle.PickleBuffer], object],
+        found: dict[ObjectId, int],
+    ) -> None:
         super().__init__(file, protocol, buffer_callback)
         self._reduce_array = ArrayReducer.current().reduce
+        self._reference_class = reference_seam.reference_class
+        self._id_of = reference_seam.id_of
+        self._found = found
 
     def reducer_override(self, obj: Any) -> Any:
         """See `pickle.Pickler.reducer_override`; called for all but plain builtin data."""
-        if obj is rebuild_array or obj is rebuild_reference:
+        if type(obj) is self._reference_class:
+            found = self._found
+            return reference_at, (found.setdefault(self._id_of(obj), len(found)),)
+        if obj is rebuild_array or obj is reference_at:
             # Cloudpickle would look at length whether our own functions can be imported.
             return NotImplemented
         reduced = self._reduce_array(obj)
         if reduced is not NotImplemented:
             return reduced
         return super().reducer_override(obj)
+
+
+class ReferencesUnpickler(pickle.Unpickler):
+    """For pickles that name references by their numbers."""
+
+    def __init__(self, data: bytes | memoryview, buffers: Iterable[Any], references: list[Any]) -> None:
+        super().__init__(io.BytesIO(data), buffers=buffers)
+        self._references = references
+
+    def find_class(self, module: str, name: str) -> Any:
+        """See `pickle.Unpickler.find_class`; called once for each name."""
+        if (module, name) == REFERENCE_AT:
+            return self._references.__getitem__
+        return super().find_class(module, name)
 
 
 def raise_culprit(value: Any, name: str, error: Exception) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import linecache
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from cellray.errors import InternalError, TaskError
-from cellray.ids import FunctionHash, ObjectId, TaskId, return_object_id
+from cellray.ids import ActorId, FunctionHash, ObjectId, TaskId, return_object_id
 from cellray.model.actor import ActorOptions
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished
 from cellray.model.object import Failure, ObjectValue, ValueKind, encode_failure
@@ -25,8 +26,9 @@ from cellray.serialization import (
     serialize,
     serialize_exception,
 )
-from cellray.worker.actor_exit import Role
-from cellray.worker.generators import Items, PartlyReturnedError, seal_some, send_items
+from cellray.worker.actor_exit import ActorRole, Role
+from cellray.worker.actor_methods import BUILTIN_METHODS
+from cellray.worker.generators import Items, PartlyReturnedError, seal_some, send_items, send_items_async
 
 OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -74,44 +76,81 @@ class TaskRunner:
         task_id = TaskId(task.task_id)
         started_at = time.time()
         try:
-            target = self._targets.get(template.template_id) or self._target(template, function)
-            if task.args:
-                values = self._engine.load_values(list(zip(task.dependencies, task.values, strict=True)))
-                args, kwargs = deserialize_arguments(task.args, values)
-                del values
-                result = target(*args, **kwargs)
-                del args, kwargs
-            else:
-                result = target()
+            result = self._call(task, template, function)
             sealed = self._seal(task_id, template, result)
         except KeyboardInterrupt:
             raise
-        except SystemExit as error:
-            if self._instance is not None:
-                raise  # an actor may end its process
-            end_output(task_id)
-            return Outcome(self._failed(task_id, template, started_at, error))
         except BaseException as error:
-            end_output(task_id)
-            return Outcome(self._failed(task_id, template, started_at, error))
+            return self._raised(task_id, template, started_at, error, end_output)
         end_output(task_id)
         finished_at = time.time()
         self._seconds[task.template_id] = finished_at - started_at
         return Outcome(TaskFinished(task_id, started_at, finished_at, sealed), result)
 
-    def _target(self, template: TaskTemplate, function: Function) -> Callable[..., Any]:
+    async def run_async(
+        self, task: TaskAssignment, template: TaskTemplate, function: Function, end_output: Callable[[TaskId], None]
+    ) -> Outcome:
+        """As `run`, for an actor with an event loop, on it: waits for what an `async def` method returns."""
+        task_id = TaskId(task.task_id)
+        started_at = time.time()
+        try:
+            result = self._call(task, template, function)
+            if inspect.isawaitable(result):
+                result = await result
+            elif inspect.isasyncgen(result):
+                items = self._engine.yielding
+                result = await send_items_async(items, self._seal_object, task_id, template, result)
+            sealed = self._seal(task_id, template, result)
+        except asyncio.CancelledError:
+            end_output(task_id)
+            return Outcome(TaskCancelled(task_id, time.time(), "its coroutine was cancelled"))
+        except BaseException as error:
+            return self._raised(task_id, template, started_at, error, end_output)
+        end_output(task_id)
+        return Outcome(TaskFinished(task_id, started_at, time.time(), sealed), result)
+
+    def let_go(self) -> None:
+        """The actor is about to end: nothing of ours keeps its instance."""
+        self._instance = None
+        self._targets.clear()
+
+    def _call(self, task: TaskAssignment, template: TaskTemplate, function: Function) -> Any:
+        target = self._targets.get(template.template_id) or self._target(task, template, function)
+        if not task.args:
+            return target()
+        values = self._engine.load_values(list(zip(task.dependencies, task.values, strict=True)))
+        args, kwargs = deserialize_arguments(task.args, values)
+        del values
+        return target(*args, **kwargs)
+
+    def _raised(
+        self,
+        task_id: TaskId,
+        template: TaskTemplate,
+        started_at: float,
+        error: BaseException,
+        end_output: Callable[[TaskId], None],
+    ) -> Outcome:
+        if isinstance(error, SystemExit) and self._instance is not None:
+            raise error  # an actor may end its process
+        end_output(task_id)
+        return Outcome(self._failed(task_id, template, started_at, error))
+
+    def _target(self, task: TaskAssignment, template: TaskTemplate, function: Function) -> Callable[..., Any]:
         """What tasks of the template call: a function, the class of an actor, or a method of the actor that we are."""
-        if template.method:
-            target: Callable[..., Any] = getattr(self._instance, template.method)
+        if template.method in BUILTIN_METHODS and not hasattr(self._instance, template.method):
+            target: Callable[..., Any] = functools.partial(BUILTIN_METHODS[template.method], self._instance)
+        elif template.method:
+            target = getattr(self._instance, template.method)
         elif template.actor is not None:
-            target = functools.partial(self._create, self._callable(function))
+            Role.actor = ActorRole(ActorId(TaskId(task.task_id)), template, template.actor, task.attempt)
+            return functools.partial(self._create, self._callable(function))
         else:
             target = self._callable(function)
         self._targets[template.template_id] = target
         return target
 
     def _create(self, actor_class: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        Role.is_actor = True
         self._instance = actor_class(*args, **kwargs)
 
     def _callable(self, function: Function) -> Callable[..., Any]:
@@ -128,13 +167,13 @@ class TaskRunner:
             send_items(self._engine.yielding, self._seal_object, task_id, template, result)
             return (NONE_VALUE,)
         if count == 1:
-            return (self._seal_object(return_object_id(task_id, 0), result, f"the return value of {template.name}"),)
+            obj = return_object_id(task_id, 0)
+            return (self._seal_object(obj, result, f"the return value of {template.name}"),)
         if count == 0:
             return ()
         if inspect.isgenerator(result):
-            return tuple(
-                seal_some(result, functools.partial(self._seal_return, task_id, template.name), count, template.name)
-            )
+            seal = functools.partial(self._seal_return, task_id, template.name)
+            return tuple(seal_some(result, seal, count, template.name))
         try:
             values = list(result)
         except TypeError:

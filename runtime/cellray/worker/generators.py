@@ -27,6 +27,8 @@ class Items(Protocol):
         """The generator has come to its end."""
 
 
+ALL_SENT = object()
+"""What comes of an asynchronous generator whose items are on their way."""
 Seal = Callable[[ObjectId, Any, str], ObjectValue]
 
 
@@ -35,6 +37,8 @@ def send_items(items: Items, seal: Seal, task_id: TaskId, template: TaskTemplate
 
     Raises what it raises; TypeError when it is no generator.
     """
+    if yielded is ALL_SENT:
+        return
     if not inspect.isgenerator(yielded):
         raise TypeError(f"{template.name} has num_returns='streaming' and returned no generator, but {yielded!r:.80}")
     assert template.stream is not None, "a generator's template says so"
@@ -49,6 +53,23 @@ def send_items(items: Items, seal: Seal, task_id: TaskId, template: TaskTemplate
                 return
     finally:
         items.end(task_id)
+
+
+async def send_items_async(items: Items, seal: Seal, task_id: TaskId, template: TaskTemplate, yielded: Any) -> object:
+    """As `send_items`, for an asynchronous generator, on the event loop of its actor; what `send_items` passes over."""
+    if template.stream is None:
+        raise TypeError(f"{template.name} is an asynchronous generator; leave out num_returns={template.num_returns}")
+    if template.stream.unread_max > 0:
+        raise ValueError(
+            f"{template.name}: _generator_backpressure_num_objects is not supported for async actors, whose event loop "
+            "it would hold up. Count with an asyncio.Semaphore of your own instead."
+        )
+    index = 0
+    async for value in yielded:
+        sealed = seal(item_object_id(task_id, index), value, f"item {index} of {template.name}")
+        items.add(task_id, index, sealed)
+        index += 1
+    return ALL_SENT
 
 
 class PartlyReturnedError(Exception):

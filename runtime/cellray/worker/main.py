@@ -10,39 +10,21 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
-from cellray.client.channel import Channel
 from cellray.errors import SessionLostError
-from cellray.ids import ActorId, ClientId, FunctionHash, TaskId, TemplateId
+from cellray.ids import TaskId
+from cellray.model.actor import ActorOptions
 from cellray.model.command import InterruptTask, ReturnTasks, TasksAssigned
 from cellray.model.fact import ActorExited, TaskCancelled, TasksReturned
-from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
-from cellray.worker.actor_exit import ActorExit
-from cellray.worker.execute import ExecutionEngine, Outcome, TaskRunner
-from cellray.worker.output import OutputBudget, TaskStream
+from cellray.model.task import TaskAssignment
+from cellray.worker.actor_exit import ActorExit, Role, run_last_words, without_story
+from cellray.worker.concurrency import Calls, make_calls
+from cellray.worker.desk import Desk, TaskScope, WorkerEngine
+from cellray.worker.execute import Outcome
 
 SLOW_S = 0.0005
 """After a template's task took this long, results are flushed before its next one begins."""
-
-
-class WorkerEngine(ExecutionEngine, Protocol):
-    """What a worker needs of the engine that its tasks use."""
-
-    @property
-    def channel(self) -> Channel:
-        """The connection to the node."""
-
-    def begin_task(self, task_id: TaskId, cell: Cell | None) -> None:
-        """Tasks submitted from now on are children of this one."""
-
-    def end_task(self) -> None:
-        """Say what the node must know before it gets the task's result."""
-
-    @property
-    def client_id(self) -> ClientId:
-        """The worker's id."""
-
 
 MakeEngine = Callable[[dict[type, Callable[[Any], None]]], WorkerEngine]
 
@@ -52,13 +34,13 @@ class Worker:
 
     def __init__(self, make_engine: MakeEngine, output_bytes_max_per_s: int) -> None:
         self._queue: deque[TaskAssignment] = deque()
-        self._templates: dict[TemplateId, TaskTemplate] = {}
-        self._functions: dict[FunctionHash, Function] = {}
-        self._actor_id = ActorId(TaskId(b""))
         self._running: TaskId | None = None
         self._interrupt: TaskId | None = None
         # Tasks that were to be interrupted when they were neither queued nor running: about to begin, or at their end.
         self._missed: set[bytes] = set()
+        self._concurrent: ActorOptions | None = None
+        self._calls: Calls | None = None
+        self._handing_over = threading.Lock()
         self._output_bytes_max = output_bytes_max_per_s
         self._main_thread = threading.main_thread().ident
         self._engine_ready = threading.Event()
@@ -69,33 +51,38 @@ class Worker:
                 InterruptTask: self._on_interrupt,
             }
         )
-        self._runner = TaskRunner(self._engine)
+        self._desk = Desk(self._engine)
+        self._runner = self._desk.runner
+        self._scope: TaskScope | None = None
         self._engine_ready.set()
 
     def run(self) -> None:
         """Until the node closes the connection."""
-        self._capture_output()
+        self._desk.capture_output(self._output_bytes_max, self._printing_task)
         signal.signal(signal.SIGINT, self._on_sigint)
         channel, queue = self._engine.channel, self._queue
         while True:
             try:
                 channel.wait_until(lambda: bool(queue))
                 while queue:
+                    if self._concurrent is not None:
+                        self._serve(self._concurrent)
+                        return
                     self._run_next()
                 channel.flush()
             except SessionLostError:
+                self._run_last_words()
                 return
             except IndexError:
                 continue  # the last queued task was given back between the look and the take
 
     def _run_next(self) -> None:
         task = self._queue.popleft()
-        template = self._templates[task.template_id]
-        function = self._functions[template.function_hash]
+        template, function = self._desk.look_up(task)
         if self._runner.is_slow(task.template_id, SLOW_S):
             self._engine.channel.flush()  # results must not wait behind a long task
         task_id = TaskId(task.task_id)
-        self._engine.begin_task(task_id, template.cell)
+        self._scope = self._engine.begin_task(task_id, template)
         outcome: Outcome | None = None
         self._running = task_id
         # An interrupt may hit at any bytecode until `_running` is unset, the inner `finally` included.
@@ -103,43 +90,90 @@ class Worker:
             try:
                 if task_id in self._missed:
                     raise KeyboardInterrupt
-                outcome = self._runner.run(task, template, function, self._end_output)
+                outcome = self._runner.run(task, template, function, self._desk.end_output)
             finally:
                 self._running = None
         except KeyboardInterrupt:
             self._running = None
         except SystemExit as leaving:
             self._running = None
-            self._leave(task_id, template, leaving)
-        self._interrupt = None
+            self._leave(without_story(leaving), task_id)
+        if self._interrupt is not None:
+            self._interrupt = None
+            if self._scope.is_cancelled and self._scope.minds_cancel:
+                outcome = None
         if self._missed and not self._queue:
             self._missed.clear()
         if outcome is None:
-            self._end_output(task_id)
+            self._desk.end_output(task_id)
             outcome = Outcome(TaskCancelled(task_id, time.time(), "interrupted while it ran"))
         self._engine.end_task()
         self._engine.channel.add(outcome.fact)
 
-    def _leave(self, task_id: TaskId, template: TaskTemplate, leaving: SystemExit) -> NoReturn:
+    # -- as an actor
+
+    def _serve(self, options: ActorOptions) -> None:
+        """Be an actor that runs several calls at a time."""
+        engine = self._engine
+        if options.is_async:
+            # Its constructor runs on the event loop too, so that it may start coroutines.
+            creation = self._queue.popleft()
+            engine.begin_task(TaskId(creation.task_id), self._desk.look_up(creation).template)
+            engine.share_context()
+            calls = make_calls(self._desk, options)
+            calls.take([creation])
+        else:
+            self._run_next()
+            engine.channel.flush()
+            engine.share_context()
+            calls = make_calls(self._desk, options)
+        self._calls = calls
+        self._hand_over(calls)
+        leaving = calls.serve()
+        if leaving is not None:
+            self._leave(leaving, None)
+        self._run_last_words()
+
+    def _hand_over(self, calls: Calls) -> None:
+        """Give away what is queued: when it arrives, and what has arrived while the actor was created."""
+        with self._handing_over:
+            tasks: list[TaskAssignment] = []
+            while self._queue:
+                tasks.append(self._queue.popleft())
+            calls.take(tasks)
+
+    def _leave(self, leaving: SystemExit, task_id: TaskId | None) -> NoReturn:
         """An actor ends its own process: with `exit_actor` for good, with `sys.exit` as if it had crashed."""
-        self._end_output(task_id)
-        self._engine.end_task()
+        engine = self._engine
+        if task_id is not None:
+            self._desk.end_output(task_id)
+            engine.end_task()
         if isinstance(leaving, ActorExit):
-            self._engine.channel.add(ActorExited(self._actor_id, time.time()))
-        self._engine.channel.flush()
+            self._run_last_words()
+            assert Role.actor is not None, "only actors leave so"
+            engine.end_call()
+            engine.channel.add(ActorExited(Role.actor.actor_id, time.time()))
+        engine.channel.flush()
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
         os._exit(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+
+    def _run_last_words(self) -> None:
+        if Role.actor is not None:
+            self._runner.let_go()
+            run_last_words()
 
     # -- what the node says, on whichever thread reads
 
     def _on_assigned(self, command: TasksAssigned) -> None:
-        for function in command.functions:
-            self._functions[function.function_hash] = function
-        if command.templates and command.templates[0].actor is not None:
-            self._actor_id = ActorId(TaskId(command.tasks[0].task_id))
-        for template in command.templates:
-            self._templates[template.template_id] = template
+        if command.templates:
+            self._engine_ready.wait()
+            self._desk.introduce(command)
+            actor = command.templates[0].actor
+            if actor is not None and actor.is_concurrent:
+                self._concurrent = actor
         self._queue.extend(command.tasks)
+        if self._calls is not None:
+            self._hand_over(self._calls)
 
     def _on_return_tasks(self, _command: ReturnTasks) -> None:
         returned: list[TaskId] = []
@@ -155,12 +189,13 @@ class Worker:
 
     def _on_interrupt(self, command: InterruptTask) -> None:
         self._engine_ready.wait()
+        if self._calls is not None:
+            self._calls.cancel(command.task_id)
+            return
         self._missed.add(command.task_id)  # before the look at what runs: `_run_next` looks the other way round
         if self._running == command.task_id:
             self._missed.discard(command.task_id)
-            self._interrupt = command.task_id
-            assert self._main_thread is not None
-            signal.pthread_kill(self._main_thread, signal.SIGINT)
+            self._interrupt_running(command.task_id)
             return
         for task in list(self._queue):
             if task.task_id == command.task_id:
@@ -172,6 +207,16 @@ class Worker:
                 self._engine.channel.add(TaskCancelled(command.task_id, time.time(), "before it began"))
                 return
 
+    def _interrupt_running(self, task_id: TaskId) -> None:
+        scope = self._scope
+        if scope is None or scope.task_id != task_id:
+            return  # it has ended at this very moment
+        self._interrupt = task_id
+        scope.is_cancelled = True
+        if not scope.minds_cancel:
+            assert self._main_thread is not None
+            signal.pthread_kill(self._main_thread, signal.SIGINT)
+
     def _on_sigint(self, _signum: int, _frame: FrameType | None) -> None:
         """Raise in the task that is to be interrupted, never in the code around it."""
         if self._running is not None and self._interrupt == self._running:
@@ -180,17 +225,8 @@ class Worker:
 
     # -- output
 
-    def _capture_output(self) -> None:
-        budget = OutputBudget(self._output_bytes_max)
-        emit = self._engine.channel.add
-        self._streams = [
-            TaskStream(name, getattr(sys, name), lambda: self._running, emit, budget) for name in ("stdout", "stderr")
-        ]
-        sys.stdout, sys.stderr = self._streams
-
-    def _end_output(self, task_id: TaskId) -> None:
-        for stream in self._streams:
-            stream.end_task(task_id)
+    def _printing_task(self) -> TaskId | None:
+        return self._running if self._calls is None else self._engine.current_task_id
 
 
 def redirect_to_log(log_folder: str) -> None:

@@ -11,6 +11,8 @@ from cellray.ids import TaskId
 from cellray.model.fact import TaskOutput
 
 FLUSH_CHARS = 8192
+FLUSH_PIECES = 256
+"""Text without an end of line is forwarded when it is this long, or was written in so many pieces."""
 
 
 class OutputBudget:
@@ -46,9 +48,8 @@ class TaskStream(io.TextIOBase):
         self._current_task = current_task
         self._emit = emit
         self._budget = budget
-        self._pending: list[str] = []
-        self._pending_chars = 0
-        self._dropped_bytes = 0
+        self._pending: dict[TaskId, list[str]] = {}
+        self._dropped_bytes: dict[TaskId, int] = {}
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -65,12 +66,13 @@ class TaskStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Buffer until a line is whole; forwarded with the next flush of the worker's facts."""
-        if self._current_task() is None:
+        task_id = self._current_task()
+        if task_id is None:
             return self._fallback.write(text)
-        self._pending.append(text)
-        self._pending_chars += len(text)
-        if "\n" in text or self._pending_chars > FLUSH_CHARS:
-            self.flush()
+        pending = self._pending.setdefault(task_id, [])
+        pending.append(text)
+        if "\n" in text or len(text) > FLUSH_CHARS or len(pending) > FLUSH_PIECES:
+            self._forward(task_id)
         return len(text)
 
     def flush(self) -> None:
@@ -78,24 +80,21 @@ class TaskStream(io.TextIOBase):
         task_id = self._current_task()
         if task_id is None:
             self._fallback.flush()
-        elif self._pending:
+        elif task_id in self._pending:
             self._forward(task_id)
 
     def end_task(self, task_id: TaskId) -> None:
         """Forward the rest before the task's result, and what was dropped as a count."""
-        if self._pending:
+        if task_id in self._pending:
             self._forward(task_id)
-        if self._dropped_bytes:
-            self._emit(TaskOutput(task_id, time.time(), self._name, "", self._dropped_bytes))
-            self._dropped_bytes = 0
+        if task_id in self._dropped_bytes:
+            self._emit(TaskOutput(task_id, time.time(), self._name, "", self._dropped_bytes.pop(task_id)))
 
     def _forward(self, task_id: TaskId) -> None:
-        text = "".join(self._pending)
-        self._pending.clear()
-        self._pending_chars = 0
+        text = "".join(self._pending.pop(task_id, ()))
+        dropped_bytes = self._dropped_bytes.pop(task_id, 0)
         if self._budget.take(len(text)):
-            self._emit(TaskOutput(task_id, time.time(), self._name, text, self._dropped_bytes))
-            self._dropped_bytes = 0
+            self._emit(TaskOutput(task_id, time.time(), self._name, text, dropped_bytes))
         else:
             self._fallback.write(text)
-            self._dropped_bytes += len(text)
+            self._dropped_bytes[task_id] = dropped_bytes + len(text)

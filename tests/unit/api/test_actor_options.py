@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cellray.api.actor import method
 from cellray.api.actor_options import check_actor_options, resolve_actor_options
 from cellray.api.method_options import check_method_options, method_table, resolve_method_options
 from cellray.model.actor import ActorOptions, MethodOptions
@@ -56,6 +57,8 @@ def test_a_call_decides_before_the_method_and_the_method_before_the_actor() -> N
         ({"lifetime": "long"}, "'detached', 'non_detached' and 'None'"),
         ({"name": ""}, "cannot be an empty string"),
         ({"num_cpus": -1}, "at least 0"),
+        ({"max_concurrency": 0}, "at least 1"),
+        ({"concurrency_groups": {"io": 0}}, r"concurrency_groups\['io'\]=0"),
         ({"num_returns": 1}, "unknown option 'num_returns' of an actor"),
     ],
 )
@@ -64,10 +67,61 @@ def test_what_is_wrong_with_an_option_is_said(options: dict[str, Any], words: st
         check_actor_options(options)
 
 
-def test_what_is_not_there_yet_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match="max_concurrency above 1"):
-        check_actor_options({"max_concurrency": 2})
-    check_actor_options({"max_concurrency": 1})
+class Async:
+    async def use(self) -> None: ...
+
+    def plain(self) -> None: ...
+
+
+class Inherited(Async):
+    pass
+
+
+class Grouped:
+    @method(concurrency_group="io")
+    def read(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("actor_class", "options", "is_async", "slots"),
+    [
+        (Plain, {}, False, {"": 1}),
+        (Plain, {"max_concurrency": 4}, False, {"": 4}),
+        (Async, {}, True, {"": 1000}),
+        (Inherited, {"max_concurrency": 3}, True, {"": 3}),
+        (Grouped, {"concurrency_groups": {"io": 2, "cpu": 1}}, False, {"": 1, "io": 2, "cpu": 1}),
+    ],
+)
+def test_how_many_calls_run_at_a_time(
+    actor_class: type, options: dict[str, Any], is_async: bool, slots: dict[str, int]
+) -> None:
+    actor = resolve_actor_options(options, actor_class, method_table(actor_class), None).actor
+    assert actor is not None
+    assert (actor.is_async, actor.slots) == (is_async, slots)
+    assert actor.is_concurrent == (is_async or sum(slots.values()) > 1)
+
+
+@pytest.mark.parametrize(
+    ("actor_class", "options", "words"),
+    [
+        (Grouped, {}, "Grouped.read: there is no concurrency group 'io'; the class has none"),
+        (Async, {"allow_out_of_order_execution": False}, "another order than they began"),
+        (Plain, {"allow_out_of_order_execution": False, "max_concurrency": 2}, "another order than they began"),
+    ],
+)
+def test_what_does_not_go_together_is_said(actor_class: type, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        resolve_actor_options(options, actor_class, method_table(actor_class), None)
+
+
+def test_a_call_names_a_group_of_its_class() -> None:
+    table = method_table(Grouped)
+    actor = resolve_actor_options({"concurrency_groups": {"io": 2, "cpu": 1}}, Grouped, table, None).actor
+    assert actor is not None
+    assert resolve_method_options(actor, "read", {}, None).concurrency_group == "io"
+    assert resolve_method_options(actor, "read", {"concurrency_group": "cpu"}, None).concurrency_group == "cpu"
+    with pytest.raises(ValueError, match="no concurrency group 'net'; the class has 'cpu', 'io'"):
+        resolve_method_options(actor, "read", {"concurrency_group": "net"}, None)
 
 
 def test_options_of_methods_are_checked_too() -> None:

@@ -9,6 +9,7 @@ import pytest
 from cellray import remote
 from cellray.api.options import check_options, check_overrides, resolve_options
 from cellray.model.task import StreamOptions, make_resources
+from cellray.serialization import serialize
 
 RESOLVED: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"num_returns": 1, "max_retries": 3, "retry_exceptions": False, "max_calls": 0, "stream": None, "name": "f"}),
@@ -25,9 +26,12 @@ RESOLVED: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"num_returns": "streaming", "_generator_backpressure_num_objects": 4},
         {"num_returns": 1, "stream": StreamOptions(4)},
     ),
-    ({"retry_exceptions": True}, {"retry_exceptions": True, "retry_only": ()}),
-    ({"retry_exceptions": (OSError, KeyError)}, {"retry_exceptions": True, "retry_only": (OSError, KeyError)}),
-    ({"retry_exceptions": []}, {"retry_exceptions": False, "retry_only": ()}),
+    ({"retry_exceptions": True}, {"retry_exceptions": True, "retry_only": b""}),
+    (
+        {"retry_exceptions": (OSError, KeyError)},
+        {"retry_exceptions": True, "retry_only": serialize((OSError, KeyError)).to_bytes()},
+    ),
+    ({"retry_exceptions": []}, {"retry_exceptions": False, "retry_only": b""}),
     ({"max_retries": -1}, {"max_retries": -1}),
     ({"name": "mine"}, {"name": "mine"}),
     ({"enable_task_events": False, "_metadata": {"a": 1}, "_labels": {"a": "b"}, "label_selector": {}}, {"name": "f"}),

@@ -374,6 +374,8 @@ class Interpreter:
                 return f"write {self._name(object_id)} at {offset}" if not error else f"no space: {error}"
             case c.OutputForwarded(task_id, stream, text):
                 return f"{stream} of {self._name(task_id)}: {text!r}"
+            case c.RecallViews():
+                return "recall views"
             case c.ViewsGranted(objects, ticket):
                 places = ", ".join(f"{self._name(oid)} = {self._value(value)}" for oid, value in objects)
                 return f"read {places} (ticket {ticket})"

@@ -1,0 +1,171 @@
+"""The verbs on objects over one connection: put, get, wait, and who is told when an object exists.
+
+`resolved` holds the values that are here, small ones themselves and large ones as places in shared memory, as long as
+this process refers to the objects. Objects of its own tasks come unasked; others are asked for once (`expected` has
+both).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cellray.engines.lending import Lending, Lent
+from cellray.engines.values import INLINE, Values
+from cellray.errors import GetTimeoutError
+from cellray.ids import ObjectId
+from cellray.model.command import ObjectsReady
+from cellray.model.fact import ObjectSealed, ObjectsRequested
+from cellray.model.object import ObjectValue
+from cellray.serialization import Serialized, deserialize, serialize
+
+if TYPE_CHECKING:
+    from cellray.engines.native import NativeEngine
+
+ANSWER_S = 1.0
+"""What is in memory is not given up for want of an answer, however short the timeout of a `get`."""
+ReadyCallback = Callable[[ObjectValue], None]
+
+
+class NativeObjects:
+    """`ports.ObjectEngine` of one `NativeEngine`. `lending` is that of a worker."""
+
+    def __init__(self, engine: NativeEngine, values: Values, lending: Lending | None) -> None:
+        self.resolved: dict[ObjectId, ObjectValue] = {}
+        self.expected: set[ObjectId] = set()
+        self._engine = engine
+        self._values = values
+        self._lending = lending
+        # By identity: what several threads wait for may be equal.
+        self._awaited: dict[int, set[ObjectId]] = {}
+        self._callbacks: dict[ObjectId, list[ReadyCallback]] = {}
+        self._callback_lock = threading.Lock()
+
+    def put(self, value: Any) -> ObjectId:
+        """Store a value: inline when small, else in shared memory."""
+        if self._engine.channel.closed_reason is not None:
+            self._engine.require_open()
+        return self.put_serialized(serialize(value))
+
+    def put_serialized(self, serialized: Serialized) -> ObjectId:
+        """Store what is serialised already; the id is retained once."""
+        engine = self._engine
+        obj = engine.context.take_put()
+        sealed = self._values.seal(obj, serialized)
+        engine.references.adopt((obj,))
+        self.resolved[obj] = sealed
+        engine.channel.add(ObjectSealed(obj, engine.now(), sealed))
+        return obj
+
+    def get_one(self, obj: ObjectId) -> Any:
+        """The value of one object, waited for without end."""
+        value = self.resolved.get(obj)
+        if value is not None and value.kind == INLINE:
+            return deserialize(value.data)
+        return self.get((obj,), None)[0]
+
+    def get(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[Any]:
+        """Values in order; what the first failed one raised. The values of one call are all had or none."""
+        resolved = self.resolved
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        missing = {obj for obj in ids if obj not in resolved}
+        if missing and not self.wait(missing, len(missing), timeout_s):
+            still = sum(obj not in resolved for obj in missing)
+            raise GetTimeoutError(
+                f"{still} of {len(ids)} objects were not ready after {timeout_s} s; their tasks go on. "
+                "Wait longer, or cellray.cancel() them."
+            )
+        # An answer of the node is always waited for a little: it is there, and on one host.
+        remaining_s = None if deadline is None else max(deadline - time.monotonic(), ANSWER_S)
+        loaded = self._values.load(ids, [resolved[obj] for obj in ids], remaining_s)
+        if loaded is None:
+            raise GetTimeoutError(
+                f"{len(ids)} objects could not be read back from disk within {timeout_s} s. Wait longer, or drop "
+                "arrays that were got before (del), so that there is room for them in shared memory."
+            )
+        return loaded
+
+    def wait(self, ids: Iterable[ObjectId], count: int, timeout_s: float | None) -> bool:
+        """Until `count` of the objects, none of which was here a moment ago, are; whether they are in time."""
+        self._engine.require_open()
+        missing = set(ids)
+        enough_at = len(missing) - count
+        self._awaited[id(missing)] = missing
+        try:
+            resolved = self.resolved
+            missing.difference_update([obj for obj in tuple(missing) if obj in resolved])
+            if len(missing) <= enough_at:
+                return True
+            self._request_foreign(missing)
+            channel = self._engine.channel
+            channel.flush()
+            if len(missing) <= enough_at:
+                return True
+            if timeout_s is not None and timeout_s <= 0:
+                return False  # who only looks lends nothing out
+            with Lent(self._lending):
+                return channel.wait_until(lambda: len(missing) <= enough_at, timeout_s)
+        finally:
+            del self._awaited[id(missing)]
+
+    def _request_foreign(self, ids: Iterable[ObjectId]) -> None:
+        foreign = [obj for obj in tuple(ids) if obj not in self.expected]
+        if foreign:
+            self.expected.update(foreign)
+            self._engine.channel.add(ObjectsRequested(foreign))
+
+    def add_done_callback(self, obj: ObjectId, callback: ReadyCallback) -> None:
+        """Call once the object is here, at once if it is."""
+        with self._callback_lock:
+            value = self.resolved.get(obj)
+            if value is None:
+                self._callbacks.setdefault(obj, []).append(callback)
+        if value is not None:
+            callback(value)
+        else:
+            self._request_foreign((obj,))
+            self._engine.flush_soon()
+
+    def forget(self, objects: Sequence[ObjectId]) -> None:
+        """This process refers to the objects no longer."""
+        resolved, expected = self.resolved, self.expected
+        for obj in objects:
+            resolved.pop(obj, None)
+            expected.discard(obj)
+
+    def on_ready(self, command: ObjectsReady) -> None:
+        """The node says values of objects."""
+        resolved, expected = self.resolved, self.expected
+        for obj, value in command.objects:
+            if obj in expected:  # else its last reference went while the value was on its way
+                resolved[obj] = value
+        if self._awaited or self._callbacks:
+            self._tell(command.objects)
+
+    def learn(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
+        """Values of objects that nobody has asked for, and that are this process's to hold."""
+        self.resolved.update(objects)
+        if self._awaited or self._callbacks:
+            self._tell(objects)
+
+    def _tell(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
+        """Those who wait for these learn that they are here."""
+        if self._awaited:
+            arrived = [obj for obj, _ in objects if obj in self.resolved]
+            for missing in tuple(self._awaited.values()):
+                missing.difference_update(arrived)
+        for obj, value in objects if self._callbacks else ():
+            with self._callback_lock:
+                callbacks = self._callbacks.pop(obj, ())
+            for callback in callbacks:
+                callback(value)
+
+    def on_closed(self, reason: ObjectValue) -> None:
+        """Wake everything that waits for objects which will never come: `reason` says why."""
+        with self._callback_lock:
+            waiting, self._callbacks = self._callbacks, {}
+        for callbacks in waiting.values():
+            for callback in callbacks:
+                callback(reason)

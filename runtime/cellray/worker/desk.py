@@ -1,0 +1,104 @@
+"""What a worker knows of the tasks that it is given, and the engine that they use: one desk for all who run them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from cellray.client.channel import Channel
+from cellray.ids import ClientId, FunctionHash, TaskId, TemplateId
+from cellray.model.command import TasksAssigned
+from cellray.model.task import Function, TaskAssignment, TaskTemplate
+from cellray.worker.execute import ExecutionEngine, TaskRunner
+from cellray.worker.output import OutputBudget, TaskStream
+
+
+class TaskScope(Protocol):
+    """A task under way, as the engine knows it."""
+
+    @property
+    def task_id(self) -> TaskId:
+        """Which task."""
+
+    is_cancelled: bool
+    """Somebody asked to cancel it."""
+    minds_cancel: bool
+    """It asks itself whether it is cancelled."""
+
+
+class WorkerEngine(ExecutionEngine, Protocol):
+    """What a worker needs of the engine that its tasks use."""
+
+    lost_listeners: list[Callable[[], None]]
+    """Called when the connection has gone."""
+
+    @property
+    def channel(self) -> Channel:
+        """The connection to the node."""
+
+    @property
+    def client_id(self) -> ClientId:
+        """The worker's id."""
+
+    @property
+    def current_task_id(self) -> TaskId:
+        """The task that the running thread or coroutine belongs to."""
+
+    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> TaskScope:
+        """Tasks submitted from now on are children of this one."""
+
+    def end_task(self) -> None:
+        """Say what the node must know before it gets the task's result."""
+
+    def share_context(self) -> None:
+        """From now on several calls are under way at a time."""
+
+    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> TaskScope:
+        """As `begin_task`, for the running thread or coroutine."""
+
+    def end_call(self) -> None:
+        """As `end_task`, for one of several."""
+
+
+class Introduced(NamedTuple):
+    """What a task is an instance of."""
+
+    template: TaskTemplate
+    function: Function
+
+
+class Desk:
+    """Use `look_up` on any thread; what it needs has come with the task or before."""
+
+    def __init__(self, engine: WorkerEngine) -> None:
+        self.engine = engine
+        self.runner = TaskRunner(engine)
+        self.streams: list[TaskStream] = []
+        self._templates: dict[TemplateId, Introduced] = {}
+        self._functions: dict[FunctionHash, Function] = {}
+
+    def introduce(self, command: TasksAssigned) -> None:
+        """Learn the templates and functions that came along."""
+        for function in command.functions:
+            self._functions[function.function_hash] = function
+        for template in command.templates:
+            self._templates[template.template_id] = Introduced(template, self._functions[template.function_hash])
+
+    def look_up(self, task: TaskAssignment) -> Introduced:
+        """The template of a task and its function."""
+        return self._templates[task.template_id]
+
+    def capture_output(self, bytes_max_per_s: int, current_task: Callable[[], TaskId | None]) -> None:
+        """What is printed from now on becomes facts."""
+        budget = OutputBudget(bytes_max_per_s)
+        emit = self.engine.channel.add
+        self.streams = [
+            TaskStream(name, getattr(sys, name), current_task, emit, budget) for name in ("stdout", "stderr")
+        ]
+        sys.stdout, sys.stderr = self.streams
+
+    def end_output(self, task_id: TaskId) -> None:
+        """What a task has printed goes before its result."""
+        for stream in self.streams:
+            stream.end_task(task_id)

@@ -1,0 +1,158 @@
+"""Calls of an async actor: all on one event loop, which is the process's main thread and reads its socket too.
+
+So a call begins in the same wake in which it arrived, and the results of all calls that end in one turn of the loop
+leave in one frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextvars import copy_context
+
+from cellray.ids import TaskId
+from cellray.model.task import TaskAssignment
+from cellray.worker.actor_exit import ActorExit, without_story
+from cellray.worker.concurrency import not_begun
+from cellray.worker.desk import Desk
+from cellray.worker.execute import Outcome
+
+
+class LoopGroup:
+    """One concurrency group: how many more may run, and who waits for that."""
+
+    __slots__ = ("free", "waiting")
+
+    def __init__(self, limit: int) -> None:
+        self.free = limit
+        self.waiting: deque[TaskAssignment] = deque()
+
+
+class LoopCalls:
+    """`Calls` on an event loop. Methods that are no coroutines run on it as well, as in Ray, and hold it up."""
+
+    def __init__(self, desk: Desk, slots: dict[str, int]) -> None:
+        self._desk = desk
+        self._engine = desk.engine
+        self._channel = desk.engine.channel
+        self._groups = {name: LoopGroup(limit) for name, limit in slots.items()}
+        self._arrived: deque[TaskAssignment] = deque()
+        self._under_way: dict[bytes, asyncio.Task[None]] = {}
+        self._running = 0
+        self._dropped: set[bytes] = set()
+        self._flush_planned = False
+        self._leaving: SystemExit | None = None
+        self._blank = copy_context()
+        self._thread = threading.get_ident()
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        desk.engine.lost_listeners.append(self._on_lost)
+
+    def take(self, tasks: Sequence[TaskAssignment]) -> None:
+        """See `Calls`."""
+        self._arrived.extend(tasks)
+        if threading.get_ident() == self._thread:
+            self._begin_all()
+        else:
+            self._loop.call_soon_threadsafe(self._begin_all)
+
+    def cancel(self, task_id: TaskId) -> None:
+        """See `Calls`."""
+        self._loop.call_soon_threadsafe(self._cancel, task_id)
+
+    def serve(self) -> SystemExit | None:
+        """See `Calls`."""
+        self._channel.has_loop = True
+        self._loop.add_reader(self._channel.fileno(), self._channel.read_now)
+        while True:
+            try:
+                self._loop.run_forever()
+                return self._leaving
+            except SystemExit as leaving:  # from a coroutine that a call has started
+                self._leave(leaving)
+
+    def _begin_all(self) -> None:
+        arrived, look_up, groups = self._arrived, self._desk.look_up, self._groups
+        while arrived:
+            task = arrived.popleft()
+            group = groups[look_up(task).template.concurrency_group]
+            if group.free:
+                self._begin(task, group)
+            else:
+                group.waiting.append(task)
+
+    def _begin(self, task: TaskAssignment, group: LoopGroup) -> None:
+        if self._leaving is None:  # else it fails with the actor, as all that has not begun
+            group.free -= 1
+            self._running += 1
+            # A call that begins when another ends does not inherit that one's context variables.
+            self._loop.create_task(self._run(task, group), context=self._blank.copy())
+
+    async def _run(self, task: TaskAssignment, group: LoopGroup) -> None:
+        # The loop holds the task until here; from its first wait on, it must be held by somebody else.
+        current = asyncio.current_task()
+        assert current is not None, "a coroutine of this loop"
+        self._under_way[task.task_id] = current
+        try:
+            outcome = await self._outcome_of(task)
+            self._engine.end_call()
+            self._channel.add(outcome.fact)
+            self._plan_flush()
+        except SystemExit as leaving:
+            self._desk.end_output(TaskId(task.task_id))
+            self._leave(leaving)
+        finally:
+            del self._under_way[task.task_id]
+            self._running -= 1
+            group.free += 1
+        if group.waiting:
+            self._begin(group.waiting.popleft(), group)
+        if self._leaving is not None and not self._running:
+            self._loop.stop()
+
+    async def _outcome_of(self, task: TaskAssignment) -> Outcome:
+        task_id = TaskId(task.task_id)
+        template, function = self._desk.look_up(task)
+        self._engine.enter_call(task_id, template)
+        if self._dropped and task_id in self._dropped:
+            self._dropped.discard(task_id)
+            return not_begun(task_id)
+        return await self._desk.runner.run_async(task, template, function, self._desk.end_output)
+
+    def _cancel(self, task_id: TaskId) -> None:
+        running = self._under_way.get(task_id)
+        if running is not None:
+            running.cancel()
+            return
+        self._begin_all()
+        for group in self._groups.values():
+            for task in group.waiting:
+                if task.task_id == task_id:
+                    group.waiting.remove(task)
+                    self._channel.add(not_begun(task_id).fact)
+                    self._plan_flush()
+                    return
+        if self._running:
+            self._dropped.add(task_id)  # about to begin, or at its end
+        else:
+            self._dropped.clear()
+
+    def _on_lost(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _plan_flush(self) -> None:
+        if not self._flush_planned:
+            self._flush_planned = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_planned = False
+        self._channel.flush()
+
+    def _leave(self, leaving: SystemExit) -> None:
+        """After `exit_actor` what runs comes to its end; `sys.exit` ends the process as it is."""
+        self._leaving = without_story(leaving)
+        if not isinstance(leaving, ActorExit) or not self._running:
+            self._loop.stop()
