@@ -8,9 +8,12 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
-from cellray.ids import FunctionHash, ObjectId, TaskId
+from cellray.ids import FunctionHash, GroupId, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
+from cellray.model.environment import Environment
+from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
+from cellray.model.placement import GroupOptions, Placement
 from cellray.model.task import Cell, Resources, StreamOptions
 
 
@@ -121,6 +124,8 @@ class SubmitOptions(NamedTuple):
     actor: ActorOptions | None = None
     method: str = ""
     concurrency_group: str = ""
+    environment: str = ""
+    placement: Placement | None = None
     retry_only: bytes = b""
     stream: StreamOptions | None = None
     max_calls: int = 0
@@ -163,6 +168,16 @@ class StreamEngine(Protocol):
         """Nobody will read on; never blocks (it is called from `__del__`)."""
 
 
+class GroupEngine(Protocol):
+    """What the public API needs for placement groups."""
+
+    def create(self, options: GroupOptions, make_handle: Callable[[GroupId], Any], cell: Cell | None) -> GroupId:
+        """Ask for a group. `make_handle` gives what its creation is to return, by its id."""
+
+    def remove(self, group_id: GroupId) -> None:
+        """End a group."""
+
+
 class Created(NamedTuple):
     """An actor as its handles know it. `is_new` is False when it was there before."""
 
@@ -177,6 +192,12 @@ class Engine(Protocol):
 
     last_submitted: TaskId | None
     """The task that this process submitted last."""
+    node_id: str
+    """Of the node that this process talks to."""
+    environment: Environment
+    """What tasks run in that say nothing else: the driver's, in a worker its own."""
+    placement: Placement | None
+    """Where the running task or actor was placed."""
 
     @property
     def actors(self) -> ActorEngine:
@@ -185,6 +206,13 @@ class Engine(Protocol):
     @property
     def streams(self) -> StreamEngine:
         """What concerns generators."""
+
+    @property
+    def groups(self) -> GroupEngine:
+        """What concerns placement groups."""
+
+    def node_state(self) -> NodeState:
+        """Resources and placement groups as they are now. Waits for the node's answer."""
 
     def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Any:
         """Export the function as it is now with these options; what `submit` takes as its first argument."""

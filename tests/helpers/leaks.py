@@ -7,7 +7,10 @@ import threading
 from pathlib import Path
 
 import psutil
+from cellray import Session
+from cellray.node.control import NodeStatus
 
+from tests.helpers.control import StatusReader
 from tests.helpers.polling import eventually
 
 HOME = "CELLRAY_HOME"
@@ -50,6 +53,35 @@ def wait_nothing_left(home: str, timeout_s: float = GONE_S_MAX) -> None:
     """Until all processes and files of the sessions below `home` are gone."""
     _wait_processes(home, timeout_s)
     eventually(lambda: not session_files(home), f"{home} is empty", timeout_s)
+
+
+def wait_nothing_held(session: Session, reader: StatusReader, timeout_s: float = GONE_S_MAX) -> None:
+    """Until a session that goes on counts no object and no task any more, and no file or worker is left over."""
+    held: list[str] = []
+
+    def look() -> bool:
+        held[:] = _what_is_held(session, reader.read(session.address))
+        return not held
+
+    try:
+        eventually(look, "nothing is held", timeout_s)
+    except AssertionError:
+        raise AssertionError(f"the session still holds {', '.join(held)}") from None
+
+
+def _what_is_held(session: Session, status: NodeStatus) -> list[str]:
+    counts = {
+        "objects": status.object_count,
+        "bytes in the store": status.object_store_used_bytes,
+        "bytes on disk": status.object_store_spilled_bytes,
+        "spill files": len(list(Path(session.address, "spill").glob("*"))),
+        **{f"{state} tasks": status.tasks[state] for state in ("waiting", "ready", "running")},
+        "workers that are not idle": sum(worker.state != "idle" for worker in status.workers),
+        "amounts of resources": sum(
+            status.resources_available[name] != total for name, total in status.resources_total.items()
+        ),
+    }
+    return [f"{count} {what}" for what, count in counts.items() if count]
 
 
 def _wait_processes(home: str, timeout_s: float) -> None:

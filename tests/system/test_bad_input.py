@@ -86,7 +86,6 @@ def test_options_and_decorators() -> None:
             (lambda: add.options(resources={"a": -1}), ValueError, "resources\\['a'\\]=-1"),
             (lambda: add.options(resources={"a": float("nan")}), ValueError, "resources\\['a'\\]=nan"),
             (lambda: add(1), TypeError, "cannot be called directly.*'add.remote\\(\\)'"),
-            (lambda: cellray.remote(Asking), NotImplementedError, "Asking.ask is 'async def'"),
             (lambda: cellray.remote(num_returns=1)(Asking), ValueError, "unknown option 'num_returns' of an actor"),
             (lambda: cellray.remote(coroutine), ValueError, "'async def'.*coroutine"),
             (lambda: cellray.remote(3), TypeError, "@remote"),

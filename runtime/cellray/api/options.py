@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cellray.model.task import Cell, StreamOptions, make_resources
+from cellray.api.requirements import REQUIREMENTS, check_requirement, resolve_requirements
+from cellray.model.task import Cell, StreamOptions
 from cellray.ports import SubmitOptions
 from cellray.serialization import serialize
 
 TASK_DEFAULTS: dict[str, Any] = {
     "num_cpus": 1,
-    "num_gpus": 0,
-    "memory": 0,
-    "resources": None,
+    **REQUIREMENTS,
     "num_returns": None,
     "max_retries": 3,
     "retry_exceptions": False,
@@ -31,9 +29,6 @@ TASK_DEFAULTS: dict[str, Any] = {
 """Names and defaults of Ray 2.x core. `enable_task_events`, `_metadata` and `_labels` are taken and change nothing: the
 event log is complete, because recovery and lineage read it."""
 
-# Resources with an option of their own: Ray refuses them in `resources` as well.
-RESERVED_RESOURCES = {"CPU": "num_cpus", "GPU": "num_gpus", "memory": "memory"}
-
 
 def check_options(options: Mapping[str, Any]) -> None:
     """Raise ValueError or TypeError that names the option, what is wrong with it, and what is allowed."""
@@ -44,9 +39,7 @@ def check_options(options: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"Invalid option keyword {name} for remote functions. {hint}Valid ones are {list(TASK_DEFAULTS)}."
             )
-        check = _CHECKS.get(name)
-        if check is not None:
-            check(name, value)
+        _CHECKS.get(name, check_requirement)(name, value)
 
 
 def check_overrides(options: Mapping[str, Any]) -> None:
@@ -54,11 +47,6 @@ def check_overrides(options: Mapping[str, Any]) -> None:
     check_options(options)
     if "max_calls" in options:
         raise ValueError("Setting 'max_calls' is not supported in '.options()'. Give it to '@cellray.remote'.")
-
-
-def _check_amount(name: str, value: Any) -> None:
-    if value is not None and not is_amount(value):
-        raise ValueError(f"{name}={value!r}: give a number of at least 0")
 
 
 def check_returns(name: str, value: Any) -> None:
@@ -137,16 +125,7 @@ def _check_dict(name: str, value: Any) -> None:
         raise TypeError(f"{name}={value!r}: give a dict")
 
 
-def _check_custom(_name: str, value: Any) -> None:
-    if value is not None:
-        check_resources(value)
-
-
 _CHECKS: dict[str, Callable[[str, Any], None]] = {
-    "num_cpus": _check_amount,
-    "num_gpus": _check_amount,
-    "memory": _check_amount,
-    "resources": _check_custom,
     "num_returns": check_returns,
     "max_retries": _check_retries,
     "retry_exceptions": check_retry_exceptions,
@@ -161,45 +140,29 @@ _CHECKS: dict[str, Callable[[str, Any], None]] = {
 }
 
 
-def is_amount(value: Any) -> bool:
-    """Whether the value is a finite number of at least 0."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def check_resources(resources: Any) -> None:
-    """Custom resources: a dict of names and amounts."""
-    if not isinstance(resources, dict) or not all(isinstance(key, str) for key in resources):
-        raise TypeError(f"resources={resources!r}: give a dict of names and amounts, such as {{'accelerator': 1}}")
-    for key, amount in resources.items():
-        if key in RESERVED_RESOURCES:
-            raise ValueError(f"use the option {RESERVED_RESOURCES[key]!r} instead of {key!r} in resources")
-        if not is_amount(amount):
-            raise ValueError(f"resources[{key!r}]={amount!r}: give a number of at least 0")
-
-
 def resolve_options(
     options: Mapping[str, Any], function_name: str, cell: Cell | None, *, is_generator: bool = False
 ) -> SubmitOptions:
     """Defaults filled in, resources made exact."""
     merged = {**TASK_DEFAULTS, **options}
-    amounts = dict(merged["resources"] or {})
-    for resource, option in RESERVED_RESOURCES.items():
-        amount = merged[option]
-        amounts[resource] = TASK_DEFAULTS[option] if amount is None else amount
+    num_cpus = TASK_DEFAULTS["num_cpus"] if merged["num_cpus"] is None else merged["num_cpus"]
+    required = resolve_requirements(function_name, merged, num_cpus)
     num_returns = merged["num_returns"]
     if num_returns is None:
         num_returns = "streaming" if is_generator else 1
     stream = StreamOptions(merged["_generator_backpressure_num_objects"] or -1) if num_returns == "streaming" else None
     retries, retry_only = exceptions_to_retry(merged["retry_exceptions"])
     # A GPU's memory is given back when the process ends.
-    max_calls = merged["max_calls"] if merged["max_calls"] is not None else int(amounts["GPU"] > 0)
+    max_calls = merged["max_calls"] if merged["max_calls"] is not None else int(bool(merged["num_gpus"]))
     return SubmitOptions(
         name=merged["name"] or function_name,
-        resources=make_resources(amounts),
+        resources=required.resources,
         num_returns=num_returns if isinstance(num_returns, int) else 1,
         max_retries=TASK_DEFAULTS["max_retries"] if merged["max_retries"] is None else merged["max_retries"],
         retry_exceptions=retries,
         cell=cell,
+        environment=required.environment,
+        placement=required.placement,
         retry_only=retry_only,
         stream=stream,
         max_calls=max_calls,

@@ -43,7 +43,7 @@ class ActorNames:
 
     def request(self, fact: ActorNameRequested, client: Client) -> None:
         """Answer who has the name; a candidate gets it if nobody has."""
-        key = (fact.namespace or _job_namespace(client), fact.name)
+        key = (fact.namespace or namespace_of(client), fact.name)
         holder = self._taken.get(key)
         if isinstance(holder, Actor) and holder.actor_id == fact.candidate:
             self._outbox.send(client, ActorNamed(fact.request))  # its creator runs again, and will submit it again
@@ -97,10 +97,10 @@ class ActorNames:
 
 
 def _key(options: ActorOptions, client: Client) -> Key:
-    return options.namespace or _job_namespace(client), options.name
+    return options.namespace or namespace_of(client), options.name
 
 
-def _job_namespace(client: Client) -> str:
+def namespace_of(client: Client) -> str:
     """The job of a driver, of the actor that a worker is, or of the task that it runs."""
     job = client.job
     if isinstance(client, Worker):

@@ -124,6 +124,11 @@ class Actors:
         if actor is not None and actor.state != DEAD:
             self._die(actor, *actor_failures.exited(actor.options, actor.actor_id), at, by_force=False)
 
+    def end(self, actor: Actor, death: ObjectValue, reason: str, at: float) -> None:
+        """What the actor needs to live has gone."""
+        if actor.state != DEAD:
+            self._die(actor, death, reason, at, by_force=True)
+
     def end_job(self, job: Job, at: float) -> None:
         """A driver has left: its actors end, but for detached ones."""
         for actor in list(self.known.values()):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cellray.config import Config
+from cellray.core.actor_names import namespace_of
 from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
@@ -22,6 +23,7 @@ from cellray.core.dispatcher import Dispatcher
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
+from cellray.core.placement_groups import PlacementGroups
 from cellray.core.resources import ResourcePool, format_resources
 from cellray.core.staging import Staging
 from cellray.core.status import NodeStatus
@@ -32,7 +34,7 @@ from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id
 from cellray.model import fact as f
-from cellray.model.command import Command, OutputForwarded, Warn
+from cellray.model.command import Command, NodeStateTold, OutputForwarded, Warn
 from cellray.model.task import RESOURCE_UNITS, Resources
 
 SHELL = ClientId(0)
@@ -55,10 +57,12 @@ class NodeScheduler:
         self._outbox = Outbox()
         self._pool = ResourcePool(resources)
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
-        self._tasks = TaskTable(self._objects, self._pool, self._outbox)
+        self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
         self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox)
         self._tasks.actors = self._actors
+        self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
+        self._tasks.groups = self._groups
         staging = Staging(self._tasks, self._objects)
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
@@ -99,6 +103,9 @@ class NodeScheduler:
             # Tasks failed because their arguments can never be in memory together.
             self._tasks.settle(at)
             self._run_actors(at)
+            self._dispatcher.run(at)
+        if self._groups.leaving:
+            self._groups.settle()
             self._dispatcher.run(at)
         if self._memory.is_waiting:
             self._memory.pump(at)
@@ -154,6 +161,8 @@ class NodeScheduler:
             f.ObjectSealed: self._on_object_sealed,
             f.TaskOutput: self._on_task_output,
             f.ActorNameRequested: self._on_actor_name_requested,
+            f.NodeStateRequested: self._on_node_state_requested,
+            f.GroupRemoved: self._on_group_removed,
             f.ActorKillRequested: self._on_actor_kill_requested,
             f.ActorExited: self._on_actor_exited,
             f.CancelRequested: self._on_cancel_requested,
@@ -278,6 +287,15 @@ class NodeScheduler:
     def _on_actor_exited(self, fact: f.ActorExited, client: Client, at: float) -> None:
         self._actors.exited(fact, at)
 
+    # Placement groups, and the node as a whole
+
+    def _on_group_removed(self, fact: f.GroupRemoved, client: Client, at: float) -> None:
+        self._groups.remove(fact, self._actors, self._dispatcher, at)
+
+    def _on_node_state_requested(self, fact: f.NodeStateRequested, client: Client, at: float) -> None:
+        state = self.status.state(self._groups.states(), namespace_of(client))
+        self._outbox.send(client, NodeStateTold(fact.request, state))
+
     # Objects
 
     def _on_objects_requested(self, fact: f.ObjectsRequested, client: Client, at: float) -> None:
@@ -309,6 +327,7 @@ class NodeScheduler:
 
     def _on_template_registered(self, fact: f.TemplateRegistered, client: Client, at: float) -> None:
         self._tasks.register_template(fact.template)
+        self._workers.is_mixed = len(self._tasks.environments) > 1
 
     # Drivers and workers
 
@@ -325,6 +344,7 @@ class NodeScheduler:
         driver.alive = False
         self._cancellation.end_job(driver.job, fact.reason or "its driver has left", at)
         self._actors.end_job(driver.job, at)
+        self._groups.end_job(driver.job, self._actors, self._dispatcher, at)
         self._actors.names.forget(driver)
         self._tasks.generators.forget(driver)
         self._objects.release_all(driver)
@@ -395,11 +415,12 @@ class NodeScheduler:
     def _warn_stuck(self) -> None:
         """Say it when tasks or actors wait for resources that only the end of other actors gives back."""
         stuck, self._dispatcher.stuck = self._dispatcher.stuck, []
+        holders = "actors" if self._workers.dedicated else "tasks that wait in get()"
         for queue in stuck:
             if queue.count:
                 others = f" and {queue.count - 1} more wait" if queue.count > 1 else " waits"
                 self._warn_drivers(
-                    f"{queue.head().template.spec.name}{others} for {format_resources(queue.demand)}, which actors "
+                    f"{queue.head().template.spec.name}{others} for {format_resources(queue.demand)}, which {holders} "
                     "hold. End some (drop their handles, or cellray.kill() them), or start the session with more: "
                     "cellray.init(num_cpus=..., num_gpus=..., resources={...})."
                 )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cellray.core.transitions import CANCELLED, FAILED, FINISHED
 from cellray.ids import ClientId, TaskId
+from cellray.model.node import NodeState
+from cellray.model.placement import GroupState
 from cellray.model.task import TaskState
 
 if TYPE_CHECKING:
@@ -52,6 +54,17 @@ class NodeStatus:
     def available(self) -> dict[str, int]:
         """Free resources in ten-thousandths; negative while workers that left `get` oversubscribe the node."""
         return dict(self._pool.available)
+
+    def state(self, groups: tuple[GroupState, ...], namespace: str) -> NodeState:
+        """For a client that asks from this namespace."""
+        return NodeState(
+            tuple(self._pool.total.items()),
+            tuple(self._pool.available.items()),
+            self._objects.arena.arena_bytes,
+            self._objects.arena.used_bytes,
+            groups,
+            namespace,
+        )
 
     @property
     def object_bytes(self) -> int:

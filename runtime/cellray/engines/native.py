@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from cellray import provenance
 from cellray.client.channel import Channel
 from cellray.client.connect import Connected
 from cellray.clock import SystemClock
@@ -15,6 +16,7 @@ from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending
 from cellray.engines.objects import NativeObjects
+from cellray.engines.placement_groups import NativeGroups, NodeQuestions
 from cellray.engines.resolver import Action, Resolver
 from cellray.engines.streams import NativeStreams
 from cellray.engines.templates import template_of
@@ -36,6 +38,7 @@ from cellray.model.command import (
     Exit,
     ItemsRead,
     ItemsReady,
+    NodeStateTold,
     ObjectsReady,
     OutputForwarded,
     RecallViews,
@@ -43,12 +46,15 @@ from cellray.model.command import (
     ViewsGranted,
     Warn,
 )
+from cellray.model.environment import NOTHING
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
     TemplateRegistered,
 )
+from cellray.model.node import NodeState
 from cellray.model.object import Failure, ObjectValue, encode_failure
+from cellray.model.placement import Placement
 from cellray.model.task import Function, StreamOptions, TaskSpec, TaskTemplate
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
@@ -89,6 +95,9 @@ class NativeEngine:
         self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None)
         self.lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
+        self.node_id: str = connected.welcome.node_id
+        self.environment = NOTHING
+        self.placement: Placement | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
         self._store = store
@@ -106,6 +115,8 @@ class NativeEngine:
         self.actors = NativeActors(self)
         self.streams = NativeStreams(self, holdings.dropped)
         self.yielding = Yielding(self._get_channel, holdings.yielded, self._lending, config.submit_batch_max)
+        self.groups = NativeGroups(self)
+        self._questions = NodeQuestions(self)
         # The verbs that are called most, each bound once: a hop less for every call.
         self.put = self.objects.put
         self.get = self.objects.get
@@ -128,6 +139,7 @@ class NativeEngine:
             ActorNamed: self.actors.on_named,
             ItemsReady: self.streams.on_ready,
             ItemsRead: self.yielding.on_read,
+            NodeStateTold: self._questions.on_told,
             **(handlers or {}),
         }
         self.channel: Channel = Channel(
@@ -208,6 +220,10 @@ class NativeEngine:
         self.last_submitted = task
         return returns
 
+    def node_state(self) -> NodeState:
+        """Ask the node what there is."""
+        return self._questions.ask()
+
     def now(self) -> float:
         """Seconds since the epoch, for facts."""
         return self._clock.now()
@@ -264,6 +280,9 @@ class NativeEngine:
     def begin_task(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
         self.context = context = SubmitContext(task_id, template)
+        if template.placement is not self.placement and not template.method:
+            self.placement = template.placement
+            provenance.begin_epoch()  # what this one submits may have to run elsewhere than what was submitted before
         return context
 
     def end_task(self) -> None:

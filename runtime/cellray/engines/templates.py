@@ -19,6 +19,8 @@ def template_of(function_hash: FunctionHash, options: SubmitOptions) -> TaskTemp
         cell=options.cell,
         actor=options.actor,
         method=options.method,
+        environment=options.environment,
+        placement=options.placement,
         concurrency_group=options.concurrency_group,
         retry_only=options.retry_only,
         stream=options.stream,

@@ -12,16 +12,21 @@ import msgspec
 
 from cellray.ids import ClientId, ObjectId, TaskId
 from cellray.model.fact import LoggedFact
+from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
 from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
 
 
 class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
-    """To a worker: run these, in order. Functions and templates that it has not seen yet come along."""
+    """To a worker: run these, in order. Functions and templates that it has not seen yet come along.
+
+    `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last.
+    """
 
     tasks: list[TaskAssignment]
     templates: list[TaskTemplate] = []
     functions: list[Function] = []
+    devices: tuple[int, ...] | None = None
 
 
 class ObjectsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
@@ -109,6 +114,13 @@ class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1
     ticket: int
 
 
+class NodeStateTold(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=40):
+    """To a client: the answer to NodeStateRequested."""
+
+    request: int
+    state: NodeState
+
+
 class RecallViews(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=17):
     """To a client: somebody waits for room; say ViewsReleased for what you keep only because you may read it again."""
 
@@ -126,6 +138,7 @@ ClientCommand = (
     | ViewsGranted
     | ItemsReady
     | ItemsRead
+    | NodeStateTold
     | RecallViews
 )
 """What a node says to a driver or worker."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ActorId, ClientId, JobId, NodeId, ObjectId, SessionId, TaskId
+from cellray.ids import ActorId, ClientId, GroupId, JobId, NodeId, ObjectId, SessionId, TaskId
 from cellray.model.object import ObjectValue
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
@@ -288,6 +288,13 @@ class SpillFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=42
     restoring: bool = False
 
 
+class GroupRemoved(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=50):
+    """Somebody removed a placement group; what ran in it ends, and its resources are free again."""
+
+    group_id: GroupId
+    at: float
+
+
 class ObjectsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=64):
     """A client wants the values of objects that it did not submit itself, now or once they exist."""
 
@@ -371,6 +378,12 @@ class ViewsReleased(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     object_ids: list[ObjectId]
 
 
+class NodeStateRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=90):
+    """What is there, and what of it is free? Answered by NodeStateTold."""
+
+    request: int
+
+
 UNLOGGED = (
     ObjectsRequested,
     ObjectsHeld,
@@ -384,6 +397,7 @@ UNLOGGED = (
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
+    NodeStateRequested,
 )
 
 LoggedFact = (
@@ -418,6 +432,7 @@ LoggedFact = (
     | ObjectSpilled
     | ObjectRestored
     | SpillFailed
+    | GroupRemoved
 )
 Fact = (
     LoggedFact
@@ -433,6 +448,7 @@ Fact = (
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased
+    | NodeStateRequested
 )
 
 fact_encoder = msgspec.msgpack.Encoder()

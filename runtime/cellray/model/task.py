@@ -9,6 +9,7 @@ import msgspec
 from cellray.ids import FunctionHash, ObjectId, TemplateId, template_id
 from cellray.model.actor import ActorOptions
 from cellray.model.object import ObjectValue
+from cellray.model.placement import GroupOptions, Placement
 
 RESOURCE_UNITS = 10_000
 """Resources are whole numbers of ten-thousandths, so that fractions add up exactly (Ray does the same)."""
@@ -65,8 +66,10 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is equal for many tasks, registered once; its id is the hash of its content (`make_template`).
 
     With `actor` its tasks create actors and the function is a class; with `method` they are calls of that method, see
-    `model.actor`. `retry_only` pickles the exception classes that `retry_exceptions` is limited to; it is empty when it
-    is not. A worker that has run the function `max_calls` times ends (0: no limit).
+    `model.actor`. With `group` they create placement groups and have no function. `environment` is what a worker must
+    have set up before it loads the function (`model.environment`); `placement` is None for most. `retry_only` pickles
+    the exception classes that `retry_exceptions` is limited to; it is empty when it is not. A worker that has run the
+    function `max_calls` times ends (0: no limit).
     """
 
     template_id: TemplateId
@@ -79,6 +82,9 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cell: Cell | None = None
     actor: ActorOptions | None = None
     method: str = ""
+    environment: str = ""
+    placement: Placement | None = None
+    group: GroupOptions | None = None
     concurrency_group: str = ""
     retry_only: bytes = b""
     stream: StreamOptions | None = None
@@ -121,6 +127,9 @@ def make_template(
     cell: Cell | None = None,
     actor: ActorOptions | None = None,
     method: str = "",
+    environment: str = "",
+    placement: Placement | None = None,
+    group: GroupOptions | None = None,
     concurrency_group: str = "",
     retry_only: bytes = b"",
     stream: StreamOptions | None = None,
@@ -138,10 +147,13 @@ def make_template(
         cell=cell,
         actor=actor,
         method=method,
+        environment=environment,
+        placement=placement,
+        group=group,
+        concurrency_group=concurrency_group,
         retry_only=retry_only,
         stream=stream,
         max_calls=max_calls,
-        concurrency_group=concurrency_group,
     )
     return msgspec.structs.replace(blank, template_id=template_id(msgspec.msgpack.encode(blank)))
 

@@ -49,6 +49,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     log_sequence: int
     gcs_unavailable_since: float | None = None
     object_store_spilled_bytes: int = 0
+    object_count: int = 0
 
 
 class CancelRequest(msgspec.Struct, frozen=True):

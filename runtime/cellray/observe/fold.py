@@ -107,6 +107,7 @@ class LogFold:
             told.ActorKillRequested: self._on_nothing,
             told.ActorExited: self._on_nothing,
             **ObjectFacts(self.ledger, self._note_time).handlers(),
+            told.GroupRemoved: self._on_nothing,
         }
 
     @property
@@ -325,9 +326,10 @@ class LogFold:
         self._note_time(fact.at)
 
     def _on_nothing(
-        self, fact: told.CancelRequested | told.ActorStarted | told.ActorKillRequested | told.ActorExited
+        self,
+        fact: told.CancelRequested | told.ActorStarted | told.ActorKillRequested | told.ActorExited | told.GroupRemoved,
     ) -> None:
-        """What was asked for shows when it happens, and what becomes of actors in their tasks."""
+        """What was asked for shows when it happens, and what becomes of actors and placement groups in their tasks."""
         self._note_time(fact.at)
 
     def _on_task_output(self, fact: told.TaskOutput) -> None:

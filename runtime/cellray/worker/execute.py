@@ -12,9 +12,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from cellray.errors import InternalError, TaskError
+from cellray.errors import InternalError, RuntimeEnvSetupError, TaskError
 from cellray.ids import ActorId, FunctionHash, ObjectId, TaskId, return_object_id
 from cellray.model.actor import ActorOptions
+from cellray.model.environment import Environment
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished
 from cellray.model.object import Failure, ObjectValue, ValueKind, encode_failure
 from cellray.model.task import Function, TaskAssignment, TaskTemplate
@@ -28,6 +29,7 @@ from cellray.serialization import (
 )
 from cellray.worker.actor_exit import ActorRole, Role
 from cellray.worker.actor_methods import BUILTIN_METHODS
+from cellray.worker.environment import surroundings
 from cellray.worker.generators import Items, PartlyReturnedError, seal_some, send_items, send_items_async
 
 OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
@@ -35,6 +37,9 @@ OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 class ExecutionEngine(Protocol):
     """How values come in and go out."""
+
+    environment: Environment
+    """What the tasks run in that this worker submits, if they say nothing else."""
 
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """The Python values of objects."""
@@ -138,6 +143,8 @@ class TaskRunner:
 
     def _target(self, task: TaskAssignment, template: TaskTemplate, function: Function) -> Callable[..., Any]:
         """What tasks of the template call: a function, the class of an actor, or a method of the actor that we are."""
+        if template.environment and not template.method:
+            self._engine.environment = surroundings.take_on(template.environment)
         if template.method in BUILTIN_METHODS and not hasattr(self._instance, template.method):
             target: Callable[..., Any] = functools.partial(BUILTIN_METHODS[template.method], self._instance)
         elif template.method:
@@ -192,6 +199,9 @@ class TaskRunner:
     def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> TaskFailed:
         finished_at = time.time()
         self._seconds[template.template_id] = finished_at - started_at
+        if isinstance(error, RuntimeEnvSetupError):
+            value = encode_failure(Failure("runtime_env", f"{template.name} cannot run: {error}"))
+            return TaskFailed(task_id, started_at, finished_at, value, f"RuntimeEnvSetupError: {error}"[:200])
         values: tuple[ObjectValue, ...] = ()
         if isinstance(error, PartlyReturnedError):
             values, error = error.values, error.cause

@@ -21,6 +21,7 @@ from cellray.model.task import TaskAssignment
 from cellray.worker.actor_exit import ActorExit, Role, run_last_words, without_story
 from cellray.worker.concurrency import Calls, make_calls
 from cellray.worker.desk import Desk, TaskScope, WorkerEngine
+from cellray.worker.environment import surroundings
 from cellray.worker.execute import Outcome
 
 SLOW_S = 0.0005
@@ -171,6 +172,8 @@ class Worker:
             actor = command.templates[0].actor
             if actor is not None and actor.is_concurrent:
                 self._concurrent = actor
+        if command.devices is not None:
+            surroundings.use_devices(command.devices)  # nothing runs: these tasks are the first of a new lease
         self._queue.extend(command.tasks)
         if self._calls is not None:
             self._hand_over(self._calls)

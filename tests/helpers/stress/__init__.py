@@ -1,0 +1,1 @@
+"""Drivers that do random things, checked against a model. The same seed does the same things."""
