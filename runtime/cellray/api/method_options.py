@@ -91,6 +91,7 @@ def resolve_method_options(
         cell=cell,
         method=name,
         concurrency_group=group,
+        max_pending_calls=actor.max_pending_calls,
         retry_only=retry_only,
         stream=StreamOptions(options.get(BACKPRESSURE) or method.unread_max) if streams else None,
     )

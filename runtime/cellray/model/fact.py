@@ -69,6 +69,7 @@ class JobStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
     at: float
     pid: int
     entrypoint: str
+    namespace: str = ""
 
 
 class JobEnded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
@@ -341,6 +342,20 @@ class ActorNameRequested(msgspec.Struct, frozen=True, array_like=True, gc=False,
     candidate: ActorId | None = None
 
 
+class ActorNamesRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=71):
+    """Which names of actors are taken, in the client's namespace or in all? Answered by ActorNamesListed."""
+
+    request: int
+    all_namespaces: bool = False
+
+
+class TaskRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=72):
+    """What is this task? Answered by TaskDescribed."""
+
+    request: int
+    task_id: TaskId
+
+
 class ItemsTaken(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=76):
     """A client has taken `count` items of a generator whose worker waits for that."""
 
@@ -392,6 +407,8 @@ UNLOGGED = (
     SpaceReturned,
     ClockTicked,
     ActorNameRequested,
+    ActorNamesRequested,
+    TaskRequested,
     ItemsTaken,
     GeneratorDropped,
     ViewsRequested,
@@ -443,6 +460,8 @@ Fact = (
     | SpaceReturned
     | ClockTicked
     | ActorNameRequested
+    | ActorNamesRequested
+    | TaskRequested
     | ItemsTaken
     | GeneratorDropped
     | ViewsRequested

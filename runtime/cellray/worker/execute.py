@@ -21,9 +21,11 @@ from cellray.model.object import Failure, ObjectValue, ValueKind, encode_failure
 from cellray.model.task import Function, TaskAssignment, TaskTemplate
 from cellray.serialization import (
     Serialized,
+    collect_references,
     deserialize,
     deserialize_arguments,
     deserialize_function,
+    reference_seam,
     serialize,
     serialize_exception,
 )
@@ -100,7 +102,7 @@ class TaskRunner:
         started_at = time.time()
         try:
             result = self._call(task, template, function)
-            if inspect.isawaitable(result):
+            if inspect.iscoroutine(result):  # other awaitables, references above all, are values
                 result = await result
             elif inspect.isasyncgen(result):
                 items = self._engine.yielding
@@ -139,7 +141,7 @@ class TaskRunner:
         if isinstance(error, SystemExit) and self._instance is not None:
             raise error  # an actor may end its process
         end_output(task_id)
-        return Outcome(self._failed(task_id, template, started_at, error))
+        return self._failed(task_id, template, started_at, error)
 
     def _target(self, task: TaskAssignment, template: TaskTemplate, function: Function) -> Callable[..., Any]:
         """What tasks of the template call: a function, the class of an actor, or a method of the actor that we are."""
@@ -196,12 +198,13 @@ class TaskRunner:
     def _seal_object(self, obj: ObjectId, value: Any, name: str) -> ObjectValue:
         return NONE_VALUE if value is None else self._engine.seal_value(obj, serialize(value, name))
 
-    def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> TaskFailed:
+    def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> Outcome:
         finished_at = time.time()
         self._seconds[template.template_id] = finished_at - started_at
         if isinstance(error, RuntimeEnvSetupError):
             value = encode_failure(Failure("runtime_env", f"{template.name} cannot run: {error}"))
-            return TaskFailed(task_id, started_at, finished_at, value, f"RuntimeEnvSetupError: {error}"[:200])
+            summary = f"RuntimeEnvSetupError: {error}"[:200]
+            return Outcome(TaskFailed(task_id, started_at, finished_at, value, summary))
         values: tuple[ObjectValue, ...] = ()
         if isinstance(error, PartlyReturnedError):
             values, error = error.values, error.cause
@@ -211,12 +214,16 @@ class TaskRunner:
         else:
             text = remote_traceback(error)
         if template.actor is not None:
-            return _not_created(task_id, template.actor, started_at, finished_at, error, text)
-        data = serialize_exception(error, template.name, task_id.hex(), text)
+            return Outcome(_not_created(task_id, template.actor, started_at, finished_at, error, text))
+        with collect_references() as found:
+            data = serialize_exception(error, template.name, task_id.hex(), text)
         summary = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
-        value = ObjectValue(ValueKind.ERROR, data)
+        value = ObjectValue(ValueKind.ERROR, data, contained=tuple(found))
+        # Its references, and not the exception itself, whose traceback holds the frames that hold the outcome.
+        held = reference_seam.rebuild(tuple(found)) if found else None
         retryable = not template.retry_only or isinstance(error, deserialize(template.retry_only))
-        return TaskFailed(task_id, started_at, finished_at, value, summary, values=values, retryable=retryable)
+        fact = TaskFailed(task_id, started_at, finished_at, value, summary, values=values, retryable=retryable)
+        return Outcome(fact, held)
 
 
 def _not_created(
