@@ -163,7 +163,8 @@ class Interpreter:
         return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
 
     def _on_defines_actor(self, name: str, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
-        """`d defines-actor C CPU=1 restarts=1 name=x detached=1`: a class; its creations are submitted as `a:C`."""
+        """`d defines-actor C CPU=1 restarts=1 name=x detached=1 calls=2 io=1`: a class; its creations are submitted as
+        `a:C`. It runs two calls at a time, and one of its concurrency group `io`."""
         options = dict(word.split("=") for word in words[1:])
         content = FunctionHash(words[0].encode().ljust(16, b"-"))
         actor = ActorOptions(
@@ -172,6 +173,8 @@ class Interpreter:
             namespace="ns",
             max_restarts=int(options.pop("restarts", "0")),
             detached=bool(options.pop("detached", "")),
+            max_concurrency=int(options.pop("calls", "1")),
+            concurrency_groups=(("io", int(options.pop("io"))),) if "io" in options else (),
         )
         demand = make_resources({key: float(amount) for key, amount in options.items()})
         template = make_template(content, f"{words[0]}.__init__", demand, max_retries=0, actor=actor)
@@ -180,10 +183,17 @@ class Interpreter:
         return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
 
     def _on_defines_method(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
-        """`d defines-method C m retries=1`: its calls are submitted as `x:m(b.0){a.0}`, `a.0` being the actor."""
-        retries = int(words[2].removeprefix("retries=")) if len(words) > 2 else 0
-        content = self.templates[words[0]].function_hash
-        template = make_template(content, f"{words[0]}.{words[1]}", (), max_retries=retries, method=words[1])
+        """`d defines-method C m retries=1 group=io`: its calls are submitted as `x:m(b.0){a.0}`, `a.0` being the
+        actor."""
+        options = dict(word.split("=") for word in words[2:])
+        template = make_template(
+            self.templates[words[0]].function_hash,
+            f"{words[0]}.{words[1]}",
+            (),
+            max_retries=int(options.get("retries", "0")),
+            method=words[1],
+            concurrency_group=options.get("group", ""),
+        )
         self.templates[words[1]] = template
         return self.clients[name], f.TemplateRegistered(template, self.at)
 
