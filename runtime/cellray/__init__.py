@@ -19,11 +19,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellray import actor, exceptions, observe, provenance, runtime_env, util
+    from cellray import actor, exceptions, observe, provenance, runtime_context, runtime_env, util
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.cluster import available_resources, cluster_resources, nodes, timeline
     from cellray.api.object_ref import ObjectRef
     from cellray.api.remote_function import RemoteFunction, remote
+    from cellray.api.runtime_context import get_runtime_context
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
 
@@ -44,6 +45,7 @@ __all__ = [
     "exceptions",
     "get",
     "get_actor",
+    "get_runtime_context",
     "init",
     "is_initialized",
     "kill",
@@ -53,6 +55,7 @@ __all__ = [
     "provenance",
     "put",
     "remote",
+    "runtime_context",
     "runtime_env",
     "shutdown",
     "timeline",
@@ -65,6 +68,7 @@ _HOMES = {
     "ActorClass": "cellray.api.actor",
     "ActorHandle": "cellray.api.actor",
     "get_actor": "cellray.api.actor",
+    "get_runtime_context": "cellray.api.runtime_context",
     "kill": "cellray.api.actor",
     "method": "cellray.api.actor",
     "ObjectRef": "cellray.api.object_ref",
@@ -84,7 +88,7 @@ _HOMES = {
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
 }
-_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_env", "util")
+_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "util")
 
 
 def __getattr__(name: str) -> Any:

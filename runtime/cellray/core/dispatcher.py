@@ -151,10 +151,9 @@ class Dispatcher:
         self.emptied.append(worker)
 
     def rebalance(self, at: float) -> None:
-        """Have tasks back from workers that are held up by a long one, as far as idle workers could run them."""
-        idle = len(self._workers.idle)
-        if not idle:
-            return
+        """Have tasks back from workers that are held up by a long one, as far as others could run them: idle ones, or
+        one that will be started, since there is room for it and none is idle."""
+        idle = max(1, len(self._workers.idle))
         for queue in self._tasks.queues.values():
             if not queue.workers or queue.count or not self._pool.fits(queue.demand):
                 continue

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cellray.config import Config
-from cellray.core.actor_names import namespace_of
+from cellray.core.actor_names import job_of, namespace_of
 from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
@@ -34,7 +34,7 @@ from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId
 from cellray.model import fact as f
-from cellray.model.command import Command, NodeStateTold, OutputForwarded, Warn
+from cellray.model.command import Command, NodeStateTold, OutputForwarded, TaskDescribed, Warn
 from cellray.model.task import RESOURCE_UNITS, Resources
 
 SHELL = ClientId(0)
@@ -158,6 +158,8 @@ class NodeScheduler:
             f.ObjectSealed: self._on_object_sealed,
             f.TaskOutput: self._on_task_output,
             f.ActorNameRequested: self._on_actor_name_requested,
+            f.ActorNamesRequested: self._on_actor_names_requested,
+            f.TaskRequested: self._on_task_requested,
             f.NodeStateRequested: self._on_node_state_requested,
             f.GroupRemoved: self._on_group_removed,
             f.ActorKillRequested: self._on_actor_kill_requested,
@@ -240,10 +242,18 @@ class NodeScheduler:
         job = task.job if task is not None else client.job
         driver = self._clients.get(job.client_id) if job is not None else None
         if driver is not None:
+            if task is None and isinstance(client, Worker) and client.actor is not None:
+                task = client.actor.creation  # a thread of the actor's own, or one of its last words
             spec = task.template.spec if task is not None else None
             name, cell = (spec.name, spec.cell) if spec is not None else ("", None)
             command = OutputForwarded(fact.task_id, fact.stream, fact.text, fact.dropped_bytes, name, cell)
             self._outbox.send(driver, command)
+
+    def _on_task_requested(self, fact: f.TaskRequested, client: Client, at: float) -> None:
+        task = self._tasks.tasks.get(fact.task_id)
+        job = (task.job if task is not None else job_of(client)) or NOBODY
+        is_call = task is not None and bool(task.template.spec.method)
+        self._outbox.send(client, TaskDescribed(fact.request, job.job_id, job.namespace, is_call))
 
     def _taken_from(self, task_id: TaskId, client: Client, at: float) -> Task | None:
         """The task, if `client` is the worker that has it; the worker has it no longer then."""
@@ -261,6 +271,9 @@ class NodeScheduler:
 
     def _on_actor_name_requested(self, fact: f.ActorNameRequested, client: Client, at: float) -> None:
         self._actors.names.request(fact, client)
+
+    def _on_actor_names_requested(self, fact: f.ActorNamesRequested, client: Client, at: float) -> None:
+        self._actors.names.list(fact, client)
 
     def _on_actor_kill_requested(self, fact: f.ActorKillRequested, client: Client, at: float) -> None:
         self._actors.kill(fact, at)
@@ -313,7 +326,7 @@ class NodeScheduler:
     # Drivers and workers
 
     def _on_job_started(self, fact: f.JobStarted, client: Client, at: float) -> None:
-        job = Job(fact.client_id, fact.job_id, fact.root_task_id)
+        job = Job(fact.client_id, fact.job_id, fact.root_task_id, fact.namespace)
         self._tasks.jobs[fact.root_task_id] = job
         self._clients[fact.client_id] = Client(fact.client_id, job)
 

@@ -31,12 +31,14 @@ class Cancel(NamedTuple):
 class Job:
     """One driver's tasks. `live` counts those that are not final; the record goes when the job ended and it is 0."""
 
-    __slots__ = ("client_id", "ended", "job_id", "live", "root_task_id")
+    __slots__ = ("client_id", "ended", "job_id", "live", "namespace", "root_task_id")
 
-    def __init__(self, client_id: ClientId, job_id: JobId, root_task_id: TaskId) -> None:
+    def __init__(self, client_id: ClientId, job_id: JobId, root_task_id: TaskId, namespace: str = "") -> None:
         self.client_id = client_id
         self.job_id = job_id
         self.root_task_id = root_task_id
+        # Without a name it is one of the job's own, as in Ray: nobody else finds its actors.
+        self.namespace = namespace or root_task_id.hex()
         self.live = 0
         self.ended = False
 

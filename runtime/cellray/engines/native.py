@@ -16,8 +16,10 @@ from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending
 from cellray.engines.objects import NativeObjects
-from cellray.engines.placement_groups import NativeGroups, NodeQuestions
+from cellray.engines.placement_groups import NativeGroups
+from cellray.engines.requests import Requests
 from cellray.engines.resolver import Action, Resolver
+from cellray.engines.runtime import NativeRuntime
 from cellray.engines.values import Values
 from cellray.ids import (
     ClientId,
@@ -32,12 +34,14 @@ from cellray.ids import (
 )
 from cellray.model.command import (
     ActorNamed,
+    ActorNamesListed,
     Exit,
     NodeStateTold,
     ObjectsReady,
     OutputForwarded,
     RecallViews,
     SpaceGranted,
+    TaskDescribed,
     ViewsGranted,
     Warn,
 )
@@ -45,6 +49,8 @@ from cellray.model.environment import NOTHING
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
+    NodeStateRequested,
+    TaskRequested,
     TemplateRegistered,
 )
 from cellray.model.node import NodeState
@@ -86,7 +92,7 @@ class NativeEngine:
     ) -> None:
         self.welcome = connected.welcome
         self.config = config
-        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None)
+        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None, None)
         self.lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.node_id: str = connected.welcome.node_id
@@ -106,9 +112,10 @@ class NativeEngine:
         is_worker = role == "worker"
         self._lending = Lending(self._get_channel, self.client_id, self._clock) if is_worker else None
         self.objects = NativeObjects(self, self.values, self._lending)
+        self.requests = Requests(self)
+        self.runtime = NativeRuntime(self, is_worker=is_worker)
         self.actors = NativeActors(self)
         self.groups = NativeGroups(self)
-        self._questions = NodeQuestions(self)
         # The verbs that are called most, each bound once: a hop less for every call.
         self.put = self.objects.put
         self.get = self.objects.get
@@ -128,8 +135,10 @@ class NativeEngine:
             OutputForwarded: self._on_output,
             Warn: self._on_warn,
             Exit: self._on_exit,
-            ActorNamed: self.actors.on_named,
-            NodeStateTold: self._questions.on_told,
+            ActorNamed: self.requests.on_answer,
+            ActorNamesListed: self.requests.on_answer,
+            TaskDescribed: self.requests.on_answer,
+            NodeStateTold: self.requests.on_answer,
             **(handlers or {}),
         }
         self.channel: Channel = Channel(
@@ -221,7 +230,8 @@ class NativeEngine:
 
     def node_state(self) -> NodeState:
         """Ask the node what there is."""
-        return self._questions.ask()
+        told: NodeStateTold = self.requests.ask(NodeStateRequested)
+        return told.state
 
     def now(self) -> float:
         """Seconds since the epoch, for facts."""
@@ -248,6 +258,15 @@ class NativeEngine:
         self.require_open()
         self.channel.add(CancelRequested([task], self._clock.now(), force, recursive, "cellray.cancel()"))
         self.channel.flush()
+
+    def is_call(self, task: TaskId) -> bool:
+        """Whether the task is a call of an actor that has not ended; asks the node."""
+        return self.describe(task).is_call
+
+    def describe(self, task: TaskId) -> TaskDescribed:
+        """What the node knows of a task."""
+        answer: TaskDescribed = self.requests.ask(lambda number: TaskRequested(number, task))
+        return answer
 
     def mark(self) -> int:
         """A point in the order of submissions: an index that no task will have."""
@@ -276,9 +295,9 @@ class NativeEngine:
         """The task that the running thread or coroutine belongs to; the driver's root task."""
         return self.context.task_id
 
-    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+    def begin_task(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
-        self.context = context = SubmitContext(task_id, template)
+        self.context = context = SubmitContext(task_id, template, function)
         if template.placement is not self.placement and not template.method:
             self.placement = template.placement
             provenance.begin_epoch()  # what this one submits may have to run elsewhere than what was submitted before
@@ -297,10 +316,10 @@ class NativeEngine:
         """From now on several calls are under way, each in a thread or coroutine of its own; the actor is created."""
         self.context = SharedContext(self.context.here)
 
-    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+    def enter_call(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """As `begin_task`, for the running thread or coroutine only."""
         assert isinstance(self.context, SharedContext), "`share_context` comes first"
-        return self.context.enter(task_id, template)
+        return self.context.enter(task_id, template, function)
 
     def end_call(self) -> None:
         """As `end_task`, for one of several calls: what others have lent stays lent."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ClientId, ObjectId, TaskId
+from cellray.ids import ClientId, JobId, ObjectId, TaskId
 from cellray.model.fact import LoggedFact
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
@@ -87,6 +87,22 @@ class ActorNamed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
     template: TaskTemplate | None = None
 
 
+class ActorNamesListed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=10):
+    """To a client: the names that are taken, each as namespace and name, in the order of their being taken."""
+
+    request: int
+    names: list[tuple[str, str]]
+
+
+class TaskDescribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
+    """To a client: whose task it asked for. Of a task that is not known any more, what holds for the client itself."""
+
+    request: int
+    job_id: JobId
+    namespace: str
+    is_call: bool = False
+
+
 class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
     """To a client: where objects lie that it asked to read. They stay there until it says ViewsReleased.
 
@@ -118,6 +134,8 @@ ClientCommand = (
     | Warn
     | Exit
     | ActorNamed
+    | ActorNamesListed
+    | TaskDescribed
     | ViewsGranted
     | NodeStateTold
     | RecallViews
