@@ -39,7 +39,8 @@ class WorkerStatus(NamedTuple):
 
 
 class NodeStatus:
-    """Views of the core's state, each made when asked for; none costs more than the number of workers or shapes."""
+    """Views of the core's state, each made when asked for; none costs more than
+    the number of workers, of shapes of resources, or of objects in shared memory."""
 
     def __init__(self, tasks: TaskTable, workers: WorkerTable, objects: ObjectTable, pool: ResourcePool) -> None:
         self._tasks = tasks
@@ -82,6 +83,11 @@ class NodeStatus:
     def object_count(self) -> int:
         """Objects that exist or will."""
         return len(self._objects.entries)
+
+    @property
+    def pin_count(self) -> int:
+        """Views of clients and arguments of tasks that are with a worker: what keeps shared objects in their places."""
+        return sum(block.pins for block in self._objects.space.blocks.values())
 
     def counts(self) -> dict[TaskState, int]:
         """Tasks by state; of the final states, all that ever ended so."""

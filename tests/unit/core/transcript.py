@@ -35,6 +35,8 @@ from cellray.model.actor import ActorOptions
 from cellray.model.object import Failure, ObjectValue, ValueKind, decode_failure, encode_failure
 from cellray.model.task import Function, TaskSpec, TaskTemplate, make_resources, make_template
 
+from tests.unit.core.transcript_placement import PlacementWords, shown_devices
+
 TASK = re.compile(r"(?P<name>\w+):(?P<template>\w+)(\((?P<deps>[^)]*)\))?(\{(?P<contained>[^}]*)\})?$")
 
 
@@ -51,7 +53,7 @@ def replay(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-class Interpreter:
+class Interpreter(PlacementWords):
     """Runs told lines. `> at 1.5` sets the time; all others are facts."""
 
     def __init__(self) -> None:
@@ -342,7 +344,7 @@ class Interpreter:
 
     def _sent(self, sent: c.ClientCommand) -> str:
         match sent:
-            case c.TasksAssigned(tasks, templates, functions):
+            case c.TasksAssigned(tasks, templates, functions, devices):
                 runs = ", ".join(
                     self._name(task.task_id)
                     + (f"({', '.join(map(self._value, task.values))})" if task.values else "")
@@ -350,7 +352,9 @@ class Interpreter:
                     for task in tasks
                 )
                 news = [f"template {t.name}" for t in templates] + [f"function {fn.name}" for fn in functions]
-                return f"run {runs}" + (f" with {', '.join(news)}" if news else "")
+                return f"run {runs}" + (f" with {', '.join(news)}" if news else "") + "".join(shown_devices(devices))
+            case c.NodeStateTold():
+                return self._told_state(sent)
             case c.ObjectsReady(objects):
                 return "ready " + ", ".join(f"{self._name(oid)} = {self._value(value)}" for oid, value in objects)
             case c.InterruptTask(task_id):
@@ -394,6 +398,8 @@ class Interpreter:
                 return f"{name} {self._name(actor)}: {self._plain(reason)}" + (" (restarts)" if will_restart else "")
             case f.ObjectsFreed(object_ids):
                 return f"{name} {', '.join(map(self._name, object_ids))}"
+            case f.TaskFinished(task_id, values=values):
+                return f"{name} {self._name(task_id)} = {', '.join(map(self._value, values))}"
             case f.ObjectRestored(object_id):
                 return f"{name} {self._name(object_id)}"
         raise ValueError(f"no transcript shows {name} yet")
