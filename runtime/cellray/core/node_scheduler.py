@@ -59,7 +59,7 @@ class NodeScheduler:
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
-        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox)
+        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
         self._tasks.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
         self._tasks.groups = self._groups
@@ -124,6 +124,7 @@ class NodeScheduler:
         return (
             self._tasks.live > 0
             or self._memory.is_waiting
+            or self._actors.is_waiting
             or self._workers.short > self._workers.starting
             or bool(self._workers.surplus())
         )
@@ -399,6 +400,7 @@ class NodeScheduler:
     def _on_clock_ticked(self, fact: f.ClockTicked, client: Client, at: float) -> None:
         self._report_started(at)
         self._cancellation.expire(at)
+        self._actors.expire(at)
         self._memory.on_tick(at)
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
@@ -408,7 +410,11 @@ class NodeScheduler:
     def _report_started(self, at: float) -> None:
         after_s = self._config.started_report_ms / 1000.0
         for worker in self._workers.workers.values():
-            if worker.queue and not worker.head_reported and at - worker.head_since > after_s:
+            if worker.actor is not None and worker.actor.under_way is not None:
+                worker.actor.under_way.look(worker.queue, at)
+                for task, since in worker.actor.under_way.take_long(after_s, at):
+                    self._outbox.facts.append(f.TaskStarted(task.task_id, worker.client_id, since))
+            elif worker.queue and not worker.head_reported and at - worker.head_since > after_s:
                 worker.head_reported = True
                 task_id = worker.queue[0].task_id
                 self._outbox.facts.append(f.TaskStarted(task_id, worker.client_id, worker.head_since))
