@@ -129,6 +129,12 @@ def misfit_text(name: str, demand: Resources, bundle: int, bundles: tuple[Resour
     )
 
 
+def group_not_created(name: str, group_id: GroupId) -> ObjectValue:
+    """The value of what says that a placement group is ready, when it was removed or cancelled before it was."""
+    text = f"{name} ({short_task_id(TaskId(group_id))}) was removed before its bundles were reserved. Create it again."
+    return encode_failure(Failure("placement_group_removed", text, {"placement_group_id": group_id.hex()}))
+
+
 def group_removed(name: str, group_id: GroupId, *, actor: bool = False) -> ObjectValue:
     """The value of what a task or actor would have given that ran, or was to run, in a removed placement group."""
     text = (

@@ -33,7 +33,7 @@ from cellray.core.tasks import Job, Task
 from cellray.core.transitions import FINISHED
 from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
-from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId
+from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id
 from cellray.model import fact as f
 from cellray.model.command import Command, NodeStateTold, OutputForwarded, TaskDescribed, Warn
 from cellray.model.task import RESOURCE_UNITS, Resources
@@ -60,7 +60,7 @@ class NodeScheduler:
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
-        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox)
+        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
         self._tasks.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
         self._tasks.groups = self._groups
@@ -126,6 +126,7 @@ class NodeScheduler:
         return (
             self._tasks.live > 0
             or self._memory.is_waiting
+            or self._actors.is_waiting
             or self._workers.short > self._workers.starting
             or bool(self._workers.surplus())
         )
@@ -153,6 +154,9 @@ class NodeScheduler:
             f.ObjectsHeld: self._on_objects_held,
             f.ObjectsRequested: self._on_objects_requested,
             f.TaskFailed: self._on_task_failed,
+            f.ItemsYielded: self._on_items_yielded,
+            f.ItemsTaken: self._on_items_taken,
+            f.GeneratorDropped: self._on_generator_dropped,
             f.TaskCancelled: self._on_task_cancelled,
             f.TasksReturned: self._on_tasks_returned,
             f.WorkerBlocked: self._on_worker_blocked,
@@ -214,6 +218,22 @@ class NodeScheduler:
         else:
             assert isinstance(client, Worker)
             self._tasks.raised(task, client, fact)
+
+    def _on_items_yielded(self, fact: f.ItemsYielded, client: Client, at: float) -> None:
+        task = self._tasks.tasks.get(fact.task_id)
+        if task is not None and task.worker is client and task.template.spec.stream is not None:
+            self._tasks.generators.yielded(task, task.worker, fact)
+            return
+        for index, value in enumerate(fact.values, fact.index):
+            if value.kind == SHARED:
+                self._objects.ungrant(item_object_id(fact.task_id, index), client)
+        self._ignore(fact)
+
+    def _on_items_taken(self, fact: f.ItemsTaken, client: Client, at: float) -> None:
+        self._tasks.generators.taken(fact, client)
+
+    def _on_generator_dropped(self, fact: f.GeneratorDropped, client: Client, at: float) -> None:
+        self._tasks.generators.dropped(fact, client)
 
     def _on_task_cancelled(self, fact: f.TaskCancelled, client: Client, at: float) -> None:
         task = self._taken_from(fact.task_id, client, fact.at)
@@ -343,6 +363,7 @@ class NodeScheduler:
         self._actors.end_job(driver.job, at)
         self._groups.end_job(driver.job, self._actors, self._dispatcher, at)
         self._actors.names.forget(driver)
+        self._tasks.generators.forget(driver)
         self._objects.release_all(driver)
         self._memory.release_all(driver)
         self._objects.sweep()
@@ -382,6 +403,7 @@ class NodeScheduler:
     def _on_clock_ticked(self, fact: f.ClockTicked, client: Client, at: float) -> None:
         self._report_started(at)
         self._cancellation.expire(at)
+        self._actors.expire(at)
         self._memory.on_tick(at)
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
@@ -394,7 +416,11 @@ class NodeScheduler:
     def _report_started(self, at: float) -> None:
         after_s = self._config.started_report_ms / 1000.0
         for worker in self._workers.workers.values():
-            if worker.queue and not worker.head_reported and at - worker.head_since > after_s:
+            if worker.actor is not None and worker.actor.under_way is not None:
+                worker.actor.under_way.look(worker.queue, at)
+                for task, since in worker.actor.under_way.take_long(after_s, at):
+                    self._outbox.facts.append(f.TaskStarted(task.task_id, worker.client_id, since))
+            elif worker.queue and not worker.head_reported and at - worker.head_since > after_s:
                 worker.head_reported = True
                 task_id = worker.queue[0].task_id
                 self._outbox.facts.append(f.TaskStarted(task_id, worker.client_id, worker.head_since))

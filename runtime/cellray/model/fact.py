@@ -143,7 +143,8 @@ class TaskFinished(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1
 class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=15):
     """A task raised, or could not run. `error` becomes the value of each of its returns, unless `will_retry`.
 
-    `summary` is one line for views, such as `ValueError: bad seed`; `started_at` is 0 when it never ran.
+    `summary` is one line for views, such as `ValueError: bad seed`; `started_at` is 0 when it never ran. `values` are
+    its first returns as far as it had made them. `retryable`: the exception is one that the template retries on.
     """
 
     task_id: TaskId
@@ -152,6 +153,8 @@ class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=15)
     error: ObjectValue
     summary: str
     will_retry: bool = False
+    values: tuple[ObjectValue, ...] = ()
+    retryable: bool = True
 
 
 class TaskCancelled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
@@ -253,6 +256,15 @@ class ActorExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=27
     at: float
 
 
+class ItemsYielded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=44):
+    """A generator yielded items, the first of them as its `index`-th (from 0); each is an object from now on."""
+
+    task_id: TaskId
+    index: int
+    at: float
+    values: list[ObjectValue]
+
+
 class ObjectSpilled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=40):
     """An object was moved out of shared memory. `spill_id` names its file, as long as the node runs."""
 
@@ -348,6 +360,20 @@ class TaskRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     task_id: TaskId
 
 
+class ItemsTaken(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=76):
+    """A client has taken `count` items of a generator whose worker waits for that."""
+
+    task_id: TaskId
+    count: int
+
+
+class GeneratorDropped(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=77):
+    """A client reads a generator no more, of which it has taken `count` items."""
+
+    task_id: TaskId
+    count: int
+
+
 class ViewsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=80):
     """A client wants to read shared objects where they lie; answered by ViewsGranted, once each is in memory.
 
@@ -397,6 +423,8 @@ UNLOGGED = (
     ActorNameRequested,
     ActorNamesRequested,
     TaskRequested,
+    ItemsTaken,
+    GeneratorDropped,
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
@@ -431,6 +459,7 @@ LoggedFact = (
     | ActorDied
     | ActorKillRequested
     | ActorExited
+    | ItemsYielded
     | ObjectSpilled
     | ObjectRestored
     | SpillFailed
@@ -448,6 +477,8 @@ Fact = (
     | ActorNameRequested
     | ActorNamesRequested
     | TaskRequested
+    | ItemsTaken
+    | GeneratorDropped
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased

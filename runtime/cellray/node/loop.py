@@ -21,6 +21,7 @@ from cellray.model.command import Exit, Send
 from cellray.model.fact import (
     ClockTicked,
     Fact,
+    ItemsYielded,
     JobEnded,
     JobStarted,
     LoggedFact,
@@ -175,8 +176,8 @@ class NodeLoop:
         """The log keeps everything that is needed to run tasks again, but of large results only the size."""
         bytes_max = self._settings.config.log_inline_value_bytes_max
         slim = [
-            msgspec.structs.replace(fact, values=tuple(_slim_value(value, bytes_max) for value in fact.values))
-            if isinstance(fact, TaskFinished)
+            msgspec.structs.replace(fact, values=[_slim_value(value, bytes_max) for value in fact.values])
+            if isinstance(fact, TaskFinished | ItemsYielded)
             else fact
             for fact in facts
         ]
