@@ -19,11 +19,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellray import actor, exceptions, observe, provenance, runtime_env, util
+    from cellray import actor, exceptions, observe, provenance, runtime_context, runtime_env, util
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.cluster import available_resources, cluster_resources, nodes, timeline
     from cellray.api.object_ref import ObjectRef
+    from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
     from cellray.api.remote_function import RemoteFunction, remote
+    from cellray.api.runtime_context import get_runtime_context
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
 
@@ -32,7 +34,9 @@ __version__ = "0.1.0"
 __all__ = [
     "ActorClass",
     "ActorHandle",
+    "DynamicObjectRefGenerator",
     "ObjectRef",
+    "ObjectRefGenerator",
     "RemoteFunction",
     "Session",
     "__version__",
@@ -44,6 +48,7 @@ __all__ = [
     "exceptions",
     "get",
     "get_actor",
+    "get_runtime_context",
     "init",
     "is_initialized",
     "kill",
@@ -53,6 +58,7 @@ __all__ = [
     "provenance",
     "put",
     "remote",
+    "runtime_context",
     "runtime_env",
     "shutdown",
     "timeline",
@@ -65,9 +71,12 @@ _HOMES = {
     "ActorClass": "cellray.api.actor",
     "ActorHandle": "cellray.api.actor",
     "get_actor": "cellray.api.actor",
+    "get_runtime_context": "cellray.api.runtime_context",
     "kill": "cellray.api.actor",
     "method": "cellray.api.actor",
     "ObjectRef": "cellray.api.object_ref",
+    "DynamicObjectRefGenerator": "cellray.api.object_ref_generator",
+    "ObjectRefGenerator": "cellray.api.object_ref_generator",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
     "available_resources": "cellray.api.cluster",
@@ -84,7 +93,7 @@ _HOMES = {
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
 }
-_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_env", "util")
+_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "util")
 
 
 def __getattr__(name: str) -> Any:

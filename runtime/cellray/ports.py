@@ -8,13 +8,13 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
-from cellray.ids import FunctionHash, GroupId, ObjectId, TaskId
+from cellray.ids import ActorId, FunctionHash, GroupId, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
 from cellray.model.environment import Environment
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
 from cellray.model.placement import GroupOptions, Placement
-from cellray.model.task import Cell, Resources
+from cellray.model.task import Cell, Resources, StreamOptions
 
 
 class Clock(Protocol):
@@ -110,7 +110,10 @@ class WorkerPool(Protocol):
 
 
 class SubmitOptions(NamedTuple):
-    """Options of one task, resolved: defaults, decorator, `.options()`."""
+    """Options of one task, resolved: defaults, decorator, `.options()`.
+
+    `retry_only` pickles the exceptions that `retry_exceptions` is limited to, if it is.
+    """
 
     name: str
     resources: Resources
@@ -121,8 +124,12 @@ class SubmitOptions(NamedTuple):
     actor: ActorOptions | None = None
     method: str = ""
     concurrency_group: str = ""
+    max_pending_calls: int = -1
     environment: str = ""
     placement: Placement | None = None
+    retry_only: bytes = b""
+    stream: StreamOptions | None = None
+    max_calls: int = 0
 
 
 class ActorEngine(Protocol):
@@ -144,6 +151,92 @@ class ActorEngine(Protocol):
 
     def kill(self, actor: ObjectId, *, no_restart: bool) -> None:
         """End an actor at once."""
+
+    def names(self, *, all_namespaces: bool) -> list[tuple[str, str]]:
+        """Namespace and name of each named actor; without `all_namespaces` those of the asking job's namespace."""
+
+
+class RuntimeEngine(Protocol):
+    """What `get_runtime_context` stands on; asked in a call of an actor, it tells of that call."""
+
+    is_worker: bool
+
+    @property
+    def session_id(self) -> str:
+        """The session's name."""
+
+    @property
+    def node_id(self) -> str:
+        """The node's id, hexadecimal."""
+
+    @property
+    def worker_id(self) -> str:
+        """This process, hexadecimal; a driver too."""
+
+    @property
+    def gcs_url(self) -> str:
+        """Where the session's Redis is, with its secret."""
+
+    @property
+    def actor(self) -> CurrentActor | None:
+        """The actor that this process is."""
+
+    @property
+    def task_id(self) -> TaskId:
+        """The task that runs here; a driver's root task."""
+
+    @property
+    def task_name(self) -> str:
+        """As it was given, or that of the function; empty in a driver."""
+
+    @property
+    def function_name(self) -> str:
+        """Module and qualified name of the function; empty in a driver."""
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What the task, or the actor as long as it lives, has for itself."""
+
+    def job(self) -> tuple[str, str]:
+        """The job's id, hexadecimal, and its namespace."""
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked to cancel the running task, which is not interrupted from now on."""
+
+    def this_actor(self) -> Created | None:
+        """What a handle of this process's actor holds, retained once; None outside of actors."""
+
+
+class CurrentActor(Protocol):
+    """An actor as its own process knows it."""
+
+    @property
+    def actor_id(self) -> ActorId:
+        """Its id."""
+
+    @property
+    def options(self) -> ActorOptions:
+        """With which it was created."""
+
+    @property
+    def restarts(self) -> int:
+        """How often its process was replaced."""
+
+
+class StreamEngine(Protocol):
+    """What the public API needs to read generators. One is named by its task; one thread at a time reads it."""
+
+    def next_id(self, task: TaskId) -> ObjectId:
+        """What to wait for: exists once there is a next item, or the end."""
+
+    def take(self, task: TaskId) -> ObjectId | None:
+        """The next item, retained once; None when it has not come, or there is none."""
+
+    def is_at_end(self, task: TaskId) -> bool:
+        """Whether all items have been taken and there will be no more."""
+
+    def drop(self, task: TaskId) -> None:
+        """Nobody will read on; never blocks (it is called from `__del__`)."""
 
 
 class GroupEngine(Protocol):
@@ -182,6 +275,14 @@ class Engine(Protocol):
         """What concerns actors."""
 
     @property
+    def runtime(self) -> RuntimeEngine:
+        """Who and where the code is that asks."""
+
+    @property
+    def streams(self) -> StreamEngine:
+        """What concerns generators."""
+
+    @property
     def groups(self) -> GroupEngine:
         """What concerns placement groups."""
 
@@ -215,6 +316,9 @@ class Engine(Protocol):
 
     def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
         """Cancel a task."""
+
+    def is_call(self, task: TaskId) -> bool:
+        """Whether the task is a call of an actor that has not ended."""
 
     def mark(self) -> int:
         """A point in the order of this process's own submissions, for `cancel_since`."""

@@ -18,7 +18,9 @@ from cellray.api.method_options import (
     resolve_method_options,
 )
 from cellray.api.object_ref import ObjectRef
-from cellray.api.session import started_engine
+from cellray.api.object_ref_generator import ObjectRefGenerator
+from cellray.api.session import check_namespace, started_engine
+from cellray.errors import ActorAlreadyExistsError, ActorHandleNotFoundError
 from cellray.ids import FunctionHash
 from cellray.model.actor import ActorOptions
 from cellray.ports import Created
@@ -72,7 +74,7 @@ class ActorClass:
         handle = ActorHandle(ObjectRef(created.object_id, engine), created.class_hash, created.options)
         actor = created.options
         if not created.is_new and not self._options.get("get_if_exists"):
-            raise ValueError(
+            raise ActorAlreadyExistsError(
                 f"The name {actor.name} (namespace={actor.namespace or None}) is already taken. Please use a different "
                 f"name or get the existing actor using cellray.get_actor('{actor.name}')"
             )
@@ -127,16 +129,22 @@ class ActorHandle:
             raise ref.lost()
         key: Any = (name, provenance.epoch())
         if options:
-            key += tuple(options.items())
+            key += tuple(map(_hashable, options.items()))
         prepared = self._cellray_prepared.get(key)
         if prepared is None:
             resolved = resolve_method_options(self._cellray_options, name, options, provenance.current_cell())
             prepared = engine.actors.prepare_method(self._cellray_class_hash, resolved)
             self._cellray_prepared[key] = prepared
         ids = engine.actors.call(prepared, ref._id, args, kwargs)
+        if prepared.stream is not None:
+            return ObjectRefGenerator(ObjectRef(ids[0], engine), engine)
         if len(ids) == 1:
             return ObjectRef(ids[0], engine)
         return [ObjectRef(obj, engine) for obj in ids] or None
+
+
+def _hashable(option: tuple[str, Any]) -> tuple[str, Any]:
+    return (option[0], tuple(option[1])) if isinstance(option[1], list) else option
 
 
 class ActorMethod:
@@ -160,7 +168,8 @@ class ActorMethod:
         return ActorMethod(self._handle, self._name, {**self._options, **options})
 
     def remote(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the method; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1.
+        """Call the method; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1, or an
+        ObjectRefGenerator when the method is a generator.
 
         Calls of one process run in the order in which they were made, also when an argument of an earlier one comes
         late. Raises SerializationError, naming the argument, when one cannot be pickled.
@@ -201,6 +210,7 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
     """
     if not isinstance(name, str) or not name:
         raise ValueError("Please supply a non-empty value to get_actor")
+    check_namespace(namespace)
     engine = started_engine()
     found: Created | None = engine.actors.find(name, namespace or "")
     if found is None:
@@ -210,6 +220,14 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
             "of the actor."
         )
     return ActorHandle(ObjectRef(found.object_id, engine), found.class_hash, found.options)
+
+
+def list_named_actors(all_namespaces: bool = False) -> list[Any]:
+    """Names of the actors in this driver's namespace; of all, as dicts of `name` and `namespace`, if that is asked."""
+    names = started_engine().actors.names(all_namespaces=all_namespaces)
+    if all_namespaces:
+        return [{"name": name, "namespace": namespace} for namespace, name in names]
+    return [name for _, name in names]
 
 
 def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
@@ -224,7 +242,7 @@ def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
     ref = actor._cellray_ref
     engine = started_engine()
     if not ref.belongs_to(engine):
-        raise ref.lost()
+        raise ActorHandleNotFoundError(f"{actor!r} is of a session that has ended, and its process with it.")
     engine.actors.kill(ref._id, no_restart=no_restart)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import platform
+import secrets
 import shutil
 import sys
 import threading
@@ -36,6 +37,7 @@ from cellray.wire import Hello
 
 GCS_SCHEMES = ("redis://", "rediss://", "unix://")
 END_TIMEOUT_S = 10.0
+NODE_ID_BYTES = 28
 WITHOUT_EFFECT = {
     "labels", "include_dashboard", "dashboard_host", "dashboard_port", "job_config", "configure_logging",
     "logging_format", "logging_config", "enable_resource_isolation", "cgroup_path", "system_reserved_cpu",
@@ -106,6 +108,7 @@ def init(
     object_store_memory: int | None = None,
     ignore_reinit_error: bool = False,
     log_to_driver: bool = True,
+    namespace: str | None = None,
     runtime_env: Mapping[str, Any] | None = None,
     logging_level: int | str = logging.INFO,
     local_mode: bool = False,
@@ -119,9 +122,10 @@ def init(
     a session whose control state is kept by that server. `num_cpus` (default: the cores this process may use),
     `num_gpus` (default: those that are found, within `$CUDA_VISIBLE_DEVICES`) and `resources` are what tasks may ask
     for; `object_store_memory` is in bytes (default: 30% of the free memory), and so is `_memory`, what tasks may ask
-    for as `memory` (default: the rest of the free memory). `log_to_driver` prints what tasks print. `runtime_env` is
-    what this driver's tasks find around them, see `cellray.runtime_env.RuntimeEnv`. `logging_level` is that of the
-    logger "cellray". Ray's arguments that have no meaning here, such as `include_dashboard`, are taken and do nothing.
+    for as `memory` (default: the rest of the free memory). `log_to_driver` prints what tasks print. Drivers of one
+    `namespace` find each other's named actors (None: those of this driver are its own). `runtime_env` is what this
+    driver's tasks find around them, see `cellray.runtime_env.RuntimeEnv`. `logging_level` is that of the logger
+    "cellray". Ray's arguments that have no meaning here, such as `include_dashboard`, are taken and do nothing.
 
     A session that was lost is forgotten. Raises RuntimeError when there is one already (unless
     `ignore_reinit_error`), TypeError or ValueError for arguments that make no sense, SessionLostError when there is
@@ -144,6 +148,7 @@ def init(
         _check_of_ray(of_ray, local_mode)
         if address is not None and not isinstance(address, str):
             raise TypeError(f"address={address!r}: give 'local', 'auto', a session's folder or a Redis URL")
+        check_namespace(namespace)
         environment = check_runtime_env(runtime_env)
         logging.getLogger("cellray").setLevel(logging_level)
         config = load_config(os.environ)
@@ -157,7 +162,7 @@ def init(
             _refuse_sizes(num_cpus, num_gpus, resources, _memory, object_store_memory)
             folder = find_session(None if address in (None, "auto") else address)
             owner = False
-        _session = _connect(folder, config, owner, log_to_driver, environment)
+        _session = _connect(folder, config, owner, log_to_driver, environment, namespace or "")
         return _session
 
 
@@ -181,7 +186,7 @@ def _start(config: Config, gcs_url: str, node: NewNode) -> SessionFolder:
         folder,
         NodeSettings(
             session_id=session_id,
-            node_id=NodeId(f"node-{session_id}"),
+            node_id=NodeId(secrets.token_hex(NODE_ID_BYTES)),
             started_at=time.time(),
             owner_pid=os.getpid(),
             resources=node.resources,
@@ -195,6 +200,14 @@ def _start(config: Config, gcs_url: str, node: NewNode) -> SessionFolder:
     return folder
 
 
+def check_namespace(namespace: Any) -> None:
+    """Raise TypeError or ValueError, as Ray does, unless it is a name, or None."""
+    if namespace is not None and not isinstance(namespace, str):
+        raise TypeError(f'namespace={namespace!r}: "namespace" must be a string')
+    if namespace == "":
+        raise ValueError('"" is not a valid namespace. Pass None to not specify a namespace.')
+
+
 def _refuse_sizes(*sizes: object) -> None:
     if any(size is not None for size in sizes):
         raise ValueError(
@@ -204,9 +217,9 @@ def _refuse_sizes(*sizes: object) -> None:
 
 
 def _connect(
-    folder: SessionFolder, config: Config, owner: bool, log_to_driver: bool, environment: Environment
+    folder: SessionFolder, config: Config, owner: bool, log_to_driver: bool, environment: Environment, namespace: str
 ) -> Session:
-    hello = Hello(folder.read_token(), "driver", os.getpid(), " ".join(sys.argv), owner)
+    hello = Hello(folder.read_token(), "driver", os.getpid(), " ".join(sys.argv), owner, namespace)
     connected = connect(folder.node_socket, hello, config.session_start_timeout_s)
     store = MappedStore(connected.arena_fd)
     os.close(connected.arena_fd)

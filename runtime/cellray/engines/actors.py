@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cellray.engines.pending_calls import PendingCalls
+from cellray.engines.templates import template_of
 from cellray.errors import CellrayError
 from cellray.ids import ActorId, FunctionHash, ObjectId, TemplateId, producer_of
-from cellray.model.command import ActorNamed
-from cellray.model.fact import ActorKillRequested, ActorNameRequested
-from cellray.model.task import make_template
+from cellray.model.command import ActorNamed, ActorNamesListed
+from cellray.model.fact import ActorKillRequested, ActorNameRequested, ActorNamesRequested
+from cellray.model.task import StreamOptions
 from cellray.ports import Created, SubmitOptions
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class PreparedMethod(NamedTuple):
 
     template_id: TemplateId
     num_returns: int
+    max_pending_calls: int
+    stream: StreamOptions | None
 
 
 class NativeActors:
@@ -28,8 +31,7 @@ class NativeActors:
 
     def __init__(self, engine: NativeEngine) -> None:
         self._engine = engine
-        self._requests = itertools.count()
-        self._answers: dict[int, ActorNamed | None] = {}
+        self._pending = PendingCalls(engine)
 
     def create(
         self, actor_class: type, options: SubmitOptions, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -52,31 +54,29 @@ class NativeActors:
 
     def prepare_method(self, class_hash: FunctionHash, options: SubmitOptions) -> PreparedMethod:
         """The template of a method's calls; the class is in the function table since the actor was created."""
-        template = make_template(
-            class_hash,
-            options.name,
-            options.resources,
-            num_returns=options.num_returns,
-            max_retries=options.max_retries,
-            retry_exceptions=options.retry_exceptions,
-            cell=options.cell,
-            method=options.method,
-            concurrency_group=options.concurrency_group,
-        )
+        template = template_of(class_hash, options)
         self._engine.register_template(template)
-        return PreparedMethod(template.template_id, options.num_returns)
+        return PreparedMethod(template.template_id, options.num_returns, options.max_pending_calls, options.stream)
 
     def call(
         self, prepared: PreparedMethod, actor: ObjectId, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> list[ObjectId]:
-        """Submit a call. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
-        engine = self._engine
+        """Submit a call. Raises SerializationError when an argument cannot be pickled, PendingCallsLimitExceeded when
+        the actor limits how many are under way; nothing is sent then."""
+        engine, limit = self._engine, prepared.max_pending_calls
+        if limit > 0:
+            self._pending.check(actor, limit)
         packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]] = (b"", (), (actor,))
         if args or kwargs:
             payload, dependencies, contained = engine.pack_arguments(None, args, kwargs)
             packed = (payload, dependencies, (actor, *contained))
         index, task = engine.context.take_child()
-        return engine.submit_packed(index, task, prepared.template_id, prepared.num_returns, packed)
+        if prepared.stream is not None:
+            engine.streams.open(task, prepared.stream)
+        returns = engine.submit_packed(index, task, prepared.template_id, prepared.num_returns, packed)
+        if limit > 0 and returns:
+            self._pending.add(actor, returns[0])
+        return returns
 
     def find(self, name: str, namespace: str) -> Created | None:
         """The actor of this name, if there is one; asks the node."""
@@ -90,10 +90,10 @@ class NativeActors:
         engine.channel.add(ActorKillRequested(ActorId(producer_of(actor)), engine.now(), no_restart))
         engine.channel.flush()
 
-    def on_named(self, command: ActorNamed) -> None:
-        """The node answered."""
-        if command.request in self._answers:
-            self._answers[command.request] = command
+    def names(self, *, all_namespaces: bool) -> list[tuple[str, str]]:
+        """Namespace and name of each named actor."""
+        listed: ActorNamesListed = self._engine.requests.ask(lambda number: ActorNamesRequested(number, all_namespaces))
+        return [(namespace, name) for namespace, name in listed.names]
 
     def _known(self, answer: ActorNamed) -> Created:
         assert answer.object_id is not None
@@ -104,15 +104,7 @@ class NativeActors:
         return Created(answer.object_id, answer.template.function_hash, answer.template.actor, is_new=False)
 
     def _ask(self, name: str, namespace: str, candidate: ActorId | None) -> ActorNamed:
-        engine, answers = self._engine, self._answers
-        engine.require_open()
-        request = next(self._requests)
-        answers[request] = None
-        engine.channel.add(ActorNameRequested(request, name, namespace, candidate))
-        engine.channel.flush()
-        try:
-            engine.channel.wait_until(lambda: answers[request] is not None)
-        finally:
-            answer = answers.pop(request)
-        assert answer is not None
+        answer: ActorNamed = self._engine.requests.ask(
+            lambda number: ActorNameRequested(number, name, namespace, candidate)
+        )
         return answer

@@ -16,9 +16,14 @@ from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending
 from cellray.engines.objects import NativeObjects
-from cellray.engines.placement_groups import NativeGroups, NodeQuestions
+from cellray.engines.placement_groups import NativeGroups
+from cellray.engines.requests import Requests
 from cellray.engines.resolver import Action, Resolver
+from cellray.engines.runtime import NativeRuntime
+from cellray.engines.streams import NativeStreams
+from cellray.engines.templates import template_of
 from cellray.engines.values import Values
+from cellray.engines.yielding import Yielding
 from cellray.ids import (
     ClientId,
     FunctionHash,
@@ -32,12 +37,16 @@ from cellray.ids import (
 )
 from cellray.model.command import (
     ActorNamed,
+    ActorNamesListed,
     Exit,
+    ItemsRead,
+    ItemsReady,
     NodeStateTold,
     ObjectsReady,
     OutputForwarded,
     RecallViews,
     SpaceGranted,
+    TaskDescribed,
     ViewsGranted,
     Warn,
 )
@@ -45,12 +54,14 @@ from cellray.model.environment import NOTHING
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
+    NodeStateRequested,
+    TaskRequested,
     TemplateRegistered,
 )
 from cellray.model.node import NodeState
 from cellray.model.object import Failure, ObjectValue, encode_failure
 from cellray.model.placement import Placement
-from cellray.model.task import Function, TaskSpec, TaskTemplate, make_template
+from cellray.model.task import Function, StreamOptions, TaskSpec, TaskTemplate
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
     STORED_ARGUMENTS,
@@ -70,6 +81,7 @@ class Prepared(NamedTuple):
     num_returns: int
     function: Callable[..., Any]
     function_hash: FunctionHash
+    stream: StreamOptions | None
 
 
 class NativeEngine:
@@ -86,7 +98,7 @@ class NativeEngine:
     ) -> None:
         self.welcome = connected.welcome
         self.config = config
-        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None)
+        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None, None)
         self.lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.node_id: str = connected.welcome.node_id
@@ -100,15 +112,18 @@ class NativeEngine:
         self._flush_is_coming = False
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
-        holdings = self._holdings = Holdings(self._get_channel)
+        holdings = self._holdings = Holdings(self._get_channel, self._clock)
         self.references = holdings.references
         self.values = Values(self._get_channel, store, holdings.views, holdings.report, config.inline_bytes_max)
         is_worker = role == "worker"
         self._lending = Lending(self._get_channel, self.client_id, self._clock) if is_worker else None
         self.objects = NativeObjects(self, self.values, self._lending)
+        self.requests = Requests(self)
+        self.runtime = NativeRuntime(self, is_worker=is_worker)
         self.actors = NativeActors(self)
+        self.streams = NativeStreams(self, holdings.dropped)
+        self.yielding = Yielding(self._get_channel, holdings.yielded, self._lending, config.submit_batch_max)
         self.groups = NativeGroups(self)
-        self._questions = NodeQuestions(self)
         # The verbs that are called most, each bound once: a hop less for every call.
         self.put = self.objects.put
         self.get = self.objects.get
@@ -128,8 +143,12 @@ class NativeEngine:
             OutputForwarded: self._on_output,
             Warn: self._on_warn,
             Exit: self._on_exit,
-            ActorNamed: self.actors.on_named,
-            NodeStateTold: self._questions.on_told,
+            ActorNamed: self.requests.on_answer,
+            ActorNamesListed: self.requests.on_answer,
+            TaskDescribed: self.requests.on_answer,
+            ItemsReady: self.streams.on_ready,
+            ItemsRead: self.yielding.on_read,
+            NodeStateTold: self.requests.on_answer,
             **(handlers or {}),
         }
         self.channel: Channel = Channel(
@@ -142,7 +161,7 @@ class NativeEngine:
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
         )
-        holdings.open(self.objects.forget)
+        holdings.open(self.objects.forget, self.streams.close)
 
     def _get_channel(self) -> Channel:
         return self.channel
@@ -167,20 +186,9 @@ class NativeEngine:
                     Function(hashed, name, module, _source_of(function), pickled, options.cell), self._clock.now()
                 )
             )
-        template = make_template(
-            hashed,
-            options.name,
-            options.resources,
-            num_returns=options.num_returns,
-            max_retries=options.max_retries,
-            retry_exceptions=options.retry_exceptions,
-            cell=options.cell,
-            actor=options.actor,
-            environment=options.environment,
-            placement=options.placement,
-        )
+        template = template_of(hashed, options)
         self.register_template(template)
-        return Prepared(template.template_id, options.num_returns, function, hashed)
+        return Prepared(template.template_id, options.num_returns, function, hashed, options.stream)
 
     def register_template(self, template: TaskTemplate) -> None:
         """Tell the node of a template, once."""
@@ -195,6 +203,8 @@ class NativeEngine:
             self.require_open()
         packed = self.pack_arguments(prepared.function, args, kwargs) if args or kwargs else ()
         index, task = context.take_child()
+        if prepared.stream is not None:
+            self.streams.open(task, prepared.stream)
         returns = return_object_ids(task, prepared.num_returns)
         self.references.adopt(returns)
         self.objects.expected.update(returns)
@@ -222,7 +232,8 @@ class NativeEngine:
 
     def node_state(self) -> NodeState:
         """Ask the node what there is."""
-        return self._questions.ask()
+        told: NodeStateTold = self.requests.ask(NodeStateRequested)
+        return told.state
 
     def now(self) -> float:
         """Seconds since the epoch, for facts."""
@@ -249,6 +260,15 @@ class NativeEngine:
         self.require_open()
         self.channel.add(CancelRequested([task], self._clock.now(), force, recursive, "cellray.cancel()"))
         self.channel.flush()
+
+    def is_call(self, task: TaskId) -> bool:
+        """Whether the task is a call of an actor that has not ended; asks the node."""
+        return self.describe(task).is_call
+
+    def describe(self, task: TaskId) -> TaskDescribed:
+        """What the node knows of a task."""
+        answer: TaskDescribed = self.requests.ask(lambda number: TaskRequested(number, task))
+        return answer
 
     def mark(self) -> int:
         """A point in the order of submissions: an index that no task will have."""
@@ -277,9 +297,9 @@ class NativeEngine:
         """The task that the running thread or coroutine belongs to; the driver's root task."""
         return self.context.task_id
 
-    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+    def begin_task(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
-        self.context = context = SubmitContext(task_id, template)
+        self.context = context = SubmitContext(task_id, template, function)
         if template.placement is not self.placement and not template.method:
             self.placement = template.placement
             provenance.begin_epoch()  # what this one submits may have to run elsewhere than what was submitted before
@@ -298,10 +318,10 @@ class NativeEngine:
         """From now on several calls are under way, each in a thread or coroutine of its own; the actor is created."""
         self.context = SharedContext(self.context.here)
 
-    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+    def enter_call(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """As `begin_task`, for the running thread or coroutine only."""
         assert isinstance(self.context, SharedContext), "`share_context` comes first"
-        return self.context.enter(task_id, template)
+        return self.context.enter(task_id, template, function)
 
     def end_call(self) -> None:
         """As `end_task`, for one of several calls: what others have lent stays lent."""

@@ -1,15 +1,12 @@
-"""Placement groups over one connection, and what the node says of itself when it is asked."""
+"""Placement groups over one connection."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cellray.ids import FunctionHash, GroupId
-from cellray.model.command import NodeStateTold
-from cellray.model.fact import GroupRemoved, NodeStateRequested
-from cellray.model.node import NodeState
+from cellray.model.fact import GroupRemoved
 from cellray.model.placement import GroupOptions, sum_of
 from cellray.model.task import Cell, make_template
 from cellray.serialization import serialize
@@ -49,32 +46,3 @@ class NativeGroups:
         engine.require_open()
         engine.channel.add(GroupRemoved(group_id, engine.now()))
         engine.channel.flush()
-
-
-class NodeQuestions:
-    """Asks the node for its state, and waits for the answer."""
-
-    def __init__(self, engine: NativeEngine) -> None:
-        self._engine = engine
-        self._requests = itertools.count()
-        self._answers: dict[int, NodeState | None] = {}
-
-    def ask(self) -> NodeState:
-        """The state as it is after everything that this process has said so far."""
-        engine, answers = self._engine, self._answers
-        engine.require_open()
-        request = next(self._requests)
-        answers[request] = None
-        engine.channel.add(NodeStateRequested(request))
-        engine.channel.flush()
-        try:
-            engine.channel.wait_until(lambda: answers[request] is not None)
-        finally:
-            answer = answers.pop(request)
-        assert answer is not None
-        return answer
-
-    def on_told(self, command: NodeStateTold) -> None:
-        """The node answered."""
-        if command.request in self._answers:
-            self._answers[command.request] = command.state

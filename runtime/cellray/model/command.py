@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ClientId, ObjectId, TaskId
+from cellray.ids import ClientId, JobId, ObjectId, TaskId
 from cellray.model.fact import LoggedFact
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
@@ -87,6 +87,39 @@ class ActorNamed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
     template: TaskTemplate | None = None
 
 
+class ActorNamesListed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=10):
+    """To a client: the names that are taken, each as namespace and name, in the order of their being taken."""
+
+    request: int
+    names: list[tuple[str, str]]
+
+
+class TaskDescribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
+    """To a client: whose task it asked for. Of a task that is not known any more, what holds for the client itself."""
+
+    request: int
+    job_id: JobId
+    namespace: str
+    is_call: bool = False
+
+
+class ItemsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20):
+    """To a generator's reader: its next items, the first of them the `index`-th (from 0). The client holds each from
+    now on. With `has_ended` there will be no more."""
+
+    task_id: TaskId
+    index: int
+    values: list[ObjectValue]
+    has_ended: bool = False
+
+
+class ItemsRead(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
+    """To a worker: the reader of a generator has taken `count` items; -1: nobody reads on."""
+
+    task_id: TaskId
+    count: int
+
+
 class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
     """To a client: where objects lie that it asked to read. They stay there until it says ViewsReleased.
 
@@ -118,7 +151,11 @@ ClientCommand = (
     | Warn
     | Exit
     | ActorNamed
+    | ActorNamesListed
+    | TaskDescribed
     | ViewsGranted
+    | ItemsReady
+    | ItemsRead
     | NodeStateTold
     | RecallViews
 )

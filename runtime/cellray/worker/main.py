@@ -82,7 +82,7 @@ class Worker:
         if self._runner.is_slow(task.template_id, SLOW_S):
             self._engine.channel.flush()  # results must not wait behind a long task
         task_id = TaskId(task.task_id)
-        self._scope = self._engine.begin_task(task_id, template)
+        self._scope = self._engine.begin_task(task_id, template, function)
         outcome: Outcome | None = None
         self._running = task_id
         # An interrupt may hit at any bytecode until `_running` is unset, the inner `finally` included.
@@ -118,7 +118,7 @@ class Worker:
         if options.is_async:
             # Its constructor runs on the event loop too, so that it may start coroutines.
             creation = self._queue.popleft()
-            engine.begin_task(TaskId(creation.task_id), self._desk.look_up(creation).template)
+            engine.begin_task(TaskId(creation.task_id), *self._desk.look_up(creation))
             engine.share_context()
             calls = make_calls(self._desk, options)
             calls.take([creation])
