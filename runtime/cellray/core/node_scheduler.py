@@ -22,6 +22,7 @@ from cellray.core.dispatcher import Dispatcher
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
+from cellray.core.output import Output
 from cellray.core.resources import ResourcePool, format_resources
 from cellray.core.staging import Staging
 from cellray.core.status import NodeStatus
@@ -32,7 +33,7 @@ from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId
 from cellray.model import fact as f
-from cellray.model.command import Command, OutputForwarded, Warn
+from cellray.model.command import Command, Warn
 from cellray.model.task import RESOURCE_UNITS, Resources
 
 SHELL = ClientId(0)
@@ -63,6 +64,7 @@ class NodeScheduler:
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
         self._clients: dict[ClientId, Client] = {}
+        self._output = Output(self._clients, self._workers, self._tasks, self._outbox)
         self._memory = MemoryManager(
             self._objects, self._tasks, self._dispatcher, self._outbox, self._clients, self.ignored
         )
@@ -128,6 +130,7 @@ class NodeScheduler:
             f.JobStarted: self._on_job_started,
             f.JobEnded: self._on_job_ended,
             f.ClockTicked: self._on_clock_ticked,
+            f.WorkerOutput: self._output.on_worker_output,
             **self._memory.shell_handlers(),
             f.CancelRequested: self._on_cancel_requested,
             f.ActorKillRequested: self._on_actor_kill_requested,
@@ -149,7 +152,8 @@ class NodeScheduler:
             f.WorkerUnblocked: self._on_worker_unblocked,
             **self._memory.client_handlers(),
             f.ObjectSealed: self._on_object_sealed,
-            f.TaskOutput: self._on_task_output,
+            f.TaskOutput: self._output.on_task_output,
+            f.WorkerWrote: self._output.on_worker_wrote,
             f.ActorNameRequested: self._on_actor_name_requested,
             f.ActorKillRequested: self._on_actor_kill_requested,
             f.ActorExited: self._on_actor_exited,
@@ -225,16 +229,6 @@ class NodeScheduler:
 
     def _on_cancel_requested(self, fact: f.CancelRequested, client: Client, at: float) -> None:
         self._cancellation.request(fact, at)
-
-    def _on_task_output(self, fact: f.TaskOutput, client: Client, at: float) -> None:
-        task = self._tasks.tasks.get(fact.task_id)
-        job = task.job if task is not None else client.job
-        driver = self._clients.get(job.client_id) if job is not None else None
-        if driver is not None:
-            spec = task.template.spec if task is not None else None
-            name, cell = (spec.name, spec.cell) if spec is not None else ("", None)
-            command = OutputForwarded(fact.task_id, fact.stream, fact.text, fact.dropped_bytes, name, cell)
-            self._outbox.send(driver, command)
 
     def _taken_from(self, task_id: TaskId, client: Client, at: float) -> Task | None:
         """The task, if `client` is the worker that has it; the worker has it no longer then."""
@@ -349,6 +343,7 @@ class NodeScheduler:
         self._memory.on_tick(at)
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
+        self._output.look(at)
         self._warn_exhausted()
         self._warn_stuck()
 

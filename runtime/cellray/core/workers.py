@@ -28,7 +28,8 @@ class Worker(Client):
     `lease` is the shape it serves: it has the shape's resources (unless `blocked`) while its queue holds tasks.
     `returning`: asked for its unbegun tasks, has not answered. `ending`: killed or told to exit. `actor`: whose process
     it is for the rest of its life, with the resources of its lease. `open`: none of all these, so that it may be given
-    tasks.
+    tasks. `wrote_as`: what it ran when it said that it had written past Python; a short task is forgotten when that is
+    read.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Worker(Client):
         "retired",
         "returning",
         "templates",
+        "wrote_as",
     )
 
     def __init__(self, client_id: ClientId, pid: int) -> None:
@@ -57,6 +59,7 @@ class Worker(Client):
         self.head_reported = False
         self.blocked = False
         self.returning = False
+        self.wrote_as: TemplateId | None = None
         self.ending = False
         self.retired = False
         self.open = True

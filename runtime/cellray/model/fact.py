@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ActorId, ClientId, JobId, NodeId, ObjectId, SessionId, TaskId
+from cellray.ids import ActorId, ClientId, JobId, NodeId, ObjectId, SessionId, TaskId, TemplateId
 from cellray.model.object import ObjectValue
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
@@ -192,6 +192,18 @@ class TaskOutput(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20)
     dropped_bytes: int = 0
 
 
+class WorkerOutput(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=28):
+    """What a worker's process wrote past Python: C code, subprocesses, its last words. `task_id` is what it ran, if it
+    is known; `dropped_bytes` counts what the cap kept out."""
+
+    worker_id: ClientId
+    at: float
+    stream: str
+    text: str
+    dropped_bytes: int = 0
+    task_id: TaskId = TaskId(b"")
+
+
 class WorkerBlocked(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
     """A worker waits in `get` or `wait`: its resources are lent out, its prefetched tasks come back."""
 
@@ -345,6 +357,14 @@ class ViewsReleased(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     object_ids: list[ObjectId]
 
 
+class WorkerWrote(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=83):
+    """The files behind a worker's descriptors 1 and 2 have grown since it said so last; the task is what it ran."""
+
+    at: float
+    task_id: TaskId
+    template_id: TemplateId | None = None
+
+
 UNLOGGED = (
     ObjectsRequested,
     ObjectsHeld,
@@ -356,6 +376,7 @@ UNLOGGED = (
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
+    WorkerWrote,
 )
 
 LoggedFact = (
@@ -389,6 +410,7 @@ LoggedFact = (
     | ObjectSpilled
     | ObjectRestored
     | SpillFailed
+    | WorkerOutput
 )
 Fact = (
     LoggedFact
@@ -402,6 +424,7 @@ Fact = (
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased
+    | WorkerWrote
 )
 
 fact_encoder = msgspec.msgpack.Encoder()

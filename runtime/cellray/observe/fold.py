@@ -103,7 +103,8 @@ class LogFold:
             told.CancelRequested: self._on_nothing,
             told.ObjectSealed: self._on_object_sealed,
             told.ObjectsFreed: self._on_objects_freed,
-            told.TaskOutput: self._on_task_output,
+            told.TaskOutput: self._on_output,
+            told.WorkerOutput: self._on_output,
             told.ActorStarted: self._on_nothing,
             told.ActorDied: self._on_actor_died,
             told.ActorKillRequested: self._on_nothing,
@@ -357,10 +358,10 @@ class LogFold:
             self.ledger.move_object(fact.object_id, "lost")
         self._note_time(fact.at)
 
-    def _on_task_output(self, fact: told.TaskOutput) -> None:
+    def _on_output(self, fact: told.TaskOutput | told.WorkerOutput) -> None:
         text_bytes = len(fact.text.encode())
         self.output.add(fact.stream, text_bytes, fact.dropped_bytes)
-        for record in self._known((fact.task_id,)):
+        for record in self._known((fact.task_id,) if fact.task_id else ()):
             totals = self.outputs.setdefault(record.task_id, OutputTotals())
             totals.add(fact.stream, text_bytes, fact.dropped_bytes)
         self._note_time(fact.at)
