@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol, cast
 
 import cellray
-from cellray.observe.visual import count
+from cellray.observe.visual import count, data_size
 from cellray.provenance import OutputCallback
 
 from cellray_kernel.options import RemoteOptions
@@ -168,7 +168,10 @@ class CellraySession:
         session = cellray.current_session()
         if session is None:
             return [("session", "none yet: the first %%remote, or cellray.init(), starts one")]
-        resources = ", ".join(f"{amount:g} {name}" for name, amount in sorted(cellray.cluster_resources().items()))
+        resources = ", ".join(
+            f"{data_size(amount)} {name}" if name.endswith("memory") else f"{amount:g} {name}"
+            for name, amount in sorted(cellray.cluster_resources().items())
+        )
         followed = cellray.observe.follower()
         cellray.observe.catch_up(STATUS_WAIT_S)
         with followed.lock:

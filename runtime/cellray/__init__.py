@@ -19,11 +19,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellray import actor, exceptions, observe, provenance, util
+    from cellray import actor, exceptions, observe, provenance, runtime_context, runtime_env, util
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
+    from cellray.api.cluster import available_resources, cluster_resources, nodes, timeline
     from cellray.api.object_ref import ObjectRef
     from cellray.api.remote_function import RemoteFunction, remote
-    from cellray.api.session import Session, cluster_resources, current_session, init, is_initialized, shutdown
+    from cellray.api.runtime_context import get_runtime_context
+    from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
 
 __version__ = "0.1.0"
@@ -36,21 +38,27 @@ __all__ = [
     "Session",
     "__version__",
     "actor",
+    "available_resources",
     "cancel",
     "cluster_resources",
     "current_session",
     "exceptions",
     "get",
     "get_actor",
+    "get_runtime_context",
     "init",
     "is_initialized",
     "kill",
     "method",
+    "nodes",
     "observe",
     "provenance",
     "put",
     "remote",
+    "runtime_context",
+    "runtime_env",
     "shutdown",
+    "timeline",
     "util",
     "wait",
 ]
@@ -60,13 +68,17 @@ _HOMES = {
     "ActorClass": "cellray.api.actor",
     "ActorHandle": "cellray.api.actor",
     "get_actor": "cellray.api.actor",
+    "get_runtime_context": "cellray.api.runtime_context",
     "kill": "cellray.api.actor",
     "method": "cellray.api.actor",
     "ObjectRef": "cellray.api.object_ref",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
+    "available_resources": "cellray.api.cluster",
+    "cluster_resources": "cellray.api.cluster",
+    "nodes": "cellray.api.cluster",
+    "timeline": "cellray.api.cluster",
     "Session": "cellray.api.session",
-    "cluster_resources": "cellray.api.session",
     "current_session": "cellray.api.session",
     "init": "cellray.api.session",
     "is_initialized": "cellray.api.session",
@@ -76,7 +88,7 @@ _HOMES = {
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
 }
-_MODULES = ("actor", "exceptions", "observe", "provenance", "util")
+_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "util")
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from cellray.node.control_client import ControlClient
 from cellray.node.settings import SessionFolder
 
 MEGABYTE = 1_000_000
+GIGABYTE = 1_000_000_000
 STOP_TIMEOUT_S = 10.0
 
 
@@ -48,8 +49,7 @@ def render_status(status: NodeStatus, address: str) -> str:
     workers = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
     tasks = ", ".join(f"{count} {state}" for state, count in status.tasks.items() if count) or "none yet"
     resources = ", ".join(
-        f"{status.resources_available.get(name, 0):g} of {total:g} {name} free"
-        for name, total in status.resources_total.items()
+        _free(name, status.resources_available.get(name, 0), total) for name, total in status.resources_total.items()
     )
     used_mb = status.object_store_used_bytes / MEGABYTE
     spilled_mb = status.object_store_spilled_bytes / MEGABYTE
@@ -69,6 +69,12 @@ def render_status(status: NodeStatus, address: str) -> str:
             f"GCS       {gcs}, {status.log_sequence} log records",
         ]
     )
+
+
+def _free(name: str, available: float, total: float) -> str:
+    if name == "memory":  # counted in bytes
+        return f"{available / GIGABYTE:.1f} of {total / GIGABYTE:.1f} GB memory free"
+    return f"{available:g} of {total:g} {name} free"
 
 
 def _stop(folder: SessionFolder) -> int:

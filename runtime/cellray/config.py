@@ -58,6 +58,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A Redis URL that does not answer within this time is an error."""
     cancel_grace_s: float = 5.0
     """A cancelled running task that has not ended by then has its worker killed."""
+    actor_exit_grace_s: float = 10.0
+    """An actor that was told to end and has not done so by then, with its `__del__` and `atexit`, is killed."""
     workers_max: int = 512
     """Worker processes of one node, blocked ones included."""
     workers_spare_max: int = 16

@@ -16,6 +16,8 @@ TaskId = NewType("TaskId", bytes)
 ObjectId = NewType("ObjectId", bytes)
 ActorId = NewType("ActorId", TaskId)
 """The id of the task that created the actor."""
+GroupId = NewType("GroupId", TaskId)
+"""A placement group: the id of the task that created it."""
 FunctionHash = NewType("FunctionHash", bytes)
 TemplateId = NewType("TemplateId", int)
 NodeId = NewType("NodeId", str)

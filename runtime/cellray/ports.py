@@ -8,9 +8,12 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
-from cellray.ids import FunctionHash, ObjectId, TaskId
+from cellray.ids import ActorId, FunctionHash, GroupId, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
+from cellray.model.environment import Environment
+from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
+from cellray.model.placement import GroupOptions, Placement
 from cellray.model.task import Cell, Resources
 
 
@@ -118,6 +121,9 @@ class SubmitOptions(NamedTuple):
     actor: ActorOptions | None = None
     method: str = ""
     concurrency_group: str = ""
+    max_pending_calls: int = -1
+    environment: str = ""
+    placement: Placement | None = None
 
 
 class ActorEngine(Protocol):
@@ -140,6 +146,86 @@ class ActorEngine(Protocol):
     def kill(self, actor: ObjectId, *, no_restart: bool) -> None:
         """End an actor at once."""
 
+    def names(self, *, all_namespaces: bool) -> list[tuple[str, str]]:
+        """Namespace and name of each named actor; without `all_namespaces` those of the asking job's namespace."""
+
+
+class RuntimeEngine(Protocol):
+    """What `get_runtime_context` stands on; asked in a call of an actor, it tells of that call."""
+
+    is_worker: bool
+
+    @property
+    def session_id(self) -> str:
+        """The session's name."""
+
+    @property
+    def node_id(self) -> str:
+        """The node's id, hexadecimal."""
+
+    @property
+    def worker_id(self) -> str:
+        """This process, hexadecimal; a driver too."""
+
+    @property
+    def gcs_url(self) -> str:
+        """Where the session's Redis is, with its secret."""
+
+    @property
+    def actor(self) -> CurrentActor | None:
+        """The actor that this process is."""
+
+    @property
+    def task_id(self) -> TaskId:
+        """The task that runs here; a driver's root task."""
+
+    @property
+    def task_name(self) -> str:
+        """As it was given, or that of the function; empty in a driver."""
+
+    @property
+    def function_name(self) -> str:
+        """Module and qualified name of the function; empty in a driver."""
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What the task, or the actor as long as it lives, has for itself."""
+
+    def job(self) -> tuple[str, str]:
+        """The job's id, hexadecimal, and its namespace."""
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked to cancel the running task, which is not interrupted from now on."""
+
+    def this_actor(self) -> Created | None:
+        """What a handle of this process's actor holds, retained once; None outside of actors."""
+
+
+class CurrentActor(Protocol):
+    """An actor as its own process knows it."""
+
+    @property
+    def actor_id(self) -> ActorId:
+        """Its id."""
+
+    @property
+    def options(self) -> ActorOptions:
+        """With which it was created."""
+
+    @property
+    def restarts(self) -> int:
+        """How often its process was replaced."""
+
+
+class GroupEngine(Protocol):
+    """What the public API needs for placement groups."""
+
+    def create(self, options: GroupOptions, make_handle: Callable[[GroupId], Any], cell: Cell | None) -> GroupId:
+        """Ask for a group. `make_handle` gives what its creation is to return, by its id."""
+
+    def remove(self, group_id: GroupId) -> None:
+        """End a group."""
+
 
 class Created(NamedTuple):
     """An actor as its handles know it. `is_new` is False when it was there before."""
@@ -155,10 +241,27 @@ class Engine(Protocol):
 
     last_submitted: TaskId | None
     """The task that this process submitted last."""
+    node_id: str
+    """Of the node that this process talks to."""
+    environment: Environment
+    """What tasks run in that say nothing else: the driver's, in a worker its own."""
+    placement: Placement | None
+    """Where the running task or actor was placed."""
 
     @property
     def actors(self) -> ActorEngine:
         """What concerns actors."""
+
+    @property
+    def runtime(self) -> RuntimeEngine:
+        """Who and where the code is that asks."""
+
+    @property
+    def groups(self) -> GroupEngine:
+        """What concerns placement groups."""
+
+    def node_state(self) -> NodeState:
+        """Resources and placement groups as they are now. Waits for the node's answer."""
 
     def prepare(self, function: Callable[..., Any], options: SubmitOptions) -> Any:
         """Export the function as it is now with these options; what `submit` takes as its first argument."""
@@ -187,6 +290,9 @@ class Engine(Protocol):
 
     def cancel(self, task: TaskId, *, force: bool, recursive: bool) -> None:
         """Cancel a task."""
+
+    def is_call(self, task: TaskId) -> bool:
+        """Whether the task is a call of an actor that has not ended."""
 
     def mark(self) -> int:
         """A point in the order of this process's own submissions, for `cancel_since`."""

@@ -13,7 +13,16 @@ from cellray.model.task import Cell
 
 OutputCallback = Callable[[str | None, bytes, str, str, int], None]
 
-__all__ = ["Cell", "cancel_current_cell", "current_cell", "epoch", "on_output", "route_output", "set_current_cell"]
+__all__ = [
+    "Cell",
+    "begin_epoch",
+    "cancel_current_cell",
+    "current_cell",
+    "epoch",
+    "on_output",
+    "route_output",
+    "set_current_cell",
+]
 
 NO_MARK = -1
 
@@ -32,6 +41,12 @@ def set_current_cell(cell: Cell | None) -> None:
     _mark = engine.mark() if engine is not None else NO_MARK
 
 
+def begin_epoch() -> None:
+    """Something has changed on which it depends how functions are exported: they are from now on exported anew."""
+    global _epoch
+    _epoch += 1
+
+
 def current_cell() -> Cell | None:
     """The notebook cell; inside a task, the cell that its ancestor was submitted from."""
     context = getattr(current.engine_or_none(), "context", None)
@@ -39,7 +54,7 @@ def current_cell() -> Cell | None:
 
 
 def epoch() -> int:
-    """Counts the cells that have run; constant in a script."""
+    """Counts the cells that have run, and other changes that make functions be exported anew."""
     return _epoch
 
 

@@ -45,6 +45,7 @@ class Hello(msgspec.Struct, frozen=True):
     pid: int
     entrypoint: str = ""
     owner: bool = False
+    namespace: str = ""
 
 
 class Welcome(msgspec.Struct, frozen=True):

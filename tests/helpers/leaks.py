@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 from cellray import Session
@@ -72,6 +76,7 @@ def wait_nothing_held(session: Session, reader: StatusReader, timeout_s: float =
 def _what_is_held(session: Session, status: NodeStatus) -> list[str]:
     counts = {
         "objects": status.object_count,
+        "readers": status.objects_read,
         "bytes in the store": status.object_store_used_bytes,
         "bytes on disk": status.object_store_spilled_bytes,
         "spill files": len(list(Path(session.address, "spill").glob("*"))),
@@ -107,11 +112,66 @@ class OwnResources:
         assert not mapped, f"shared memory is mapped still: {mapped}"
 
 
-def _descriptors() -> dict[str, str]:
+def _descriptors(pid: int | str = "self") -> dict[str, str]:
     found = {}
-    for entry in os.listdir("/proc/self/fd"):
+    for entry in os.listdir(f"/proc/{pid}/fd"):
         try:
-            found[entry] = os.readlink(f"/proc/self/fd/{entry}")
+            found[entry] = os.readlink(f"/proc/{pid}/fd/{entry}")
         except OSError:
             continue  # the descriptor of the listing itself
     return found
+
+
+class Counted(NamedTuple):
+    """What a session holds at one moment. Bytes are those in shared memory and on disk."""
+
+    objects: int
+    objects_read: int
+    used_bytes: int
+    spilled_bytes: int
+    spill_files: int
+    tasks: int
+    actors: int
+    descriptors: int
+    """Of the node, without the one that each worker's connection takes."""
+
+
+def counted(address: str, reader: StatusReader) -> Counted:
+    """What the session in this folder holds now."""
+    status = reader.read(address)
+    spill = Path(address, "spill")
+    return Counted(
+        status.object_count,
+        status.objects_read,
+        status.object_store_used_bytes,
+        status.object_store_spilled_bytes,
+        len(list(spill.iterdir())) if spill.exists() else 0,
+        sum(status.tasks[state] for state in ("waiting", "ready", "running")),
+        sum(worker.state == "actor" for worker in status.workers),
+        _node_descriptors(status.pid) - len(status.workers),
+    )
+
+
+def _node_descriptors(pid: int) -> int:
+    """Files, pipes and connections of clients; not those to Redis, which are made as they are needed."""
+    files = sum(not target.startswith("socket:") for target in _descriptors(pid).values())
+    return files + sum(bool(socket.laddr) for socket in psutil.Process(pid).net_connections("unix"))
+
+
+@contextmanager
+def nothing_lost(address: str, reader: StatusReader, timeout_s: float = GONE_S_MAX) -> Iterator[Counted]:
+    """After the block the session holds what it held before it: objects, memory, disk, tasks, actors, descriptors.
+
+    References that were made in the block must have gone at its end; what was read in the block of objects from before
+    it, should be read before it too, since views of what a process refers to linger.
+    """
+    gc.collect()
+    before = counted(address, reader)
+    yield before
+    gc.collect()
+    try:
+        eventually(lambda: counted(address, reader) == before, "the session holds what it held before", timeout_s)
+    except AssertionError:
+        now = counted(address, reader)._asdict()
+        changes = [f"{name}: {was} -> {now[name]}" for name, was in before._asdict().items() if now[name] != was]
+        raise AssertionError("the session holds other things than before: " + ", ".join(changes)) from None

@@ -24,7 +24,7 @@ from cellray.model import fact as f
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.model.task import TaskAssignment, TaskSpec
 
-from tests.sim.programs import TEMPLATES, WEIGHTS, Op, program
+from tests.sim.programs import TEMPLATES, WEIGHTS, WEIGHTS_BELOW, Op, program
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -61,7 +61,7 @@ class VirtualClient:
         specs: list[TaskSpec] = []
         returns: list[ObjectId] = []
         for index in range(first_index, first_index + count):
-            template = random.choices(TEMPLATES, WEIGHTS)[0]
+            template = random.choices(TEMPLATES, WEIGHTS if depth == 0 else WEIGHTS_BELOW)[0]
             task_id = child_task_id(prefix, index)
             dependencies = (
                 tuple(random.choices(known, k=random.randint(1, 3))) if known and random.random() < 0.4 else ()

@@ -24,7 +24,7 @@ class Op(NamedTuple):
     amount: int = 0
 
 
-def _template(name: str, amounts: dict[str, float], **options: int | bool) -> TaskTemplate:
+def _template(name: str, amounts: dict[str, float], **options: int | bool | str) -> TaskTemplate:
     return make_template(FUNCTION, name, make_resources(amounts), **options)  # type: ignore[arg-type]
 
 
@@ -39,8 +39,11 @@ TEMPLATES = (
     _template("fragile", {"CPU": 1}, max_retries=0),
     _template("stubborn", {"CPU": 1}, retry_exceptions=True, max_retries=2),
     _template("impossible", {"GPU": 9}),
+    _template("elsewhere", {"CPU": 1}, environment="E"),
 )
-WEIGHTS = (30, 6, 3, 6, 3, 4, 4, 3, 4, 1)
+WEIGHTS = (30, 6, 3, 6, 3, 4, 4, 3, 4, 1, 6)
+WEIGHTS_BELOW = (30, 6, 3, 6, 3, 0, 4, 3, 4, 1, 6)
+"""Of tasks that tasks submit: one that waits for a GPU while its parent holds it would wait for ever."""
 
 
 def program(seed: int, task_id: TaskId, depth: int) -> list[Op]:

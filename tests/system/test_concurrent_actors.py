@@ -18,9 +18,10 @@ import cellray
 import pytest
 from cellray import ObjectRef
 from cellray.actor import exit_actor
-from cellray.exceptions import ActorDiedError, ActorUnavailableError, TaskCancelledError
+from cellray.exceptions import ActorDiedError, ActorUnavailableError, PendingCallsLimitExceeded, TaskCancelledError
 
 from tests.helpers.gates import Gate
+from tests.helpers.polling import eventually
 
 pytestmark = pytest.mark.usefixtures("session")
 WAIT_S = 60
@@ -203,6 +204,24 @@ def test_an_event_loop_runs_its_calls_interleaved() -> None:
         got(actor.fail.remote())
 
 
+def test_a_caller_may_be_limited_in_what_it_has_under_way() -> None:
+    actor = Async.options(max_pending_calls=2).remote()
+    waiting = [actor.wait.remote() for _ in range(2)]
+    with pytest.raises(PendingCallsLimitExceeded, match="max_pending_calls=2"):
+        actor.wake.remote()
+    cellray.cancel(waiting.pop())
+    eventually(lambda: _is_taken(actor), "there is room again")
+    assert got(waiting) == ["woken"]
+
+
+def _is_taken(actor: Any) -> bool:
+    try:
+        actor.wake.remote()
+    except PendingCallsLimitExceeded:
+        return False
+    return True
+
+
 def test_calls_may_submit_and_wait_for_others() -> None:
     event_loop, threads = Async.remote(), Threads.remote()
     assert got([event_loop.nested.remote(i) for i in range(20)]) == [2 * i + 4 for i in range(20)]
@@ -254,6 +273,23 @@ def test_a_running_coroutine_is_cancelled_as_asyncio_does_it(tmp_path: Path) -> 
         got(refs[0])
     assert got(refs[1]) == "kept"
     assert got(actor.note.remote("alive")) == "alive"
+
+
+def test_a_running_thread_is_told_when_it_asks(tmp_path: Path) -> None:
+    actor = Threads.remote(str(tmp_path))
+    asks, holds = Gate(tmp_path, "asks"), Gate(tmp_path, "holds")
+    watching, holding = actor.watch_cancel.remote(asks), actor.hold.remote(holds)
+    asks.wait_arrived()
+    holds.wait_arrived()
+    cellray.cancel(watching)
+    cellray.cancel(holding)
+    with pytest.raises(TaskCancelledError):
+        got(watching)
+    assert (tmp_path / "noticed").exists()
+    holds.open()
+    assert got(holding) == "held"
+    with pytest.raises(ValueError, match=r"force=True.*cellray.kill\(actor\)"):
+        cellray.cancel(actor.note.remote(1), force=True)
 
 
 LEAVING: dict[str, Callable[[Any], ObjectRef]] = {

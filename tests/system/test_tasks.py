@@ -377,7 +377,7 @@ def test_an_object_put_in_a_task_outlives_it() -> None:
 def test_custom_resources_and_fractions_limit_how_many_run(tmp_path: Path) -> None:
     cellray.shutdown()
     cellray.init(num_cpus=4, resources={"slot": 2}, object_store_memory=64_000_000)
-    assert cellray.cluster_resources() == {"CPU": 4, "slot": 2}
+    assert cellray.cluster_resources().items() >= {"CPU": 4, "slot": 2}.items()
     cases: list[tuple[dict[str, Any], int]] = [
         ({"num_cpus": 0, "resources": {"slot": 1}}, 2),
         ({"num_cpus": 0, "resources": {"slot": 0.5}}, 4),

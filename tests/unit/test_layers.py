@@ -32,6 +32,8 @@ IMPURE = {
     "select", "selectors", "signal", "socket", "subprocess", "threading", "time", "uuid", "uvloop",
 }  # fmt: skip
 WORDS_MAY_IMPORT = sys.stdlib_module_names | {"msgspec", "cellray"}
+# What the options of remote functions stand on and Ray has in `util`: only its names are there.
+PLACEMENT = ("cellray.api.placement_group.", "cellray.api.scheduling_strategies.")
 # The one upward reference: `%load_ext cellray` is handed on, inside a function, by cellray/__init__.py.
 HOOK = ("cellray", "cellray_kernel")
 
@@ -109,7 +111,7 @@ def inside_complaint(mine: str, target: str) -> str | None:
     theirs = part_of(target)
     if theirs == mine:
         return None
-    if mine == "util" and theirs != "serialization" and not is_public(target):
+    if mine == "util" and theirs != "serialization" and not is_public(target) and not target.startswith(PLACEMENT):
         return "util stands on cellray's public names"
     low, high = layer_of(mine), layer_of(theirs)
     if high > low:

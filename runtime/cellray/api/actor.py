@@ -17,7 +17,8 @@ from cellray.api.method_options import (
     resolve_method_options,
 )
 from cellray.api.object_ref import ObjectRef
-from cellray.api.session import started_engine
+from cellray.api.session import check_namespace, started_engine
+from cellray.errors import ActorAlreadyExistsError, ActorHandleNotFoundError
 from cellray.ids import FunctionHash
 from cellray.model.actor import ActorOptions
 from cellray.ports import Created
@@ -69,7 +70,7 @@ class ActorClass:
         handle = ActorHandle(ObjectRef(created.object_id, engine), created.class_hash, created.options)
         actor = created.options
         if not created.is_new and not self._options.get("get_if_exists"):
-            raise ValueError(
+            raise ActorAlreadyExistsError(
                 f"The name {actor.name} (namespace={actor.namespace or None}) is already taken. Please use a different "
                 f"name or get the existing actor using cellray.get_actor('{actor.name}')"
             )
@@ -196,6 +197,7 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
     """
     if not isinstance(name, str) or not name:
         raise ValueError("Please supply a non-empty value to get_actor")
+    check_namespace(namespace)
     engine = started_engine()
     found: Created | None = engine.actors.find(name, namespace or "")
     if found is None:
@@ -205,6 +207,14 @@ def get_actor(name: str, namespace: str | None = None) -> ActorHandle:
             "of the actor."
         )
     return ActorHandle(ObjectRef(found.object_id, engine), found.class_hash, found.options)
+
+
+def list_named_actors(all_namespaces: bool = False) -> list[Any]:
+    """Names of the actors in this driver's namespace; of all, as dicts of `name` and `namespace`, if that is asked."""
+    names = started_engine().actors.names(all_namespaces=all_namespaces)
+    if all_namespaces:
+        return [{"name": name, "namespace": namespace} for namespace, name in names]
+    return [name for _, name in names]
 
 
 def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
@@ -219,7 +229,7 @@ def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
     ref = actor._cellray_ref
     engine = started_engine()
     if not ref.belongs_to(engine):
-        raise ref.lost()
+        raise ActorHandleNotFoundError(f"{actor!r} is of a session that has ended, and its process with it.")
     engine.actors.kill(ref._id, no_restart=no_restart)
 
 

@@ -7,16 +7,14 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from cellray.api.options import RESERVED_RESOURCES, check_resources, is_amount
+from cellray.api.requirements import REQUIREMENTS, check_requirement, resolve_requirements
 from cellray.model.actor import ActorOptions, MethodOptions
-from cellray.model.task import Cell, make_resources
+from cellray.model.task import Cell
 from cellray.ports import SubmitOptions
 
 ACTOR_DEFAULTS: dict[str, Any] = {
     "num_cpus": None,
-    "num_gpus": None,
-    "memory": None,
-    "resources": None,
+    **REQUIREMENTS,
     "name": None,
     "namespace": None,
     "get_if_exists": False,
@@ -45,10 +43,7 @@ def check_actor_options(options: Mapping[str, Any]) -> None:
 
 
 def _check_one(name: str, value: Any) -> None:
-    if name in ("num_cpus", "num_gpus", "memory"):
-        if value is not None and not is_amount(value):
-            raise ValueError(f"{name}={value!r}: give a number of at least 0")
-    elif name in ("max_restarts", "max_task_retries", "max_pending_calls"):
+    if name in ("max_restarts", "max_task_retries", "max_pending_calls"):
         if isinstance(value, bool) or not isinstance(value, int) or value < -1:
             raise ValueError(f"{name}={value!r}: give a whole number, or -1 for without end")
     elif name == "max_concurrency":
@@ -70,8 +65,8 @@ def _check_one(name: str, value: Any) -> None:
             raise TypeError(f"{name} must be None or a string, got: '{type(value)}'.")
         if value == "":
             raise ValueError(f"an actor's {name} cannot be an empty string.")
-    elif value is not None:
-        check_resources(value)
+    else:
+        check_requirement(name, value)
 
 
 def _is_count(value: Any) -> bool:
@@ -113,11 +108,9 @@ def resolve_actor_options(
             "Calls of async and of threaded actors may end in another order than they began. Leave "
             "allow_out_of_order_execution out, or use an ordinary class with max_concurrency=1."
         )
-    amounts = {**(merged["resources"] or {}), "GPU": merged["num_gpus"] or 0}
-    default_cpus = 1 if any(amounts.values()) else 0
-    amounts["CPU"] = default_cpus if merged["num_cpus"] is None else merged["num_cpus"]
-    amounts["memory"] = merged["memory"] or 0
-    assert set(RESERVED_RESOURCES) <= set(amounts), "every resource with an option of its own is asked for"
+    asks = merged["num_gpus"] or merged["accelerator_type"] or any((merged["resources"] or {}).values())
+    num_cpus = merged["num_cpus"] if merged["num_cpus"] is not None else 1 if asks else 0
+    required = resolve_requirements(f"actor {actor_class.__name__}", merged, num_cpus)
     actor = ActorOptions(
         class_name=actor_class.__qualname__.rpartition("<locals>.")[2],
         methods=methods,
@@ -133,12 +126,14 @@ def resolve_actor_options(
     )
     return SubmitOptions(
         name=f"{actor.class_name}.__init__",
-        resources=make_resources(amounts),
+        resources=required.resources,
         num_returns=1,
         max_retries=0,
         retry_exceptions=False,
         cell=cell,
         actor=actor,
+        environment=required.environment,
+        placement=required.placement,
     )
 
 

@@ -67,6 +67,7 @@ def resolve_method_options(
         cell=cell,
         method=name,
         concurrency_group=group,
+        max_pending_calls=actor.max_pending_calls,
     )
 
 

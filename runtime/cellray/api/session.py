@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
+import platform
+import secrets
 import shutil
 import sys
 import threading
 import time
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import msgspec
 
 from cellray.api import current
-from cellray.api.options import check_resources, is_amount
+from cellray.api.new_node import NewNode, new_node
 from cellray.api.output_shown import OutputPrinter
 from cellray.client.connect import connect
 from cellray.config import Config, load_config
@@ -23,25 +27,58 @@ from cellray.engines.native import NativeEngine
 from cellray.errors import SessionStartError
 from cellray.ids import NodeId
 from cellray.launch import find_session, new_session_folder, start_node, wait_nodes_ended
-from cellray.model.task import RESOURCE_UNITS, make_resources
+from cellray.model.environment import Environment
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.ports import Engine
-from cellray.store import MappedStore, check_room, default_arena_bytes
+from cellray.runtime_env import check_runtime_env
+from cellray.store import MappedStore
 from cellray.wire import Hello
 
 GCS_SCHEMES = ("redis://", "rediss://", "unix://")
 END_TIMEOUT_S = 10.0
+NODE_ID_BYTES = 28
+WITHOUT_EFFECT = {
+    "labels", "include_dashboard", "dashboard_host", "dashboard_port", "job_config", "configure_logging",
+    "logging_format", "logging_config", "enable_resource_isolation", "cgroup_path", "system_reserved_cpu",
+    "system_reserved_memory", "proxy_server_url", "_enable_object_reconstruction", "_plasma_directory",
+    "_object_spilling_directory", "_node_ip_address", "_driver_object_store_memory", "_redis_username",
+    "_redis_password", "_temp_dir", "_metrics_export_port", "_system_config", "_tracing_startup_hook", "_node_name",
+    "_skip_env_hook",
+}  # fmt: skip
+"""Ray's arguments of `init` that have no meaning on one node without a dashboard."""
 _lock = threading.RLock()
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What `init` returns: how to find the session. Also a context manager that shuts it down."""
+    """What `init` returns: how to find the session. Also a context manager that shuts it down, and Ray's context."""
 
     session_id: str
     node_id: str
     address: str
     gcs_url: str
     owner: bool
+
+    dashboard_url: ClassVar[str] = ""
+    """There is none: JupyterLab shows the session."""
+    python_version: ClassVar[str] = platform.python_version()
+
+    @property
+    def address_info(self) -> dict[str, str]:
+        """Ray's names for where things are."""
+        folder = SessionFolder(self.address)
+        return {
+            "node_id": self.node_id,
+            "node_ip_address": "127.0.0.1",
+            "address": self.address,
+            "gcs_address": self.address,
+            "session_dir": self.address,
+            "object_store_address": folder.node_socket,
+            "raylet_socket_name": folder.node_socket,
+            "webui_url": self.dashboard_url,
+        }
+
+    def __getitem__(self, key: str) -> str:
+        return self.address_info[key]
 
     def __enter__(self) -> Session:
         return self
@@ -70,17 +107,27 @@ def init(
     object_store_memory: int | None = None,
     ignore_reinit_error: bool = False,
     log_to_driver: bool = True,
+    namespace: str | None = None,
+    runtime_env: Mapping[str, Any] | None = None,
+    logging_level: int | str = logging.INFO,
+    local_mode: bool = False,
+    _memory: int | None = None,
+    **of_ray: Any,
 ) -> Session:
     """Start a session, or join one that runs.
 
     `address`: None or "local" starts one (None joins `$CELLRAY_ADDRESS` if that is set); "auto" joins the latest
     session of this user; a session folder joins that one; a Redis URL (`redis://`, `rediss://`, `unix://`) starts
     a session whose control state is kept by that server. `num_cpus` (default: the cores this process may use),
-    `num_gpus` and `resources` are what tasks may ask for; `object_store_memory` is in bytes (default: 30% of the
-    free memory). `log_to_driver` prints what tasks print.
+    `num_gpus` (default: those that are found, within `$CUDA_VISIBLE_DEVICES`) and `resources` are what tasks may ask
+    for; `object_store_memory` is in bytes (default: 30% of the free memory), and so is `_memory`, what tasks may ask
+    for as `memory` (default: the rest of the free memory). `log_to_driver` prints what tasks print. Drivers of one
+    `namespace` find each other's named actors (None: those of this driver are its own). `runtime_env` is what this
+    driver's tasks find around them, see `cellray.runtime_env.RuntimeEnv`. `logging_level` is that of the logger
+    "cellray". Ray's arguments that have no meaning here, such as `include_dashboard`, are taken and do nothing.
 
     A session that was lost is forgotten. Raises RuntimeError when there is one already (unless
-    `ignore_reinit_error`), SessionLostError when there is
+    `ignore_reinit_error`), TypeError or ValueError for arguments that make no sense, SessionLostError when there is
     none to join, GcsUnavailableError when the Redis server does not answer, ObjectStoreFullError when there is not as
     much memory, SessionStartError with the failing step otherwise.
     """
@@ -97,40 +144,37 @@ def init(
                 "Maybe you called cellray.init twice by accident? This session is running already. Pass "
                 "ignore_reinit_error=True to keep it, or call cellray.shutdown() before cellray.init() for a new one."
             )
+        _check_of_ray(of_ray, local_mode)
         if address is not None and not isinstance(address, str):
             raise TypeError(f"address={address!r}: give 'local', 'auto', a session's folder or a Redis URL")
+        check_namespace(namespace)
+        environment = check_runtime_env(runtime_env)
+        logging.getLogger("cellray").setLevel(logging_level)
         config = load_config(os.environ)
         gcs_url = address if address is not None and address.startswith(GCS_SCHEMES) else ""
         join = address is None and os.environ.get("CELLRAY_ADDRESS")
         if gcs_url or (address in (None, "local") and not join):
-            folder = _start(config, gcs_url, num_cpus, num_gpus, resources, object_store_memory)
+            node = new_node(num_cpus, num_gpus, resources, _memory, object_store_memory)
+            folder = _start(config, gcs_url, node)
             owner = True
         else:
-            _refuse_sizes(num_cpus, num_gpus, resources, object_store_memory)
+            _refuse_sizes(num_cpus, num_gpus, resources, _memory, object_store_memory)
             folder = find_session(None if address in (None, "auto") else address)
             owner = False
-        _session = _connect(folder, config, owner, log_to_driver)
+        _session = _connect(folder, config, owner, log_to_driver, environment, namespace or "")
         return _session
 
 
-def _start(
-    config: Config,
-    gcs_url: str,
-    num_cpus: int | None,
-    num_gpus: int | None,
-    resources: dict[str, float] | None,
-    object_store_memory: int | None,
-) -> SessionFolder:
-    """Check everything that can be checked before any process is started, then start the node."""
-    check_resources(resources or {})
-    cpus = _number_of_cpus(num_cpus)
-    if num_gpus is not None and not is_amount(num_gpus):
-        raise ValueError(f"num_gpus={num_gpus!r}: give a number of at least 0")
-    amounts = make_resources({**(resources or {}), "CPU": cpus, "GPU": num_gpus or 0})
-    if object_store_memory is not None and (not isinstance(object_store_memory, int) or object_store_memory <= 0):
-        raise ValueError(f"object_store_memory={object_store_memory!r}: give a number of bytes, such as 500_000_000")
-    arena_bytes = object_store_memory or default_arena_bytes()
-    check_room(arena_bytes)
+def _check_of_ray(given: Mapping[str, Any], local_mode: bool) -> None:
+    unknown = [name for name in given if name not in WITHOUT_EFFECT]
+    if unknown:
+        raise TypeError(f"init() got an unexpected keyword argument {unknown[0]!r}")
+    if local_mode:
+        raise ValueError("local_mode is not supported. To debug a function, call what it wraps in this process.")
+
+
+def _start(config: Config, gcs_url: str, node: NewNode) -> SessionFolder:
+    """Everything that can be checked before any process is started has been, but for a server of the user's own."""
     if gcs_url:
         from cellray.gcs.address import parse_address
         from cellray.gcs.connect import probe
@@ -141,12 +185,12 @@ def _start(
         folder,
         NodeSettings(
             session_id=session_id,
-            node_id=NodeId(f"node-{session_id}"),
+            node_id=NodeId(secrets.token_hex(NODE_ID_BYTES)),
             started_at=time.time(),
             owner_pid=os.getpid(),
-            resources=amounts,
-            arena_bytes=arena_bytes,
-            workers=max(1, int(cpus)),
+            resources=node.resources,
+            arena_bytes=node.arena_bytes,
+            workers=node.workers,
             config=config,
             gcs_url=gcs_url,
             path=[entry or os.getcwd() for entry in sys.path],
@@ -155,34 +199,32 @@ def _start(
     return folder
 
 
-def _number_of_cpus(num_cpus: int | None) -> int:
-    if num_cpus is None:
-        text = os.environ.get("CELLRAY_NUM_CPUS")
-        if text and not text.isdecimal():
-            raise ValueError(f"CELLRAY_NUM_CPUS={text!r}: give a whole number of at least 0")
-        num_cpus = int(text) if text else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    if num_cpus is None:
-        num_cpus = os.cpu_count() or 1
-    if isinstance(num_cpus, bool) or not isinstance(num_cpus, int) or num_cpus < 0:
-        raise ValueError(f"num_cpus={num_cpus!r}: give a whole number of at least 0")
-    return num_cpus
+def check_namespace(namespace: Any) -> None:
+    """Raise TypeError or ValueError, as Ray does, unless it is a name, or None."""
+    if namespace is not None and not isinstance(namespace, str):
+        raise TypeError(f'namespace={namespace!r}: "namespace" must be a string')
+    if namespace == "":
+        raise ValueError('"" is not a valid namespace. Pass None to not specify a namespace.')
 
 
 def _refuse_sizes(*sizes: object) -> None:
     if any(size is not None for size in sizes):
         raise ValueError(
-            "When connecting to an existing session, num_cpus, num_gpus, resources and object_store_memory must not be "
-            "given: it has its own. Leave them out, or start a new session with address='local'."
+            "When connecting to an existing session, num_cpus, num_gpus, resources, _memory and object_store_memory "
+            "must not be given: it has its own. Leave them out, or start a new session with address='local'."
         )
 
 
-def _connect(folder: SessionFolder, config: Config, owner: bool, log_to_driver: bool) -> Session:
-    hello = Hello(folder.read_token(), "driver", os.getpid(), " ".join(sys.argv), owner)
+def _connect(
+    folder: SessionFolder, config: Config, owner: bool, log_to_driver: bool, environment: Environment, namespace: str
+) -> Session:
+    hello = Hello(folder.read_token(), "driver", os.getpid(), " ".join(sys.argv), owner, namespace)
     connected = connect(folder.node_socket, hello, config.session_start_timeout_s)
     store = MappedStore(connected.arena_fd)
     os.close(connected.arena_fd)
     node_config = msgspec.msgpack.decode(connected.welcome.config, type=Config)
     engine = NativeEngine(connected, store, node_config, role="driver")
+    engine.environment = environment
     if log_to_driver:
         printer = OutputPrinter(config, os.environ)
         engine.output_listeners.append(printer.show)
@@ -233,12 +275,6 @@ def is_initialized() -> bool:
 def current_session() -> Session | None:
     """This process's session, as `init` returned it."""
     return _session if is_initialized() else None
-
-
-def cluster_resources() -> dict[str, float]:
-    """Total amounts of all resources, such as `{"CPU": 2.0}`."""
-    engine: Any = current.require_engine()
-    return {name: units / RESOURCE_UNITS for name, units in engine.welcome.resources}
 
 
 @atexit.register

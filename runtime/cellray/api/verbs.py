@@ -171,12 +171,21 @@ def cancel(object_ref: ObjectRef, *, force: bool = False, recursive: bool = True
 
     A queued task is dropped; KeyboardInterrupt is raised in a running one, or its process killed with `force`. With
     `recursive` the tasks it submitted are cancelled too. A task that has finished is left as it is.
+
+    Of calls of actors, a coroutine gets `asyncio.CancelledError`, and one in a thread of a threaded actor is told when
+    it asks `get_runtime_context().is_canceled()`; none is cancelled by force, which raises ValueError.
     """
     if not isinstance(object_ref, ObjectRef):
         raise TypeError(f"cancel() only supports object refs, got: {type(object_ref)}.")
     if is_put(object_ref._id):
         raise ValueError("cancel() is for results of tasks; this object was stored with put()")
-    _engine_of((object_ref,)).cancel(TaskId(object_ref.task_id()), force=force, recursive=recursive)
+    engine, task = _engine_of((object_ref,)), TaskId(object_ref.task_id())
+    if force and engine.is_call(task):
+        raise ValueError(
+            "force=True is not supported for actor tasks: its actor would lose its state. Use force=False, or "
+            "cellray.kill(actor) to end the actor."
+        )
+    engine.cancel(task, force=force, recursive=recursive)
 
 
 def _engine_of(refs: Sequence[ObjectRef]) -> Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import failures
-from cellray.ids import ActorId
+from cellray.ids import ActorId, GroupId
 from cellray.model.actor import ActorOptions
 from cellray.model.object import Failure, ObjectValue, ValueKind, decode_failure, encode_failure
 
@@ -37,6 +37,8 @@ def not_created(options: ActorOptions, creation: Task, error: ObjectValue) -> De
         failure = decode_failure(error.data)
         if failure.kind == "actor_died":
             return error, "its constructor raised"
+        if failure.kind == "runtime_env":
+            return error, failure.message
         reason = "its creation was cancelled" if failure.kind == "cancelled" else failure.message.split("\n", 1)[0]
         return _died(options, ActorId(creation.task_id), f"it was not created: {failure.message}"), reason
     reason = "an argument of its constructor failed"
@@ -59,6 +61,12 @@ def driver_left(options: ActorOptions, actor_id: ActorId) -> Death:
     """The driver that created it disconnected."""
     reason = "the driver that created it has left"
     return _died(options, actor_id, f"{reason}. Actors that are to stay are created with lifetime='detached'."), reason
+
+
+def group_removed(options: ActorOptions, group_id: GroupId) -> Death:
+    """The placement group that it ran in was removed."""
+    value = failures.group_removed(f"The actor of class {options.class_name}", group_id, actor=True)
+    return value, "its placement group was removed"
 
 
 def out_of_scope(options: ActorOptions, actor_id: ActorId) -> Death:

@@ -10,11 +10,12 @@ from cellray.core.actor_record import Actor
 from cellray.core.clients import Client
 from cellray.core.objects import ObjectTable
 from cellray.core.outbox import Outbox
+from cellray.core.tasks import Job
 from cellray.core.workers import Worker
 from cellray.ids import ActorId
 from cellray.model.actor import ActorOptions
-from cellray.model.command import ActorNamed
-from cellray.model.fact import ActorNameRequested
+from cellray.model.command import ActorNamed, ActorNamesListed
+from cellray.model.fact import ActorNameRequested, ActorNamesRequested
 
 Key = tuple[str, str]
 
@@ -31,7 +32,7 @@ class Reservation:
 
 
 class ActorNames:
-    """The names of one node. An empty namespace stands for the job's own."""
+    """The names of one node. An empty namespace stands for that of the job."""
 
     def __init__(self, objects: ObjectTable, outbox: Outbox) -> None:
         self._objects = objects
@@ -43,7 +44,7 @@ class ActorNames:
 
     def request(self, fact: ActorNameRequested, client: Client) -> None:
         """Answer who has the name; a candidate gets it if nobody has."""
-        key = (fact.namespace or _job_namespace(client), fact.name)
+        key = (fact.namespace or namespace_of(client), fact.name)
         holder = self._taken.get(key)
         if isinstance(holder, Actor) and holder.actor_id == fact.candidate:
             self._outbox.send(client, ActorNamed(fact.request))  # its creator runs again, and will submit it again
@@ -61,6 +62,16 @@ class ActorNames:
             self._outbox.send(client, ActorNamed(fact.request))
         else:
             holder.waiters.append((fact, client))
+
+    def list(self, fact: ActorNamesRequested, client: Client) -> None:
+        """Answer which names there are."""
+        mine = namespace_of(client)
+        names = [
+            key
+            for key, holder in self._taken.items()
+            if isinstance(holder, Actor) and (fact.all_namespaces or key[0] == mine)
+        ]
+        self._outbox.send(client, ActorNamesListed(fact.request, names))
 
     def take(self, actor: Actor, client: Client) -> bool:
         """Its actor is created; False when the name is not reserved for it."""
@@ -97,15 +108,20 @@ class ActorNames:
 
 
 def _key(options: ActorOptions, client: Client) -> Key:
-    return options.namespace or _job_namespace(client), options.name
+    return options.namespace or namespace_of(client), options.name
 
 
-def _job_namespace(client: Client) -> str:
+def namespace_of(client: Client) -> str:
+    """Where a client's names are looked up."""
+    job = job_of(client)
+    return job.namespace if job is not None else ""
+
+
+def job_of(client: Client) -> Job | None:
     """The job of a driver, of the actor that a worker is, or of the task that it runs."""
-    job = client.job
     if isinstance(client, Worker):
         if client.actor is not None:
-            job = client.actor.creation.job
-        elif client.queue:
-            job = client.queue[0].job
-    return job.root_task_id.hex() if job is not None else ""
+            return client.actor.creation.job
+        if client.queue:
+            return client.queue[0].job
+    return client.job

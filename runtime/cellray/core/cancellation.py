@@ -85,8 +85,9 @@ class Cancellation:
 
 
 def _outlives_job(task: Task) -> bool:
-    """Whether the task creates a detached actor."""
-    return task.template.spec.actor is not None and task.template.spec.actor.detached
+    """Whether the task creates a detached actor or placement group."""
+    created = task.template.spec.actor or task.template.spec.group
+    return created is not None and created.detached
 
 
 def descendants(task: Task) -> list[Task]:

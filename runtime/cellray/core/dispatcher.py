@@ -33,7 +33,7 @@ PREFETCH_BELOW_S = 0.020
 class Dispatcher:
     """Gives ready tasks to workers. `emptied` collects workers whose queue may have run empty in this `handle`.
 
-    `stuck` are shapes that wait for what actors hold, until drivers have been told.
+    `stuck` are shapes that wait for what actors or blocked tasks hold, until drivers have been told.
     """
 
     def __init__(
@@ -65,24 +65,26 @@ class Dispatcher:
                     self.end_lease(worker)
                     self._workers.settle(worker)
             self.emptied.clear()
-        queues = [queue for queue in self._tasks.queues.values() if queue.count]
+        queues = [queue for queue in self._tasks.queues.values() if queue.count and not queue.is_closed]
         if not queues:
             return
         if len(queues) > 1:
             queues.sort(key=lambda queue: queue.head().order)
-        wanted = 0
+        wanted, has_news = 0, False
         starved: set[str] = set()
         reserved: list[Resources] = []
         for queue in queues:
             if queue.for_actors:
                 self._serve_creations(queue, at)
+            elif queue.for_groups:
+                has_news |= self._serve_groups(queue, at)
             else:
                 self._serve(queue, at, not any(name in starved for name, _ in queue.demand))
             fits = self._pool.fits(queue.demand)
             if fits or queue.workers or not queue.count:
                 queue.starved_since = None
                 queue.told = False
-                if fits and queue.count:
+                if fits and queue.count and not queue.for_groups:
                     wanted += self._workers_wanted(queue)
             elif self._obtainable(queue.demand):
                 starved.update(self._pool.short_of(queue.demand))
@@ -96,6 +98,10 @@ class Dispatcher:
             self._pool.release(demand)
         if wanted:
             self._outbox.start_workers(self._workers.startable(wanted, at))
+            if self._workers.is_mixed and (idle := self._workers.in_the_way()) is not None:
+                self._retire(idle, "workers of another environment are needed")
+        if has_news:
+            self.run(at)  # queues of what is to run in a new group are open now
 
     def end_lease(self, worker: Worker) -> None:
         """The worker serves no shape any more. While it is blocked its resources are lent out already."""
@@ -103,26 +109,28 @@ class Dispatcher:
         if lease is not None:
             worker.lease = None
             lease.workers.pop(worker, None)
-            if not worker.blocked:
-                self._pool.release(lease.demand)
+            self._pool.release(lease.kept if worker.blocked else lease.demand)
+            if worker.devices:
+                self._pool.devices.give_back(lease.demand, worker.devices)
+                worker.devices = ()
 
     def block(self, worker: Worker) -> None:
-        """The worker waits in `get`: lend its resources out, and have its unbegun tasks back."""
+        """The worker waits in `get`: lend its CPUs out, and have its unbegun tasks back."""
         if worker.blocked:
             return
         if worker.lease is not None:
-            self._pool.release(worker.lease.demand)
+            self._pool.release(worker.lease.lent)
             worker.lease.workers.pop(worker, None)
         self._workers.set_blocked(worker, True)
         if len(worker.queue) > 1 and worker.actor is None:
             self.reclaim(worker)
 
     def unblock(self, worker: Worker) -> None:
-        """The worker goes on, with its resources."""
+        """The worker goes on, with its CPUs."""
         if not worker.blocked:
             return
         if worker.lease is not None:
-            self._pool.acquire(worker.lease.demand)
+            self._pool.acquire(worker.lease.lent)
             if worker.actor is None:
                 worker.lease.workers[worker] = None
         self._workers.set_blocked(worker, False)
@@ -134,13 +142,20 @@ class Dispatcher:
             self._workers.settle(worker)
             self._outbox.send(worker, ReturnTasks())
 
+    def abandon(self, worker: Worker, reason: str) -> None:
+        """End a worker's process with what it runs; the caller says what becomes of the tasks that it had."""
+        worker.queue.clear()
+        worker.ending = True
+        self._workers.settle(worker)
+        self._outbox.kill(worker.client_id, reason)
+        self.emptied.append(worker)
+
     def rebalance(self, at: float) -> None:
-        """Have tasks back from workers that are held up by a long one, as far as idle workers could run them."""
-        idle = len(self._workers.idle)
-        if not idle:
-            return
+        """Have tasks back from workers that are held up by a long one, as far as others could run them: idle ones, or
+        one that will be started, since there is room for it and none is idle."""
+        idle = max(1, len(self._workers.idle))
         for queue in self._tasks.queues.values():
-            if queue.count or not self._pool.fits(queue.demand):
+            if not queue.workers or queue.count or not self._pool.fits(queue.demand):
                 continue
             for worker in list(queue.workers):
                 if idle and worker.open and len(worker.queue) > 1 and self._is_slow(worker, at):
@@ -151,32 +166,36 @@ class Dispatcher:
         """Replace workers that died, add some when all are held up, retire those that too much nesting has left."""
         workers = self._workers
         wanted = workers.short
-        free = self._tasks.queues.get(((), False))
+        is_free = [queue for queue in self._tasks.queues.values() if queue.count and not queue.demand]
         held_up = [
             worker.blocked or self._is_slow(worker, at) for worker in workers.workers.values() if worker.actor is None
         ]
-        if free is not None and free.count and all(held_up):
+        if any(not queue.for_actors for queue in is_free) and all(held_up):
             # Tasks that ask for nothing are not limited by resources: one worker more at a time, while nobody moves.
             wanted = max(wanted, 1)
         if wanted:
             self._outbox.start_workers(workers.startable(wanted, at))
         for worker in workers.surplus():
-            worker.ending = True
-            worker.retired = True
-            workers.settle(worker)
-            self._outbox.send(worker, Exit("there are more idle workers than needed"))
+            self._retire(worker, "there are more idle workers than needed")
+
+    def _retire(self, worker: Worker, reason: str) -> None:
+        worker.ending = True
+        worker.retired = True
+        self._workers.settle(worker)
+        self._outbox.send(worker, Exit(reason))
 
     def _serve(self, queue: ReadyQueue, at: float, may_top_up: bool) -> None:
         """Hand out the shape's ready tasks to the workers that it has and to idle ones."""
         takers: list[Worker] = []
         if may_top_up:
             takers = [worker for worker in queue.workers if worker.open and not self._is_slow(worker, at)]
-        idle, pool, demand = self._workers.idle, self._pool, queue.demand
+        workers, pool, demand = self._workers, self._pool, queue.demand
         fresh: list[Worker] = []
-        while idle and len(fresh) < queue.count and pool.fits(demand):
-            worker, _ = idle.popitem()
-            pool.acquire(demand)
-            worker.lease = queue
+        while workers.idle and len(fresh) < queue.count and pool.fits(demand):
+            worker = workers.take_idle(queue.environment)
+            if worker is None:
+                break
+            self._lease(worker, queue)
             queue.workers[worker] = None
             fresh.append(worker)
         if fresh and queue.count <= len(fresh):
@@ -188,18 +207,32 @@ class Dispatcher:
 
     def _serve_creations(self, queue: ReadyQueue, at: float) -> None:
         """Each creation of an actor gets an idle worker for good, with the resources that the actor asks for."""
-        idle = self._workers.idle
-        while idle and queue.count and self._pool.fits(queue.demand):
+        while queue.count and self._pool.fits(queue.demand) and self._workers.has_idle(queue.environment):
             (task,) = queue.take(1)
             if not self.may_go(task, at):
                 continue
-            worker, _ = idle.popitem()
-            self._pool.acquire(queue.demand)
-            worker.lease = queue
+            worker = self._workers.take_idle(queue.environment)
+            assert worker is not None, "there was one a moment ago"
+            self._lease(worker, queue)
             self._tasks.actors.begin(task, worker)
             worker.head_since, worker.head_reported = at, False
             worker.queue.append(task)
             self.assign(worker, [task], at)
+
+    def _serve_groups(self, queue: ReadyQueue, at: float) -> bool:
+        """Placement groups come to be as soon as all that they ask for is free. Whether one did."""
+        before = queue.count
+        while queue.count and self._tasks.groups.fits(queue.head()):
+            (task,) = queue.take(1)
+            self._tasks.groups.create(task, at)
+        return queue.count != before
+
+    def _lease(self, worker: Worker, queue: ReadyQueue) -> None:
+        """The worker serves the shape from now on, with its resources."""
+        self._pool.acquire(queue.demand)
+        worker.lease = queue
+        if queue.uses_devices:
+            worker.devices = self._pool.take_devices(queue.demand)
 
     def may_go(self, task: Task, at: float) -> bool:
         """Whether a ready task may be sent now: its arguments are in memory, and pinned then."""
@@ -209,11 +242,12 @@ class Dispatcher:
         return staging.pin(task, at)
 
     def _obtainable(self, demand: Resources) -> bool:
-        """Whether it helps to wait for running tasks: what actors hold does not come back by that."""
+        """Whether it helps to wait for running tasks: what actors hold does not come back by that, and what a task
+        holds that waits in `get` may not, if it waits for this one."""
         held = {name: 0 for name, _ in demand}
         for worker in self._workers.workers.values():
-            if worker.actor is not None and worker.lease is not None:
-                for name, units in worker.lease.demand:
+            if worker.lease is not None and (worker.actor is not None or worker.blocked):
+                for name, units in worker.lease.demand if worker.actor is not None else worker.lease.kept:
                     held[name] = held.get(name, 0) + units
         return all(self._pool.total.get(name, 0) - held[name] >= units for name, units in demand)
 
@@ -273,7 +307,10 @@ class Dispatcher:
             else:
                 assignments.append(TaskAssignment(task.task_id, spec.template_id, spec.args, (), (), task.attempt))
         self._outbox.facts.append(TasksDispatched(worker.client_id, at, [task.task_id for task in given]))
-        self._outbox.send(worker, TasksAssigned(assignments, templates, functions))
+        devices: tuple[int, ...] | None = None
+        if worker.devices or worker.devices_told:
+            devices = worker.devices_told = tuple([number for number, _ in worker.devices])
+        self._outbox.send(worker, TasksAssigned(assignments, templates, functions, devices))
 
     def _introduce(
         self, worker: Worker, template: Template, templates: list[TaskTemplate], functions: list[Function]
@@ -305,14 +342,13 @@ class Dispatcher:
         A shape that asks for nothing would justify any number; it gets the base pool's worth of workers that move,
         and more only as long as all are held up (`tend_pool`).
         """
-        if self._workers.idle:
+        if self._workers.has_idle(queue.environment):
             return 0
         if queue.for_actors and not queue.demand:
             return queue.count
         if queue.demand:
             return self._pool.fit_count(queue.demand, queue.count)
-        workers = self._workers
-        return min(queue.count, max(0, workers.base - (workers.pooled - workers.blocked)))
+        return min(queue.count, max(0, self._workers.base - self._workers.moving(queue.environment)))
 
 
 def spread(ready: int, takers: list[Worker]) -> list[tuple[Worker, int]]:

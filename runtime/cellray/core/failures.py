@@ -6,7 +6,7 @@ Each says what happened, with numbers, and ends with what can be done.
 from __future__ import annotations
 
 from cellray.core.resources import ResourcePool, format_resources, format_units
-from cellray.ids import ObjectId, TaskId, is_put, producer_of, short_task_id
+from cellray.ids import GroupId, ObjectId, TaskId, is_put, producer_of, short_task_id
 from cellray.model.fact import WorkerExited
 from cellray.model.object import Failure, ObjectValue, decode_failure, encode_failure
 from cellray.model.task import Resources
@@ -83,13 +83,56 @@ def infeasible_text(name: str, demand: Resources, pool: ResourcePool) -> str:
     if not lacking:
         return ""
     asked = " and ".join(
-        f"{format_units(units)} {resource} (the node has {format_units(total)})" for resource, units, total in lacking
+        f"{format_units(units, resource)} {resource} (the node has {format_units(total, resource)})"
+        for resource, units, total in lacking
     )
-    has = format_resources(tuple(sorted(pool.total.items())))
+    has = format_resources(pool.own())
     return (
         f"{name} asks for {asked}, more than there is in this session: {has}. Ask for less with .options(...), or "
         "start the session with more: cellray.init(num_cpus=..., num_gpus=..., resources={...})."
     )
+
+
+def no_such_node_text(name: str, node_id: str, here: str) -> str:
+    """Why `name` cannot run where its NodeAffinitySchedulingStrategy wants it."""
+    return (
+        f"{name} is to run on node {node_id}, and there is no such node in this session, only {here}. Give the "
+        "'NodeID' of one of cellray.nodes(), or soft=True in the strategy to have it run elsewhere."
+    )
+
+
+def group_infeasible_text(name: str, bundles: int) -> str:
+    """Why a placement group of this many bundles cannot be spread over one node."""
+    return (
+        f"{name} asks for STRICT_SPREAD over {bundles} nodes, and this session has 1. Use strategy='SPREAD' or 'PACK', "
+        "which put bundles together where there are too few nodes."
+    )
+
+
+def misfit_text(name: str, demand: Resources, bundle: int, bundles: tuple[Resources, ...]) -> str:
+    """Why `name` can never run in a placement group of these bundles."""
+    where = f"bundle {bundle}" if bundle >= 0 else "any bundle"
+    has = "; ".join(format_resources(each) for each in bundles)
+    return (
+        f"{name} asks for {format_resources(demand)}, which does not fit into {where} of its placement group ({has}). "
+        "Ask for less with .options(...), or make the bundles larger."
+    )
+
+
+def group_not_created(name: str, group_id: GroupId) -> ObjectValue:
+    """The value of what says that a placement group is ready, when it was removed or cancelled before it was."""
+    text = f"{name} ({short_task_id(TaskId(group_id))}) was removed before its bundles were reserved. Create it again."
+    return encode_failure(Failure("placement_group_removed", text, {"placement_group_id": group_id.hex()}))
+
+
+def group_removed(name: str, group_id: GroupId, *, actor: bool = False) -> ObjectValue:
+    """The value of what a task or actor would have given that ran, or was to run, in a removed placement group."""
+    text = (
+        f"{name}: its placement group {short_task_id(TaskId(group_id))} was removed, and what ran in it was ended. "
+        "Create the group again to go on."
+    )
+    kind = "actor_placement_group_removed" if actor else "placement_group_removed"
+    return encode_failure(Failure(kind, text, {"placement_group_id": group_id.hex()}))
 
 
 def first_line(value: ObjectValue) -> str:

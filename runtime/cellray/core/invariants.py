@@ -12,11 +12,13 @@ from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING
 from cellray.core.blocks import NOWHERE, RESTORING, SPILLED, SPILLING
 from cellray.core.node_scheduler import NodeScheduler
 from cellray.core.objects import SHARED
+from cellray.core.placement_groups import CREATED
 from cellray.core.tasks import Task
 from cellray.core.transitions import ASSIGNED, FINISHED, READY, WAITING, story
 from cellray.core.workers import Worker
 from cellray.model.actor import ActorState
-from cellray.model.task import Resources
+from cellray.model.placement import sum_of
+from cellray.model.task import RESOURCE_UNITS
 
 
 def check_quick(core: NodeScheduler) -> None:
@@ -38,6 +40,8 @@ def check(core: NodeScheduler) -> None:
     _check_tasks(core)
     _check_tree(core)
     _check_queues(core)
+    _check_devices(core)
+    _check_environments(core)
     _check_actors(core)
     _check_references(core)
     _check_arena(core)
@@ -56,6 +60,7 @@ def check_drained(core: NodeScheduler) -> None:
     assert core._objects.arena.gaps() == [(0, core._objects.arena.arena_bytes)], "the arena's gaps were not joined"
     assert not core._actors.known, f"actors are left: {list(core._actors.known)[:5]}"
     assert not len(core._actors.names), "names of actors are left"
+    assert not core._groups.known, f"placement groups are left: {list(core._groups.known)[:5]}"
     assert core._pool.available == core._pool.total, f"{core._pool.available} of {core._pool.total} are back"
     assert not any(queue.by_job or queue.workers for queue in core._tasks.queues.values()), "a queue is not empty"
 
@@ -65,6 +70,13 @@ def _check_resources(core: NodeScheduler) -> None:
     for worker in core._workers.workers.values():
         if worker.lease is not None and not worker.blocked:
             for name, units in worker.lease.demand:
+                expected[name] -= units
+        elif worker.lease is not None:
+            for name, units in worker.lease.kept:
+                expected[name] -= units
+    for group in core._groups.known.values():
+        if group.state == CREATED or group in core._groups.leaving:
+            for name, units in sum_of(group.options.bundles):
                 expected[name] -= units
     assert core._pool.available == expected, f"{core._pool.available} is free, leases leave {expected}"
 
@@ -102,7 +114,8 @@ def _check_no_needless_idling(core: NodeScheduler) -> None:
     if not core._workers.idle or any(queue.starved_since is not None for queue in core._tasks.queues.values()):
         return
     for queue in core._tasks.queues.values():
-        assert not (queue.count and core._pool.fits(queue.demand)), f"{queue.count} tasks of {queue.demand} wait idly"
+        if queue.count and core._workers.has_idle(queue.environment) and not (queue.is_closed or queue.for_groups):
+            assert not core._pool.fits(queue.demand), f"{queue.count} tasks of {queue.demand} wait idly"
 
 
 def _check_tasks(core: NodeScheduler) -> None:
@@ -147,20 +160,43 @@ def _check_tree(core: NodeScheduler) -> None:
 
 
 def _check_queues(core: NodeScheduler) -> None:
-    ready: Counter[tuple[Resources, bool]] = Counter()
+    ready: Counter[int] = Counter()
     calls = 0
     for task in core._tasks.tasks.values():
         if task.state == READY and task.template.spec.method:
             calls += 1
         elif task.state == READY:
-            ready[task.template.queue.demand, task.template.spec.actor is not None] += 1
+            ready[id(task.template.queue)] += 1
     assert calls == core._actors.calls.count, f"{core._actors.calls.count} ready calls counted of {calls}"
     for demand, queue in core._tasks.queues.items():
         queued: list[Task] = [task for tasks in queue.by_job.values() for task in tasks if task.state == READY]
         assert len(queued) == len(set(queued)), f"a task stands twice in the queue of {demand}"
-        assert queue.count == len(queued) == ready[demand], f"{queue.count} counted, {len(queued)} in queue {demand}"
+        counted = ready.pop(id(queue), 0)
+        assert queue.count == len(queued) == counted, f"{queue.count} counted, {len(queued)} in queue {demand}"
         for worker in queue.workers:
             assert worker.lease is queue, f"worker {worker.client_id} is listed by a shape that it does not serve"
+    assert not ready, "tasks are ready in queues that nobody serves"
+
+
+def _check_devices(core: NodeScheduler) -> None:
+    """Each GPU is given away once, and what a placement group has of it is not the node's to give."""
+    table = core._pool.devices
+    for worker in core._workers.workers.values():
+        if worker.lease is None:
+            assert not worker.devices, f"worker {worker.client_id} has GPUs and no lease"
+        else:
+            asked = [units for name, units in worker.lease.demand if name in table.free]
+            had = sum(units for _, units in worker.devices)
+            assert had == (asked[0] if asked else 0), f"worker {worker.client_id} has {had} of GPUs, not {asked}"
+    for name, account in table.free.items():
+        assert sum(account.values()) == core._pool.available[name], f"GPUs of {name} and their count differ"
+        assert all(0 <= units <= RESOURCE_UNITS for units in account.values()), f"a GPU of {name} is given away twice"
+
+
+def _check_environments(core: NodeScheduler) -> None:
+    for worker in core._workers.workers.values():
+        for task in worker.queue:
+            assert task.template.spec.method or task.template.spec.environment == worker.environment, story(task)
 
 
 def _check_actors(core: NodeScheduler) -> None:
@@ -191,6 +227,8 @@ def _check_references(core: NodeScheduler) -> None:
         refs.update(id(entry) for entry in (*task.pinned, *task.orphans))
     for actor in core._actors.known.values():
         refs.update(id(entry) for entry in actor.kept)
+    for group in core._groups.known.values():
+        refs.update(id(entry) for entry in group.kept)
     for entry in core._objects.entries.values():
         refs.update(id(inner) for inner in entry.contains)
     produced = {entry.object_id for task in core._tasks.tasks.values() for entry in task.returns}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cellray.config import Config
+from cellray.core.actor_names import job_of, namespace_of
 from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
@@ -23,6 +24,7 @@ from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.output import Output
+from cellray.core.placement_groups import PlacementGroups
 from cellray.core.resources import ResourcePool, format_resources
 from cellray.core.staging import Staging
 from cellray.core.status import NodeStatus
@@ -33,7 +35,7 @@ from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId
 from cellray.model import fact as f
-from cellray.model.command import Command, Warn
+from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
 from cellray.model.task import RESOURCE_UNITS, Resources
 
 SHELL = ClientId(0)
@@ -56,10 +58,12 @@ class NodeScheduler:
         self._outbox = Outbox()
         self._pool = ResourcePool(resources)
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
-        self._tasks = TaskTable(self._objects, self._pool, self._outbox)
+        self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
-        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox)
+        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
         self._tasks.actors = self._actors
+        self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
+        self._tasks.groups = self._groups
         staging = Staging(self._tasks, self._objects)
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
@@ -102,6 +106,9 @@ class NodeScheduler:
             self._tasks.settle(at)
             self._run_actors(at)
             self._dispatcher.run(at)
+        if self._groups.leaving:
+            self._groups.settle()
+            self._dispatcher.run(at)
         if self._memory.is_waiting:
             self._memory.pump(at)
         return self._outbox.flush(at)
@@ -119,6 +126,7 @@ class NodeScheduler:
         return (
             self._tasks.live > 0
             or self._memory.is_waiting
+            or self._actors.is_waiting
             or self._workers.short > self._workers.starting
             or bool(self._workers.surplus())
         )
@@ -155,6 +163,10 @@ class NodeScheduler:
             f.TaskOutput: self._output.on_task_output,
             f.WorkerWrote: self._output.on_worker_wrote,
             f.ActorNameRequested: self._on_actor_name_requested,
+            f.ActorNamesRequested: self._on_actor_names_requested,
+            f.TaskRequested: self._on_task_requested,
+            f.NodeStateRequested: self._on_node_state_requested,
+            f.GroupRemoved: self._on_group_removed,
             f.ActorKillRequested: self._on_actor_kill_requested,
             f.ActorExited: self._on_actor_exited,
             f.CancelRequested: self._on_cancel_requested,
@@ -230,6 +242,12 @@ class NodeScheduler:
     def _on_cancel_requested(self, fact: f.CancelRequested, client: Client, at: float) -> None:
         self._cancellation.request(fact, at)
 
+    def _on_task_requested(self, fact: f.TaskRequested, client: Client, at: float) -> None:
+        task = self._tasks.tasks.get(fact.task_id)
+        job = (task.job if task is not None else job_of(client)) or NOBODY
+        is_call = task is not None and bool(task.template.spec.method)
+        self._outbox.send(client, TaskDescribed(fact.request, job.job_id, job.namespace, is_call))
+
     def _taken_from(self, task_id: TaskId, client: Client, at: float) -> Task | None:
         """The task, if `client` is the worker that has it; the worker has it no longer then."""
         task = self._tasks.tasks.get(task_id)
@@ -247,11 +265,23 @@ class NodeScheduler:
     def _on_actor_name_requested(self, fact: f.ActorNameRequested, client: Client, at: float) -> None:
         self._actors.names.request(fact, client)
 
+    def _on_actor_names_requested(self, fact: f.ActorNamesRequested, client: Client, at: float) -> None:
+        self._actors.names.list(fact, client)
+
     def _on_actor_kill_requested(self, fact: f.ActorKillRequested, client: Client, at: float) -> None:
         self._actors.kill(fact, at)
 
     def _on_actor_exited(self, fact: f.ActorExited, client: Client, at: float) -> None:
         self._actors.exited(fact, at)
+
+    # Placement groups, and the node as a whole
+
+    def _on_group_removed(self, fact: f.GroupRemoved, client: Client, at: float) -> None:
+        self._groups.remove(fact, self._actors, self._dispatcher, at)
+
+    def _on_node_state_requested(self, fact: f.NodeStateRequested, client: Client, at: float) -> None:
+        state = self.status.state(self._groups.states(), namespace_of(client))
+        self._outbox.send(client, NodeStateTold(fact.request, state))
 
     # Objects
 
@@ -284,11 +314,12 @@ class NodeScheduler:
 
     def _on_template_registered(self, fact: f.TemplateRegistered, client: Client, at: float) -> None:
         self._tasks.register_template(fact.template)
+        self._workers.is_mixed = len(self._tasks.environments) > 1
 
     # Drivers and workers
 
     def _on_job_started(self, fact: f.JobStarted, client: Client, at: float) -> None:
-        job = Job(fact.client_id, fact.job_id, fact.root_task_id)
+        job = Job(fact.client_id, fact.job_id, fact.root_task_id, fact.namespace)
         self._tasks.jobs[fact.root_task_id] = job
         self._clients[fact.client_id] = Client(fact.client_id, job)
 
@@ -300,6 +331,7 @@ class NodeScheduler:
         driver.alive = False
         self._cancellation.end_job(driver.job, fact.reason or "its driver has left", at)
         self._actors.end_job(driver.job, at)
+        self._groups.end_job(driver.job, self._actors, self._dispatcher, at)
         self._actors.names.forget(driver)
         self._objects.release_all(driver)
         self._memory.release_all(driver)
@@ -340,6 +372,7 @@ class NodeScheduler:
     def _on_clock_ticked(self, fact: f.ClockTicked, client: Client, at: float) -> None:
         self._report_started(at)
         self._cancellation.expire(at)
+        self._actors.expire(at)
         self._memory.on_tick(at)
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
@@ -350,7 +383,11 @@ class NodeScheduler:
     def _report_started(self, at: float) -> None:
         after_s = self._config.started_report_ms / 1000.0
         for worker in self._workers.workers.values():
-            if worker.queue and not worker.head_reported and at - worker.head_since > after_s:
+            if worker.actor is not None and worker.actor.under_way is not None:
+                worker.actor.under_way.look(worker.queue, at)
+                for task, since in worker.actor.under_way.take_long(after_s, at):
+                    self._outbox.facts.append(f.TaskStarted(task.task_id, worker.client_id, since))
+            elif worker.queue and not worker.head_reported and at - worker.head_since > after_s:
                 worker.head_reported = True
                 task_id = worker.queue[0].task_id
                 self._outbox.facts.append(f.TaskStarted(task_id, worker.client_id, worker.head_since))
@@ -370,11 +407,12 @@ class NodeScheduler:
     def _warn_stuck(self) -> None:
         """Say it when tasks or actors wait for resources that only the end of other actors gives back."""
         stuck, self._dispatcher.stuck = self._dispatcher.stuck, []
+        holders = "actors" if self._workers.dedicated else "tasks that wait in get()"
         for queue in stuck:
             if queue.count:
                 others = f" and {queue.count - 1} more wait" if queue.count > 1 else " waits"
                 self._warn_drivers(
-                    f"{queue.head().template.spec.name}{others} for {format_resources(queue.demand)}, which actors "
+                    f"{queue.head().template.spec.name}{others} for {format_resources(queue.demand)}, which {holders} "
                     "hold. End some (drop their handles, or cellray.kill() them), or start the session with more: "
                     "cellray.init(num_cpus=..., num_gpus=..., resources={...})."
                 )

@@ -68,11 +68,14 @@ class Output:
         template_id: TemplateId | None = None,
     ) -> None:
         task = self._tasks.tasks.get(task_id)
+        template = task.template if task is not None else self._template(template_id)
+        if task is None and isinstance(source, Worker) and source.actor is not None:
+            task = source.actor.creation  # of a call that is forgotten, a thread of the actor's own, its last words
+            template = template or task.template
         job: Job | None = task.job if task is not None else source.job
         driver = self._clients.get(job.client_id) if job is not None else None
         if driver is None:
             return
-        template = task.template if task is not None else self._template(template_id)
         spec = template.spec if template is not None else None
         name, cell = (spec.name, spec.cell) if spec is not None else ("worker", None)
         pid = source.pid if isinstance(source, Worker) else 0

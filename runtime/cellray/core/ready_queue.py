@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from cellray.core.accelerators import uses_devices
 from cellray.core.transitions import READY
 from cellray.errors import InternalError
+from cellray.model.placement import original_name
 from cellray.model.task import Resources
 
 if TYPE_CHECKING:
@@ -17,22 +19,50 @@ if TYPE_CHECKING:
 class ReadyQueue:
     """The shape's ready tasks, `count` of them, and the `workers` that hold a lease of the shape.
 
-    `told`: drivers know that actors hold what it asks for.
+    A shape is what is asked for and in which environment. `lent` is what of it a worker that blocks in `get` lends out:
+    its CPUs, and nothing that it keeps in use meanwhile. `told`: drivers know that actors hold what it asks for.
+    `is_closed`: what it asks for is not there yet.
 
     A cancelled task stays where it is until its turn comes and is passed over then: taking one out of the middle of a
-    long queue would cost its length. Creations of actors have queues of their own: each takes a worker for good.
+    long queue would cost its length. Creations of actors have queues of their own: each takes a worker for good. So
+    have those of placement groups, which take none.
     """
 
-    __slots__ = ("by_job", "count", "demand", "for_actors", "starved_since", "told", "workers")
+    __slots__ = (
+        "by_job",
+        "count",
+        "demand",
+        "environment",
+        "for_actors",
+        "for_groups",
+        "is_closed",
+        "lent",
+        "starved_since",
+        "told",
+        "uses_devices",
+        "workers",
+    )
 
-    def __init__(self, demand: Resources, *, for_actors: bool = False) -> None:
+    def __init__(
+        self, demand: Resources, environment: str = "", *, for_actors: bool = False, for_groups: bool = False
+    ) -> None:
         self.demand = demand
+        self.environment = environment
+        self.lent: Resources = tuple(pair for pair in demand if original_name(pair[0]) == "CPU")
+        self.uses_devices = uses_devices(demand)
         self.for_actors = for_actors
+        self.for_groups = for_groups
+        self.is_closed = False
         self.count = 0
         self.by_job: dict[Job, deque[Task]] = {}
         self.workers: dict[Worker, None] = {}
         self.starved_since: float | None = None
         self.told = False
+
+    @property
+    def kept(self) -> Resources:
+        """What of the shape a worker that blocks in `get` does not lend out."""
+        return tuple(pair for pair in self.demand if pair not in self.lent)
 
     def push(self, task: Task) -> None:
         """Add a task that is READY at the end of its job's turn."""

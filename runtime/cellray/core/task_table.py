@@ -16,13 +16,17 @@ from cellray.core.tasks import Job, Refusal, Task, Template
 from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
 from cellray.ids import FunctionHash, ObjectId, TaskId, TemplateId, child_task_ids, children_prefix, return_object_id
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
-from cellray.model.object import ObjectValue
+from cellray.model.object import ObjectValue, ValueKind
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.core.actors import Actors
     from cellray.core.clients import Client
+    from cellray.core.placement_groups import PlacementGroups
     from cellray.core.workers import Worker
+
+Shape = tuple[Resources, str, bool, bool]
+"""What is asked for, in which environment, and whether by creations of actors or of placement groups."""
 
 RETURN_0 = return_object_id(TaskId(b""), 0)
 """What a task's id is extended by to get the id of its first return."""
@@ -35,13 +39,15 @@ class TaskTable:
     """
 
     actors: Actors
+    groups: PlacementGroups
     """Set by whoever puts the core's parts together."""
 
-    def __init__(self, objects: ObjectTable, pool: ResourcePool, outbox: Outbox) -> None:
+    def __init__(self, objects: ObjectTable, pool: ResourcePool, outbox: Outbox, node_id: str = "") -> None:
         self.tasks: dict[TaskId, Task] = {}
         self.functions: dict[FunctionHash, Function] = {}
         self.templates: dict[TemplateId, Template] = {}
-        self.queues: dict[tuple[Resources, bool], ReadyQueue] = {}
+        self.queues: dict[Shape, ReadyQueue] = {}
+        self.environments: dict[str, None] = {}
         self.jobs: dict[TaskId, Job] = {}
         self.live = 0
         self.waiting = 0
@@ -52,6 +58,7 @@ class TaskTable:
         self._objects = objects
         self._pool = pool
         self._outbox = outbox
+        self._node_id = node_id
 
     def register_function(self, function: Function) -> bool:
         """Add to the function table, which is content-addressed; whether it was not there yet."""
@@ -62,21 +69,46 @@ class TaskTable:
 
     def register_template(self, spec: TaskTemplate) -> None:
         """Add a template; content-addressed, so that the same again changes nothing."""
-        if spec.template_id in self.templates:
-            return
-        infeasible = failures.infeasible_text(spec.name, spec.resources, self._pool)
+        if spec.template_id not in self.templates:
+            self.templates[spec.template_id] = self._make_template(spec)
+
+    def _make_template(self, spec: TaskTemplate) -> Template:
+        demand, placement, infeasible = spec.resources, spec.placement, ""
+        refusal: Refusal | None = None
+        if spec.method:
+            return Template(spec, self.actors.calls)
+        if spec.group is not None:
+            infeasible = self.groups.infeasible(spec)
+        elif placement is not None and placement.group_id:
+            demand, refusal = self.groups.demand_of(spec)
+        elif placement is not None and placement.node_id not in ("", self._node_id) and not placement.soft:
+            infeasible = failures.no_such_node_text(spec.name, placement.node_id, self._node_id)
+        else:
+            infeasible = failures.infeasible_text(spec.name, spec.resources, self._pool)
         if infeasible:
             refusal = Refusal(infeasible, failures.unschedulable(infeasible))
-            self.templates[spec.template_id] = Template(spec, ReadyQueue(spec.resources), refusal)
-            return
-        if spec.method:
-            self.templates[spec.template_id] = Template(spec, self.actors.calls)
-            return
-        key = (spec.resources, spec.actor is not None)
-        queue = self.queues.get(key)
+        if refusal is not None:
+            return Template(spec, ReadyQueue(demand), refusal)
+        template = Template(spec, self._queue(spec, demand))
+        self.groups.enroll(template)
+        return template
+
+    def _queue(self, spec: TaskTemplate, demand: Resources) -> ReadyQueue:
+        """The queue of the template's shape."""
+        is_actor, is_group = spec.actor is not None, spec.group is not None
+        shape = (demand, spec.environment, is_actor, is_group)
+        queue = self.queues.get(shape)
         if queue is None:
-            queue = self.queues[key] = ReadyQueue(spec.resources, for_actors=spec.actor is not None)
-        self.templates[spec.template_id] = Template(spec, queue)
+            self.environments.setdefault(spec.environment)
+            queue = ReadyQueue(demand, spec.environment, for_actors=is_actor, for_groups=is_group)
+            self.queues[shape] = queue
+        return queue
+
+    def drop_queue(self, queue: ReadyQueue) -> None:
+        """Nothing of this shape will be submitted any more."""
+        shape = (queue.demand, queue.environment, queue.for_actors, queue.for_groups)
+        if self.queues.get(shape) is queue:
+            del self.queues[shape]
 
     def submit(self, fact: TasksSubmitted, client: Client, job: Job, parent: Task | None, refusal: str) -> None:
         """Take over a batch. A non-empty `refusal` cancels all of it: its job, or its parent, is at its end."""
@@ -126,18 +158,21 @@ class TaskTable:
                 template.queue.push(task)
 
     def _submit_special(self, task: Task, template: Template, client: Client, at: float) -> None:
-        """A task that cannot run here at all, the creation of an actor, or a call of one."""
-        if template.refusal is not None and template.spec.actor is None:
-            self.fail(task, template.refusal.value, template.refusal.summary, at)
-            return
-        error = self.actors.submitted(task, client)
+        """A task that cannot run here at all, the creation of an actor or placement group, or a call of an actor."""
+        spec = template.spec
+        if spec.group is not None:
+            error = self.groups.submitted(task, client)
+        elif spec.actor is not None or spec.method:
+            error = self.actors.submitted(task, client)
+        else:
+            error = None
         if error is not None:
             self.fail(task, error, failures.first_line(error), at)
         elif template.refusal is not None:
             self.fail(task, template.refusal.value, template.refusal.summary, at)
         else:
             self._attach(task, at)
-            if template.spec.actor is not None:
+            if spec.actor is not None:
                 self.actors.attached(task)
 
     def run_again(self, task: Task, returns: ObjectId, reason: str, at: float) -> None:
@@ -195,6 +230,14 @@ class TaskTable:
             text = f"The worker wrote {entry.object_id.hex()} where it was granted no space."
             self._objects.seal(entry, failures.internal(text))
 
+    def finish_here(self, task: Task, value: ObjectValue) -> None:
+        """A task that runs nowhere: the node itself has done what it stands for."""
+        move(task, FINISHED)
+        for entry in task.returns:
+            if entry.value is None:
+                self._objects.seal(entry, value)
+        self._conclude(task)
+
     def fail(self, task: Task, error: ObjectValue, summary: str, at: float) -> None:
         """The task ends with an error that the core decided; the log is told."""
         self._outbox.facts.append(TaskFailed(task.task_id, 0.0, at, error, _one_line(summary)))
@@ -204,7 +247,8 @@ class TaskTable:
         """A worker reports that a task's code raised; the task is tried again when it asks for that."""
         self._drop_grants(task, worker)
         template = task.template
-        if template.spec.retry_exceptions and task.cancel is None and template.may_retry(task.attempt):
+        is_users = fact.error.kind == ValueKind.ERROR  # what the runtime cannot do it cannot do the next time either
+        if is_users and template.spec.retry_exceptions and task.cancel is None and template.may_retry(task.attempt):
             self.retry(task, fact.summary, fact.finished_at)
         else:
             self._end(task, FAILED, fact.error)
@@ -255,7 +299,7 @@ class TaskTable:
             unknown = TaskTemplate(spec.template_id, FunctionHash(b""), "a task", ())
             return _unusable(unknown, f"Template {spec.template_id} was used before it was registered.")
         content = template.spec.function_hash
-        if template.refusal is None and content not in self.functions:
+        if template.refusal is None and content not in self.functions and template.spec.group is None:
             text = f"Function {content.hex()} of {template.spec.name} was used before it was registered."
             return _unusable(template.spec, text)
         return template
@@ -328,7 +372,10 @@ class TaskTable:
             if entry.value is None:
                 self._objects.seal(entry, error)
         if task.template.is_special:
-            self.actors.ended_badly(task, error)
+            if task.template.spec.group is not None:
+                self.groups.ended_badly(task)
+            else:
+                self.actors.ended_badly(task, error)
         self._conclude(task)
 
     def _conclude(self, task: Task) -> None:

@@ -31,12 +31,14 @@ class Cancel(NamedTuple):
 class Job:
     """One driver's tasks. `live` counts those that are not final; the record goes when the job ended and it is 0."""
 
-    __slots__ = ("client_id", "ended", "job_id", "live", "root_task_id")
+    __slots__ = ("client_id", "ended", "job_id", "live", "namespace", "root_task_id")
 
-    def __init__(self, client_id: ClientId, job_id: JobId, root_task_id: TaskId) -> None:
+    def __init__(self, client_id: ClientId, job_id: JobId, root_task_id: TaskId, namespace: str = "") -> None:
         self.client_id = client_id
         self.job_id = job_id
         self.root_task_id = root_task_id
+        # Without a name it is one of the job's own, as in Ray: nobody else finds its actors.
+        self.namespace = namespace or root_task_id.hex()
         self.live = 0
         self.ended = False
 
@@ -51,7 +53,8 @@ class Refusal(NamedTuple):
 class Template:
     """A registered template: its queue, and what its tasks cost. `mean_s` is negative until one has finished.
 
-    `is_special` when its tasks are no ordinary ones: they cannot run here, create actors, or call them.
+    `is_special` when its tasks are no ordinary ones: they cannot run here, create actors or placement groups, or call
+    actors.
     """
 
     __slots__ = ("is_special", "mean_s", "num_returns", "queue", "refusal", "spec")
@@ -60,9 +63,14 @@ class Template:
         self.spec = spec
         self.queue = queue
         self.refusal = refusal
-        self.is_special = refusal is not None or bool(spec.method) or spec.actor is not None
+        self.is_special = refusal is not None or bool(spec.method) or spec.actor is not None or spec.group is not None
         self.num_returns = spec.num_returns
         self.mean_s = -1.0
+
+    def refuse(self, refusal: Refusal) -> None:
+        """From now on its tasks cannot run here."""
+        self.refusal = refusal
+        self.is_special = True
 
     def observe(self, run_s: float) -> None:
         """A task of this template ran for `run_s`."""

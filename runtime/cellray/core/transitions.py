@@ -4,6 +4,7 @@
                     │         │ ^        │
                     │         │ └────────┘  given back unbegun, or tried again
                     ^─────────┘  its arguments were moved to disk
+                              └──────────────> FINISHED  by the node itself: a placement group was created
                     └─────────┴──────────────> FAILED | CANCELLED
 
 A task whose dependencies all exist passes through WAITING too, so that the table has one way in. Final states have no
@@ -31,7 +32,7 @@ CANCELLED: Final[int] = TaskState.CANCELLED.value
 
 LEGAL: Final[tuple[frozenset[int], ...]] = (
     frozenset({READY, FAILED, CANCELLED}),
-    frozenset({ASSIGNED, WAITING, FAILED, CANCELLED}),
+    frozenset({ASSIGNED, WAITING, FINISHED, FAILED, CANCELLED}),
     frozenset({READY, FINISHED, FAILED, CANCELLED}),
     frozenset(),
     frozenset(),

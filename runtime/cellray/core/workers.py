@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from cellray.config import Config
+from cellray.core.accelerators import Devices
 from cellray.core.clients import Client
 from cellray.ids import ClientId, FunctionHash, TemplateId
 
@@ -28,14 +29,18 @@ class Worker(Client):
     `lease` is the shape it serves: it has the shape's resources (unless `blocked`) while its queue holds tasks.
     `returning`: asked for its unbegun tasks, has not answered. `ending`: killed or told to exit. `actor`: whose process
     it is for the rest of its life, with the resources of its lease. `open`: none of all these, so that it may be given
-    tasks. `wrote_as`: what it ran when it said that it had written past Python; a short task is forgotten when that is
-    read.
+    tasks. `environment`: the one that it has taken on, for the rest of its life; None while it has run nothing.
+    `devices`: the GPUs that its lease has, `devices_told` the numbers of those that it was told. `wrote_as`: what it
+    ran when it said that it had written past Python; a short task is forgotten when that is read.
     """
 
     __slots__ = (
         "actor",
         "blocked",
+        "devices",
+        "devices_told",
         "ending",
+        "environment",
         "functions",
         "head_reported",
         "head_since",
@@ -63,6 +68,9 @@ class Worker(Client):
         self.ending = False
         self.retired = False
         self.open = True
+        self.environment: str | None = None
+        self.devices: Devices = ()
+        self.devices_told: tuple[int, ...] = ()
         self.templates: set[TemplateId] = set()
         self.functions: set[FunctionHash] = set()
 
@@ -81,7 +89,8 @@ class Worker(Client):
 class WorkerTable:
     """The workers of one node. `idle` are those that are open and have no tasks, the last one to become so last.
 
-    `dedicated` of them are actors and not of the pool; `blocked` counts the pool's only.
+    `dedicated` of them are actors and not of the pool; `blocked` counts the pool's only. `is_mixed` says that there are
+    several environments, so that not everybody who is idle will do.
     """
 
     def __init__(self, cpus: int, config: Config) -> None:
@@ -91,6 +100,7 @@ class WorkerTable:
         self.blocked = 0
         self.dedicated = 0
         self.starting = self.base
+        self.is_mixed = False
         self.start_failures = 0
         self._start_not_before = 0.0
         self._workers_max = config.workers_max
@@ -141,6 +151,41 @@ class WorkerTable:
         else:
             self.idle.pop(worker, None)
 
+    def has_idle(self, environment: str) -> bool:
+        """Whether somebody idle has this environment, or none yet."""
+        if not self.is_mixed:
+            return bool(self.idle)
+        return any(worker.environment in (environment, None) for worker in self.idle)
+
+    def take_idle(self, environment: str) -> Worker | None:
+        """The one that has become idle last, of this environment if there is such a one; it takes it on."""
+        if not self.is_mixed:
+            if not self.idle:
+                return None
+            worker, _ = self.idle.popitem()
+            worker.environment = environment
+            return worker
+        chosen: Worker | None = None
+        for worker in reversed(self.idle):
+            if worker.environment == environment:
+                chosen = worker
+                break
+            if worker.environment is None:
+                chosen = chosen or worker
+        if chosen is not None:
+            del self.idle[chosen]
+            chosen.environment = environment
+        return chosen
+
+    def moving(self, environment: str) -> int:
+        """Workers of the pool that are not blocked, and have this environment or none yet."""
+        if not self.is_mixed:
+            return self.pooled - self.blocked
+        return sum(
+            worker.actor is None and not worker.blocked and worker.environment in (environment, None)
+            for worker in self.workers.values()
+        )
+
     def startable(self, wanted: int, at: float) -> int:
         """How many of `wanted` further workers may start now, those that are starting already counted in.
 
@@ -167,6 +212,13 @@ class WorkerTable:
     def exhausted(self) -> bool:
         """No worker may be started any more, and none that is there can take a task."""
         return self.starting == 0 and len(self.workers) >= self._workers_max and self.blocked == self.pooled
+
+    def in_the_way(self) -> Worker | None:
+        """The one that has been idle longest, if no worker may be started because of those that there are."""
+        is_full = len(self.workers) + self.starting >= self._workers_max
+        if not is_full or any(worker.retired for worker in self.workers.values()):
+            return None
+        return next(iter(self.idle), None)
 
     def surplus(self) -> list[Worker]:
         """Idle workers beyond what is kept in reserve, the longest idle first."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cellray.engines.pending_calls import PendingCalls
 from cellray.errors import CellrayError
 from cellray.ids import ActorId, FunctionHash, ObjectId, TemplateId, producer_of
-from cellray.model.command import ActorNamed
-from cellray.model.fact import ActorKillRequested, ActorNameRequested
+from cellray.model.command import ActorNamed, ActorNamesListed
+from cellray.model.fact import ActorKillRequested, ActorNameRequested, ActorNamesRequested
 from cellray.model.task import make_template
 from cellray.ports import Created, SubmitOptions
 
@@ -21,6 +21,7 @@ class PreparedMethod(NamedTuple):
 
     template_id: TemplateId
     num_returns: int
+    max_pending_calls: int
 
 
 class NativeActors:
@@ -28,8 +29,7 @@ class NativeActors:
 
     def __init__(self, engine: NativeEngine) -> None:
         self._engine = engine
-        self._requests = itertools.count()
-        self._answers: dict[int, ActorNamed | None] = {}
+        self._pending = PendingCalls(engine)
 
     def create(
         self, actor_class: type, options: SubmitOptions, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -64,17 +64,23 @@ class NativeActors:
             concurrency_group=options.concurrency_group,
         )
         self._engine.register_template(template)
-        return PreparedMethod(template.template_id, options.num_returns)
+        return PreparedMethod(template.template_id, options.num_returns, options.max_pending_calls)
 
     def call(
         self, prepared: PreparedMethod, actor: ObjectId, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> list[ObjectId]:
-        """Submit a call. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
-        engine = self._engine
+        """Submit a call. Raises SerializationError when an argument cannot be pickled, PendingCallsLimitExceeded when
+        the actor limits how many are under way; nothing is sent then."""
+        engine, limit = self._engine, prepared.max_pending_calls
+        if limit > 0:
+            self._pending.check(actor, limit)
         payload, dependencies, contained = engine.pack_arguments(None, args, kwargs)
         index, task = engine.context.take_child()
         packed = (payload, dependencies, (actor, *contained))
-        return engine.submit_packed(index, task, prepared.template_id, prepared.num_returns, packed)
+        returns = engine.submit_packed(index, task, prepared.template_id, prepared.num_returns, packed)
+        if limit > 0 and returns:
+            self._pending.add(actor, returns[0])
+        return returns
 
     def find(self, name: str, namespace: str) -> Created | None:
         """The actor of this name, if there is one; asks the node."""
@@ -88,10 +94,10 @@ class NativeActors:
         engine.channel.add(ActorKillRequested(ActorId(producer_of(actor)), engine.now(), no_restart))
         engine.channel.flush()
 
-    def on_named(self, command: ActorNamed) -> None:
-        """The node answered."""
-        if command.request in self._answers:
-            self._answers[command.request] = command
+    def names(self, *, all_namespaces: bool) -> list[tuple[str, str]]:
+        """Namespace and name of each named actor."""
+        listed: ActorNamesListed = self._engine.requests.ask(lambda number: ActorNamesRequested(number, all_namespaces))
+        return [(namespace, name) for namespace, name in listed.names]
 
     def _known(self, answer: ActorNamed) -> Created:
         assert answer.object_id is not None
@@ -102,15 +108,7 @@ class NativeActors:
         return Created(answer.object_id, answer.template.function_hash, answer.template.actor, is_new=False)
 
     def _ask(self, name: str, namespace: str, candidate: ActorId | None) -> ActorNamed:
-        engine, answers = self._engine, self._answers
-        engine.require_open()
-        request = next(self._requests)
-        answers[request] = None
-        engine.channel.add(ActorNameRequested(request, name, namespace, candidate))
-        engine.channel.flush()
-        try:
-            engine.channel.wait_until(lambda: answers[request] is not None)
-        finally:
-            answer = answers.pop(request)
-        assert answer is not None
+        answer: ActorNamed = self._engine.requests.ask(
+            lambda number: ActorNameRequested(number, name, namespace, candidate)
+        )
         return answer

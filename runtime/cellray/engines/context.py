@@ -10,22 +10,23 @@ import itertools
 from contextvars import ContextVar
 
 from cellray.ids import PREFIX_BYTES, ObjectId, TaskId, child_task_id, children_prefix, put_object_id
-from cellray.model.task import Cell, TaskTemplate
+from cellray.model.task import Cell, Function, TaskTemplate
 
 
 class SubmitContext:
     """One parent's running counts. A task that runs again counts from zero again, and so makes the same ids.
 
     One is made for each task that a worker runs, and most tasks submit nothing: what costs is made when it is needed.
-    `template` is None for a driver. `is_cancelled`: somebody asked to cancel the task; `minds_cancel`: the task asks
-    about that itself, and is not interrupted therefore.
+    `template` and `function` are None for a driver. `is_cancelled`: somebody asked to cancel the task; `minds_cancel`:
+    the task asks about that itself, and is not interrupted therefore.
     """
 
-    __slots__ = ("_indices", "_prefix", "_puts", "is_cancelled", "minds_cancel", "task_id", "template")
+    __slots__ = ("_indices", "_prefix", "_puts", "function", "is_cancelled", "minds_cancel", "task_id", "template")
 
-    def __init__(self, task_id: TaskId, template: TaskTemplate | None) -> None:
+    def __init__(self, task_id: TaskId, template: TaskTemplate | None, function: Function | None) -> None:
         self.task_id = task_id
         self.template = template
+        self.function = function
         self.is_cancelled = False
         self.minds_cancel = False
         self._prefix = b""
@@ -73,9 +74,10 @@ class SharedContext:
     def __init__(self, creation: SubmitContext) -> None:
         self._creation = creation
 
-    def enter(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+    def enter(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """The running thread or coroutine begins a call; that of the creation has begun before."""
-        context = self._creation if task_id == self._creation.task_id else SubmitContext(task_id, template)
+        creation = self._creation
+        context = creation if task_id == creation.task_id else SubmitContext(task_id, template, function)
         _here.set(context)
         return context
 

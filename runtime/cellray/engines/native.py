@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from cellray import provenance
 from cellray.client.channel import Channel
 from cellray.client.connect import Connected
 from cellray.clock import SystemClock
@@ -15,7 +16,10 @@ from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending
 from cellray.engines.objects import NativeObjects
+from cellray.engines.placement_groups import NativeGroups
+from cellray.engines.requests import Requests
 from cellray.engines.resolver import Action, Resolver
+from cellray.engines.runtime import NativeRuntime
 from cellray.engines.values import Values
 from cellray.ids import (
     ClientId,
@@ -30,20 +34,28 @@ from cellray.ids import (
 )
 from cellray.model.command import (
     ActorNamed,
+    ActorNamesListed,
     Exit,
+    NodeStateTold,
     ObjectsReady,
     OutputForwarded,
     RecallViews,
     SpaceGranted,
+    TaskDescribed,
     ViewsGranted,
     Warn,
 )
+from cellray.model.environment import NOTHING
 from cellray.model.fact import (
     CancelRequested,
     FunctionRegistered,
+    NodeStateRequested,
+    TaskRequested,
     TemplateRegistered,
 )
+from cellray.model.node import NodeState
 from cellray.model.object import Failure, ObjectValue, encode_failure
+from cellray.model.placement import Placement
 from cellray.model.task import Function, TaskSpec, TaskTemplate, make_template
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
@@ -80,9 +92,12 @@ class NativeEngine:
     ) -> None:
         self.welcome = connected.welcome
         self.config = config
-        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None)
+        self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None, None)
         self.lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
+        self.node_id: str = connected.welcome.node_id
+        self.environment = NOTHING
+        self.placement: Placement | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
         self.close_listeners: list[Callable[[], None]] = []
@@ -98,7 +113,10 @@ class NativeEngine:
         is_worker = role == "worker"
         self._lending = Lending(self._get_channel, self.client_id, self._clock) if is_worker else None
         self.objects = NativeObjects(self, self.values, self._lending)
+        self.requests = Requests(self)
+        self.runtime = NativeRuntime(self, is_worker=is_worker)
         self.actors = NativeActors(self)
+        self.groups = NativeGroups(self)
         # The verbs that are called most, each bound once: a hop less for every call.
         self.put = self.objects.put
         self.get = self.objects.get
@@ -118,7 +136,10 @@ class NativeEngine:
             OutputForwarded: self._on_output,
             Warn: self._on_warn,
             Exit: self._on_exit,
-            ActorNamed: self.actors.on_named,
+            ActorNamed: self.requests.on_answer,
+            ActorNamesListed: self.requests.on_answer,
+            TaskDescribed: self.requests.on_answer,
+            NodeStateTold: self.requests.on_answer,
             **(handlers or {}),
         }
         self.channel: Channel = Channel(
@@ -165,6 +186,8 @@ class NativeEngine:
             retry_exceptions=options.retry_exceptions,
             cell=options.cell,
             actor=options.actor,
+            environment=options.environment,
+            placement=options.placement,
         )
         self.register_template(template)
         return Prepared(template.template_id, options.num_returns, function, hashed)
@@ -206,6 +229,11 @@ class NativeEngine:
         self.last_submitted = task
         return returns
 
+    def node_state(self) -> NodeState:
+        """Ask the node what there is."""
+        told: NodeStateTold = self.requests.ask(NodeStateRequested)
+        return told.state
+
     def now(self) -> float:
         """Seconds since the epoch, for facts."""
         return self._clock.now()
@@ -231,6 +259,15 @@ class NativeEngine:
         self.require_open()
         self.channel.add(CancelRequested([task], self._clock.now(), force, recursive, "cellray.cancel()"))
         self.channel.flush()
+
+    def is_call(self, task: TaskId) -> bool:
+        """Whether the task is a call of an actor that has not ended; asks the node."""
+        return self.describe(task).is_call
+
+    def describe(self, task: TaskId) -> TaskDescribed:
+        """What the node knows of a task."""
+        answer: TaskDescribed = self.requests.ask(lambda number: TaskRequested(number, task))
+        return answer
 
     def mark(self) -> int:
         """A point in the order of submissions: an index that no task will have."""
@@ -264,9 +301,12 @@ class NativeEngine:
         """The context of the running thread or coroutine."""
         return self.context.here
 
-    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+    def begin_task(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
-        self.context = context = SubmitContext(task_id, template)
+        self.context = context = SubmitContext(task_id, template, function)
+        if template.placement is not self.placement and not template.method:
+            self.placement = template.placement
+            provenance.begin_epoch()  # what this one submits may have to run elsewhere than what was submitted before
         return context
 
     def end_task(self) -> None:
@@ -282,10 +322,10 @@ class NativeEngine:
         """From now on several calls are under way, each in a thread or coroutine of its own; the actor is created."""
         self.context = SharedContext(self.context.here)
 
-    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> SubmitContext:
+    def enter_call(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """As `begin_task`, for the running thread or coroutine only."""
         assert isinstance(self.context, SharedContext), "`share_context` comes first"
-        return self.context.enter(task_id, template)
+        return self.context.enter(task_id, template, function)
 
     def end_call(self) -> None:
         """As `end_task`, for one of several calls: what others have lent stays lent."""

@@ -10,18 +10,23 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ClientId, ObjectId, TaskId
+from cellray.ids import ClientId, JobId, ObjectId, TaskId
 from cellray.model.fact import LoggedFact
+from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
 from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
 
 
 class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
-    """To a worker: run these, in order. Functions and templates that it has not seen yet come along."""
+    """To a worker: run these, in order. Functions and templates that it has not seen yet come along.
+
+    `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last.
+    """
 
     tasks: list[TaskAssignment]
     templates: list[TaskTemplate] = []
     functions: list[Function] = []
+    devices: tuple[int, ...] | None = None
 
 
 class ObjectsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
@@ -83,6 +88,22 @@ class ActorNamed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
     template: TaskTemplate | None = None
 
 
+class ActorNamesListed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=10):
+    """To a client: the names that are taken, each as namespace and name, in the order of their being taken."""
+
+    request: int
+    names: list[tuple[str, str]]
+
+
+class TaskDescribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
+    """To a client: whose task it asked for. Of a task that is not known any more, what holds for the client itself."""
+
+    request: int
+    job_id: JobId
+    namespace: str
+    is_call: bool = False
+
+
 class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
     """To a client: where objects lie that it asked to read. They stay there until it says ViewsReleased.
 
@@ -91,6 +112,13 @@ class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1
 
     objects: list[tuple[ObjectId, ObjectValue]]
     ticket: int
+
+
+class NodeStateTold(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=40):
+    """To a client: the answer to NodeStateRequested."""
+
+    request: int
+    state: NodeState
 
 
 class RecallViews(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=17):
@@ -107,7 +135,10 @@ ClientCommand = (
     | Warn
     | Exit
     | ActorNamed
+    | ActorNamesListed
+    | TaskDescribed
     | ViewsGranted
+    | NodeStateTold
     | RecallViews
 )
 """What a node says to a driver or worker."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ActorId, ClientId, JobId, NodeId, ObjectId, SessionId, TaskId, TemplateId
+from cellray.ids import ActorId, ClientId, GroupId, JobId, NodeId, ObjectId, SessionId, TaskId, TemplateId
 from cellray.model.object import ObjectValue
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
@@ -69,6 +69,7 @@ class JobStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
     at: float
     pid: int
     entrypoint: str
+    namespace: str = ""
 
 
 class JobEnded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
@@ -288,6 +289,13 @@ class SpillFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=42
     restoring: bool = False
 
 
+class GroupRemoved(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=50):
+    """Somebody removed a placement group; what ran in it ends, and its resources are free again."""
+
+    group_id: GroupId
+    at: float
+
+
 class ObjectsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=64):
     """A client wants the values of objects that it did not submit itself, now or once they exist."""
 
@@ -334,6 +342,20 @@ class ActorNameRequested(msgspec.Struct, frozen=True, array_like=True, gc=False,
     candidate: ActorId | None = None
 
 
+class ActorNamesRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=71):
+    """Which names of actors are taken, in the client's namespace or in all? Answered by ActorNamesListed."""
+
+    request: int
+    all_namespaces: bool = False
+
+
+class TaskRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=72):
+    """What is this task? Answered by TaskDescribed."""
+
+    request: int
+    task_id: TaskId
+
+
 class ViewsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=80):
     """A client wants to read shared objects where they lie; answered by ViewsGranted, once each is in memory.
 
@@ -365,6 +387,12 @@ class WorkerWrote(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=83
     template_id: TemplateId | None = None
 
 
+class NodeStateRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=90):
+    """What is there, and what of it is free? Answered by NodeStateTold."""
+
+    request: int
+
+
 UNLOGGED = (
     ObjectsRequested,
     ObjectsHeld,
@@ -373,10 +401,13 @@ UNLOGGED = (
     SpaceReturned,
     ClockTicked,
     ActorNameRequested,
+    ActorNamesRequested,
+    TaskRequested,
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
     WorkerWrote,
+    NodeStateRequested,
 )
 
 LoggedFact = (
@@ -411,6 +442,7 @@ LoggedFact = (
     | ObjectRestored
     | SpillFailed
     | WorkerOutput
+    | GroupRemoved
 )
 Fact = (
     LoggedFact
@@ -421,10 +453,13 @@ Fact = (
     | SpaceReturned
     | ClockTicked
     | ActorNameRequested
+    | ActorNamesRequested
+    | TaskRequested
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased
     | WorkerWrote
+    | NodeStateRequested
 )
 
 fact_encoder = msgspec.msgpack.Encoder()

@@ -9,6 +9,7 @@ import msgspec
 from cellray.ids import FunctionHash, ObjectId, TemplateId, template_id
 from cellray.model.actor import ActorOptions
 from cellray.model.object import ObjectValue
+from cellray.model.placement import GroupOptions, Placement
 
 RESOURCE_UNITS = 10_000
 """Resources are whole numbers of ten-thousandths, so that fractions add up exactly (Ray does the same)."""
@@ -55,7 +56,8 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is equal for many tasks, registered once; its id is the hash of its content (`make_template`).
 
     With `actor` its tasks create actors and the function is a class; with `method` they are calls of that method, see
-    `model.actor`.
+    `model.actor`. With `group` they create placement groups and have no function. `environment` is what a worker must
+    have set up before it loads the function (`model.environment`); `placement` is None for most.
     """
 
     template_id: TemplateId
@@ -68,6 +70,9 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cell: Cell | None = None
     actor: ActorOptions | None = None
     method: str = ""
+    environment: str = ""
+    placement: Placement | None = None
+    group: GroupOptions | None = None
     concurrency_group: str = ""
 
 
@@ -107,6 +112,9 @@ def make_template(
     cell: Cell | None = None,
     actor: ActorOptions | None = None,
     method: str = "",
+    environment: str = "",
+    placement: Placement | None = None,
+    group: GroupOptions | None = None,
     concurrency_group: str = "",
 ) -> TaskTemplate:
     """A template whose id is the hash of everything else in it."""
@@ -121,6 +129,9 @@ def make_template(
         cell,
         actor,
         method,
+        environment,
+        placement,
+        group,
         concurrency_group,
     )
     return msgspec.structs.replace(blank, template_id=template_id(msgspec.msgpack.encode(blank)))

@@ -117,7 +117,9 @@ class NodeLoop:
         self.clients[client.client_id] = client
         if hello.role == "driver":
             self._jobs[client.client_id] = job_id
-            self.record([JobStarted(client.client_id, job_id, root_task_id(job_id), now, hello.pid, hello.entrypoint)])
+            root = root_task_id(job_id)
+            started = JobStarted(client.client_id, job_id, root, now, hello.pid, hello.entrypoint, hello.namespace)
+            self.record([started])
         else:
             self.record([WorkerStarted(client.client_id, now, hello.pid)])
         return Welcome(

@@ -16,6 +16,7 @@ from cellray.observe.session import (
     lineage,
     lineage_source,
     session_status,
+    session_timeline,
 )
 from cellray.observe.view import GraphSource, GraphView
 
@@ -40,4 +41,5 @@ __all__ = [
     "lineage_source",
     "render_progress",
     "session_status",
+    "session_timeline",
 ]

@@ -112,6 +112,7 @@ class LogFold:
             told.ObjectSpilled: self._on_object_spilled,
             told.ObjectRestored: self._on_object_restored,
             told.SpillFailed: self._on_spill_failed,
+            told.GroupRemoved: self._on_nothing,
         }
 
     @property
@@ -330,9 +331,10 @@ class LogFold:
         self._note_time(fact.at)
 
     def _on_nothing(
-        self, fact: told.CancelRequested | told.ActorStarted | told.ActorKillRequested | told.ActorExited
+        self,
+        fact: told.CancelRequested | told.ActorStarted | told.ActorKillRequested | told.ActorExited | told.GroupRemoved,
     ) -> None:
-        """What was asked for shows when it happens, and what becomes of actors in their tasks."""
+        """What was asked for shows when it happens, and what becomes of actors and placement groups in their tasks."""
         self._note_time(fact.at)
 
     def _on_object_sealed(self, fact: told.ObjectSealed) -> None:

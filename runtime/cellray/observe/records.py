@@ -37,7 +37,8 @@ class FunctionRecord(msgspec.Struct, eq=False):
 class TemplateRecord(msgspec.Struct, eq=False):
     """What many tasks share; `function` is the function's name, `C.method` for calls of actors.
 
-    `creates` says that its tasks are creations of actors, `calls` that they are calls of one.
+    `creates` says that its tasks are creations of actors, `calls` that they are calls of one. `group` is a call's
+    concurrency group; `slots` how many calls of each group the actor runs at a time, None when it is one.
     """
 
     template_id: TemplateId
@@ -48,6 +49,8 @@ class TemplateRecord(msgspec.Struct, eq=False):
     num_returns: int
     creates: bool = False
     calls: bool = False
+    group: str = ""
+    slots: dict[str, int] | None = None
 
 
 class JobRecord(msgspec.Struct, eq=False):

@@ -13,10 +13,13 @@ from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import ObjectId, SessionId, producer_of
 from cellray.launch import find_session
 from cellray.node.control_client import ControlClient
+from cellray.node.settings import SessionFolder
 from cellray.observe.fold import LogFold
 from cellray.observe.follow import LogFollower
+from cellray.observe.ledger import FoldLimits
 from cellray.observe.lineage import Lineage
 from cellray.observe.scope import GraphFilter
+from cellray.observe.timeline import trace_events
 from cellray.observe.view import GraphView
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 READ_TIMEOUT_S = 5.0
 STATUS_TIMEOUT_S = 2.0
+TIMELINE_TIMEOUT_S = 60.0
+NO_LIMIT = 1 << 60
 LIVE = frozenset({"waiting", "ready", "fetching", "running"})
 
 _lock = threading.Lock()
@@ -103,6 +108,28 @@ def _wait_until_logged(ref: ObjectRef, timeout_s: float) -> None:
             f"the event log has nothing about {ref!r} (looked for {timeout_s:g} s). It belongs to another session, or "
             "its history was folded away; make it again and ask once more."
         )
+
+
+def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, Any]]:
+    """What this session has run so far, as `observe.timeline` explains. It reads the whole log, however long.
+
+    Raises SessionError when there is no session, or the log does not come within `timeout_s`.
+    """
+    session = api_session.current_session()
+    if session is None:
+        raise SessionError("no Cellray session: the timeline is that of this process's session; call cellray.init()")
+    folder = SessionFolder(session.address)
+    with ControlClient(folder.control_socket, folder.read_token()) as control:
+        last_sequence = control.status(STATUS_TIMEOUT_S).log_sequence
+    reader = RedisLogReader(parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S)
+    whole = LogFollower(reader, LogFold(FoldLimits(tasks_max=NO_LIMIT, puts_max=0, workers_max=NO_LIMIT)))
+    try:
+        if not whole.wait_for(lambda _fold: whole.sequence >= last_sequence, timeout_s):
+            raise SessionError(f"the event log could not be read within {timeout_s:g} s")
+        with whole.lock:
+            return trace_events(whole.fold)
+    finally:
+        whole.close()
 
 
 def session_status() -> dict[str, Any] | None:

@@ -5,8 +5,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# At once, because the module has the name of its main function: imported later it would take that name's place here.
+from cellray.util.placement_group import (
+    get_current_placement_group,
+    get_placement_group,
+    placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
+
 if TYPE_CHECKING:
-    from cellray.util import actor_pool, executor, joblib, multiprocessing
+    from cellray.util import actor_pool, executor, joblib, multiprocessing, scheduling_strategies
     from cellray.util.actor_pool import ActorPool
     from cellray.util.check_serialize import inspect_serializability
     from cellray.util.executor import CellrayExecutor
@@ -18,11 +27,17 @@ __all__ = [
     "actor_pool",
     "as_completed",
     "executor",
+    "get_current_placement_group",
     "get_node_ip_address",
+    "get_placement_group",
     "inspect_serializability",
     "joblib",
     "map_unordered",
     "multiprocessing",
+    "placement_group",
+    "placement_group_table",
+    "remove_placement_group",
+    "scheduling_strategies",
 ]
 
 # Imported when they are first used: most programs need one of them, or none.
@@ -34,7 +49,7 @@ _HOMES = {
     "get_node_ip_address": "helpers",
     "map_unordered": "helpers",
 }
-_MODULES = ("actor_pool", "executor", "joblib", "multiprocessing")
+_MODULES = ("actor_pool", "executor", "joblib", "multiprocessing", "scheduling_strategies")
 
 
 def __getattr__(name: str) -> Any:

@@ -51,7 +51,7 @@ class WorkerEngine(ExecutionEngine, Protocol):
     def task_here(self) -> TaskOfThread:
         """The same, with what it is an instance of."""
 
-    def begin_task(self, task_id: TaskId, template: TaskTemplate) -> TaskScope:
+    def begin_task(self, task_id: TaskId, template: TaskTemplate, function: Function) -> TaskScope:
         """Tasks submitted from now on are children of this one."""
 
     def end_task(self) -> None:
@@ -60,7 +60,7 @@ class WorkerEngine(ExecutionEngine, Protocol):
     def share_context(self) -> None:
         """From now on several calls are under way at a time."""
 
-    def enter_call(self, task_id: TaskId, template: TaskTemplate) -> TaskScope:
+    def enter_call(self, task_id: TaskId, template: TaskTemplate, function: Function) -> TaskScope:
         """As `begin_task`, for the running thread or coroutine."""
 
     def end_call(self) -> None:

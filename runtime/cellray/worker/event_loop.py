@@ -115,7 +115,7 @@ class LoopCalls:
     async def _outcome_of(self, task: TaskAssignment) -> Outcome:
         task_id = TaskId(task.task_id)
         template, function = self._desk.look_up(task)
-        self._engine.enter_call(task_id, template)
+        self._engine.enter_call(task_id, template, function)
         if self._dropped and task_id in self._dropped:
             self._dropped.discard(task_id)
             return not_begun(task_id)

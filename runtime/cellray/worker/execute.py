@@ -12,27 +12,34 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from cellray.errors import InternalError, TaskError
+from cellray.errors import InternalError, RuntimeEnvSetupError, TaskError
 from cellray.ids import ActorId, FunctionHash, ObjectId, TaskId, return_object_id
 from cellray.model.actor import ActorOptions
+from cellray.model.environment import Environment
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished
 from cellray.model.object import Failure, ObjectValue, ValueKind, encode_failure
 from cellray.model.task import Function, TaskAssignment, TaskTemplate
 from cellray.serialization import (
     Serialized,
+    collect_references,
     deserialize_arguments,
     deserialize_function,
+    reference_seam,
     serialize,
     serialize_exception,
 )
 from cellray.worker.actor_exit import ActorRole, Role
 from cellray.worker.actor_methods import BUILTIN_METHODS
+from cellray.worker.environment import surroundings
 
 OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 class ExecutionEngine(Protocol):
     """How values come in and go out."""
+
+    environment: Environment
+    """What the tasks run in that this worker submits, if they say nothing else."""
 
     def load_values(self, objects: Sequence[tuple[ObjectId, ObjectValue]]) -> list[Any]:
         """The Python values of objects."""
@@ -89,7 +96,7 @@ class TaskRunner:
         started_at = time.time()
         try:
             result = self._call(task, template, function)
-            if inspect.isawaitable(result):
+            if inspect.iscoroutine(result):  # other awaitables, references above all, are values
                 result = await result
             sealed = self._seal(task_id, template, result)
         except asyncio.CancelledError:
@@ -125,10 +132,12 @@ class TaskRunner:
         if isinstance(error, SystemExit) and self._instance is not None:
             raise error  # an actor may end its process
         end_output(task_id)
-        return Outcome(self._failed(task_id, template, started_at, error))
+        return self._failed(task_id, template, started_at, error)
 
     def _target(self, task: TaskAssignment, template: TaskTemplate, function: Function) -> Callable[..., Any]:
         """What tasks of the template call: a function, the class of an actor, or a method of the actor that we are."""
+        if template.environment and not template.method:
+            self._engine.environment = surroundings.take_on(template.environment)
         if template.method in BUILTIN_METHODS and not hasattr(self._instance, template.method):
             target: Callable[..., Any] = functools.partial(BUILTIN_METHODS[template.method], self._instance)
         elif template.method:
@@ -174,19 +183,27 @@ class TaskRunner:
             return NONE_VALUE
         return self._engine.seal_value(return_object_id(task_id, index), serialize(value, name))
 
-    def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> TaskFailed:
+    def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> Outcome:
         finished_at = time.time()
         self._seconds[template.template_id] = finished_at - started_at
+        if isinstance(error, RuntimeEnvSetupError):
+            value = encode_failure(Failure("runtime_env", f"{template.name} cannot run: {error}"))
+            summary = f"RuntimeEnvSetupError: {error}"[:200]
+            return Outcome(TaskFailed(task_id, started_at, finished_at, value, summary))
         if isinstance(error, TaskError):
             # An error that came in through `get`: what failed is the task it came from; keep its story, add ours.
             text = f"{error.traceback_text.rstrip()}\n\nreached {template.name} through cellray.get()\n"
         else:
             text = remote_traceback(error)
         if template.actor is not None:
-            return _not_created(task_id, template.actor, started_at, finished_at, error, text)
-        data = serialize_exception(error, template.name, task_id.hex(), text)
+            return Outcome(_not_created(task_id, template.actor, started_at, finished_at, error, text))
+        with collect_references() as found:
+            data = serialize_exception(error, template.name, task_id.hex(), text)
         summary = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
-        return TaskFailed(task_id, started_at, finished_at, ObjectValue(ValueKind.ERROR, data), summary)
+        value = ObjectValue(ValueKind.ERROR, data, contained=tuple(found))
+        # Its references, and not the exception itself, whose traceback holds the frames that hold the outcome.
+        held = reference_seam.rebuild(tuple(found)) if found else None
+        return Outcome(TaskFailed(task_id, started_at, finished_at, value, summary), held)
 
 
 def _not_created(

@@ -21,6 +21,7 @@ from cellray.model.task import TaskAssignment
 from cellray.worker.actor_exit import ActorExit, Role, run_last_words, without_story
 from cellray.worker.concurrency import Calls, make_calls
 from cellray.worker.desk import Desk, TaskScope, WorkerEngine
+from cellray.worker.environment import surroundings
 from cellray.worker.execute import Outcome
 from cellray.worker.raw_output import RawFiles
 
@@ -84,7 +85,7 @@ class Worker:
         if self._runner.is_slow(task.template_id, SLOW_S):
             self._engine.channel.flush()  # results must not wait behind a long task
         task_id = TaskId(task.task_id)
-        self._scope = self._engine.begin_task(task_id, template)
+        self._scope = self._engine.begin_task(task_id, template, function)
         outcome: Outcome | None = None
         self._running = task_id
         # An interrupt may hit at any bytecode until `_running` is unset, the inner `finally` included.
@@ -120,7 +121,7 @@ class Worker:
         if options.is_async:
             # Its constructor runs on the event loop too, so that it may start coroutines.
             creation = self._queue.popleft()
-            engine.begin_task(TaskId(creation.task_id), self._desk.look_up(creation).template)
+            engine.begin_task(TaskId(creation.task_id), *self._desk.look_up(creation))
             engine.share_context()
             calls = make_calls(self._desk, options)
             calls.take([creation])
@@ -173,6 +174,8 @@ class Worker:
             actor = command.templates[0].actor
             if actor is not None and actor.is_concurrent:
                 self._concurrent = actor
+        if command.devices is not None:
+            surroundings.use_devices(command.devices)  # nothing runs: these tasks are the first of a new lease
         self._queue.extend(command.tasks)
         if self._calls is not None:
             self._hand_over(self._calls)

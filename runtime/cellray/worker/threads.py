@@ -103,7 +103,7 @@ class ThreadedCalls:
     def _outcome_of(self, task: TaskAssignment) -> Outcome:
         task_id = TaskId(task.task_id)
         template, function = self._desk.look_up(task)
-        scope = self._desk.engine.enter_call(task_id, template)
+        scope = self._desk.engine.enter_call(task_id, template, function)
         self._under_way[task_id] = scope
         if task_id in self._dropped:
             self._dropped.discard(task_id)

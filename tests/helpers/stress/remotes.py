@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import cellray
@@ -115,6 +116,41 @@ class Account:
     def echo(self, key: int) -> int:
         """No state involved."""
         return mix(key, ())
+
+
+@cellray.remote
+class ThreadCrew:
+    """Several calls at a time, in threads."""
+
+    def combine(self, key: int, size: int, *inputs: Any) -> Any:
+        """As the task of this name."""
+        return wrap(mix(key, [unwrap(each) for each in inputs]), size)
+
+    def combine_inside(self, key: int, size: int, box: list[Any]) -> Any:
+        """Gets what it was given references to."""
+        return wrap(mix(key, [unwrap(each) for each in cellray.get(box)]), size)
+
+    def relay(self, key: int, size: int, box: list[Any]) -> Any:
+        """Has a task do it."""
+        return cellray.get(combine.remote(key, size, *box))
+
+
+@cellray.remote
+class AsyncCrew:
+    """Several calls at a time, on an event loop."""
+
+    async def combine(self, key: int, size: int, *inputs: Any) -> Any:
+        """As the task of this name."""
+        await asyncio.sleep(0)
+        return wrap(mix(key, [unwrap(each) for each in inputs]), size)
+
+    async def combine_inside(self, key: int, size: int, box: list[Any]) -> Any:
+        """Awaits what it was given references to."""
+        return wrap(mix(key, [unwrap(each) for each in await asyncio.gather(*box)]), size)
+
+    async def relay(self, key: int, size: int, box: list[Any]) -> Any:
+        """Has a task do it."""
+        return await combine.remote(key, size, *box)
 
 
 @cellray.remote

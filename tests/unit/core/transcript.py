@@ -35,6 +35,8 @@ from cellray.model.actor import ActorOptions
 from cellray.model.object import Failure, ObjectValue, ValueKind, decode_failure, encode_failure
 from cellray.model.task import Function, TaskSpec, TaskTemplate, make_resources, make_template
 
+from tests.unit.core.transcript_placement import PlacementWords, shown_devices
+
 TASK = re.compile(r"(?P<name>\w+):(?P<template>\w+)(\((?P<deps>[^)]*)\))?(\{(?P<contained>[^}]*)\})?$")
 
 
@@ -51,7 +53,7 @@ def replay(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-class Interpreter:
+class Interpreter(PlacementWords):
     """Runs told lines. `> at 1.5` sets the time; all others are facts."""
 
     def __init__(self) -> None:
@@ -163,7 +165,8 @@ class Interpreter:
         return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
 
     def _on_defines_actor(self, name: str, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
-        """`d defines-actor C CPU=1 restarts=1 name=x detached=1`: a class; its creations are submitted as `a:C`."""
+        """`d defines-actor C CPU=1 restarts=1 name=x detached=1 calls=2 io=1`: a class; its creations are submitted as
+        `a:C`. It runs two calls at a time, and one of its concurrency group `io`."""
         options = dict(word.split("=") for word in words[1:])
         content = FunctionHash(words[0].encode().ljust(16, b"-"))
         actor = ActorOptions(
@@ -172,6 +175,8 @@ class Interpreter:
             namespace="ns",
             max_restarts=int(options.pop("restarts", "0")),
             detached=bool(options.pop("detached", "")),
+            max_concurrency=int(options.pop("calls", "1")),
+            concurrency_groups=(("io", int(options.pop("io"))),) if "io" in options else (),
         )
         demand = make_resources({key: float(amount) for key, amount in options.items()})
         template = make_template(content, f"{words[0]}.__init__", demand, max_retries=0, actor=actor)
@@ -180,10 +185,17 @@ class Interpreter:
         return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
 
     def _on_defines_method(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
-        """`d defines-method C m retries=1`: its calls are submitted as `x:m(b.0){a.0}`, `a.0` being the actor."""
-        retries = int(words[2].removeprefix("retries=")) if len(words) > 2 else 0
-        content = self.templates[words[0]].function_hash
-        template = make_template(content, f"{words[0]}.{words[1]}", (), max_retries=retries, method=words[1])
+        """`d defines-method C m retries=1 group=io`: its calls are submitted as `x:m(b.0){a.0}`, `a.0` being the
+        actor."""
+        options = dict(word.split("=") for word in words[2:])
+        template = make_template(
+            self.templates[words[0]].function_hash,
+            f"{words[0]}.{words[1]}",
+            (),
+            max_retries=int(options.get("retries", "0")),
+            method=words[1],
+            concurrency_group=options.get("group", ""),
+        )
         self.templates[words[1]] = template
         return self.clients[name], f.TemplateRegistered(template, self.at)
 
@@ -332,7 +344,7 @@ class Interpreter:
 
     def _sent(self, sent: c.ClientCommand) -> str:
         match sent:
-            case c.TasksAssigned(tasks, templates, functions):
+            case c.TasksAssigned(tasks, templates, functions, devices):
                 runs = ", ".join(
                     self._name(task.task_id)
                     + (f"({', '.join(map(self._value, task.values))})" if task.values else "")
@@ -340,7 +352,9 @@ class Interpreter:
                     for task in tasks
                 )
                 news = [f"template {t.name}" for t in templates] + [f"function {fn.name}" for fn in functions]
-                return f"run {runs}" + (f" with {', '.join(news)}" if news else "")
+                return f"run {runs}" + (f" with {', '.join(news)}" if news else "") + "".join(shown_devices(devices))
+            case c.NodeStateTold():
+                return self._told_state(sent)
             case c.ObjectsReady(objects):
                 return "ready " + ", ".join(f"{self._name(oid)} = {self._value(value)}" for oid, value in objects)
             case c.InterruptTask(task_id):
@@ -384,6 +398,8 @@ class Interpreter:
                 return f"{name} {self._name(actor)}: {self._plain(reason)}" + (" (restarts)" if will_restart else "")
             case f.ObjectsFreed(object_ids):
                 return f"{name} {', '.join(map(self._name, object_ids))}"
+            case f.TaskFinished(task_id, values=values):
+                return f"{name} {self._name(task_id)} = {', '.join(map(self._value, values))}"
             case f.ObjectRestored(object_id):
                 return f"{name} {self._name(object_id)}"
         raise ValueError(f"no transcript shows {name} yet")
