@@ -199,7 +199,7 @@ def test_what_comes_of_it(case: str, tmp_path: Path, session: Session, status_re
 
     def nothing_is_left() -> bool:
         tasks = status_reader.read(session.address).tasks
-        return not any(tasks.get(state) for state in ("waiting", "ready", "assigned"))
+        return not any(tasks.get(state) for state in ("waiting", "ready", "running"))
 
     eventually(nothing_is_left, "no task is left")
 
