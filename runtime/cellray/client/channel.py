@@ -69,7 +69,8 @@ class Channel:
         self._socket = connection
         self._on_commands = on_commands
         self._on_closed = on_closed
-        self._before_flush = before_flush
+        self.before_flush = before_flush
+        self.after_flush: Callable[[], None] = _nothing
         self._has_more = has_more
         self._flush_s = flush_ms / 1000
         self._batch_max = batch_max
@@ -127,10 +128,11 @@ class Channel:
                 self._flush(all_of_it=True)
 
     def _flush(self, *, all_of_it: bool) -> None:
-        self._before_flush(all_of_it=all_of_it)
+        self.before_flush(all_of_it=all_of_it)
         if self._buffer:
             with self._sending:
                 self._send_frames(self._take())
+                self.after_flush()
 
     def _take(self) -> list[Fact]:
         """What is in the buffer, the tasks of one parent that follow each other as one fact."""
@@ -350,3 +352,7 @@ class Channel:
         self._socket.close()
         with contextlib.suppress(OSError):
             os.close(self._wake_write)
+
+
+def _nothing() -> None:
+    pass
