@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from cellray.engines.lending import Lending, Lent
 from cellray.engines.values import INLINE, Values
 from cellray.errors import GetTimeoutError
-from cellray.ids import ObjectId
+from cellray.ids import ObjectId, is_put, producer_of
 from cellray.model.command import ObjectsReady
 from cellray.model.fact import ObjectSealed, ObjectsRequested
 from cellray.model.object import ObjectValue
+from cellray.ports import ObjectLook
 from cellray.serialization import Serialized, deserialize, serialize, serialize_plain
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 ANSWER_S = 1.0
 """What is in memory is not given up for want of an answer, however short the timeout of a `get`."""
+UNKNOWN = ObjectValue(INLINE)
 ReadyCallback = Callable[[ObjectValue], None]
 
 
@@ -138,6 +140,18 @@ class NativeObjects:
         else:
             self._request_foreign((obj,))
             self._engine.flush_soon()
+
+    def look(self, obj: ObjectId) -> ObjectLook:
+        """What is known of the object here."""
+        value = self.resolved.get(obj, UNKNOWN)
+        is_failed = value.is_error
+        return ObjectLook(
+            value is not UNKNOWN,
+            obj in self.expected,
+            is_failed,
+            0 if is_failed else value.object_bytes or len(value.data),
+            -1 if is_put(obj) else self._engine.context.index_of(producer_of(obj)),
+        )
 
     def forget(self, objects: Sequence[ObjectId]) -> None:
         """This process refers to the objects no longer."""
