@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from pathlib import Path
 
 import psutil
@@ -76,7 +77,7 @@ def _what_is_held(session: Session, status: NodeStatus) -> list[str]:
         "bytes on disk": status.object_store_spilled_bytes,
         "spill files": len(list(Path(session.address, "spill").glob("*"))),
         **{f"{state} tasks": status.tasks[state] for state in ("waiting", "ready", "running")},
-        "workers that are not idle": sum(worker.state != "idle" for worker in status.workers),
+        **Counter(f"{worker.state} workers" for worker in status.workers if worker.state != "idle"),
         "amounts of resources": sum(
             status.resources_available[name] != total for name, total in status.resources_total.items()
         ),
