@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
-from cellray import Session
-from cellray.node.control import NodeStatus
 
 from tests.helpers.control import StatusReader
 from tests.helpers.polling import eventually
@@ -56,35 +57,6 @@ def wait_nothing_left(home: str, timeout_s: float = GONE_S_MAX) -> None:
     eventually(lambda: not session_files(home), f"{home} is empty", timeout_s)
 
 
-def wait_nothing_held(session: Session, reader: StatusReader, timeout_s: float = GONE_S_MAX) -> None:
-    """Until a session that goes on counts no object and no task any more, and no file or worker is left over."""
-    held: list[str] = []
-
-    def look() -> bool:
-        held[:] = _what_is_held(session, reader.read(session.address))
-        return not held
-
-    try:
-        eventually(look, "nothing is held", timeout_s)
-    except AssertionError:
-        raise AssertionError(f"the session still holds {', '.join(held)}") from None
-
-
-def _what_is_held(session: Session, status: NodeStatus) -> list[str]:
-    counts = {
-        "objects": status.object_count,
-        "bytes in the store": status.object_store_used_bytes,
-        "bytes on disk": status.object_store_spilled_bytes,
-        "spill files": len(list(Path(session.address, "spill").glob("*"))),
-        **{f"{state} tasks": status.tasks[state] for state in ("waiting", "ready", "running")},
-        **Counter(f"{worker.state} workers" for worker in status.workers if worker.state != "idle"),
-        "amounts of resources": sum(
-            status.resources_available[name] != total for name, total in status.resources_total.items()
-        ),
-    }
-    return [f"{count} {what}" for what, count in counts.items() if count]
-
-
 def _wait_processes(home: str, timeout_s: float) -> None:
     try:
         eventually(lambda: not processes_of(home), "no processes are left", timeout_s)
@@ -108,11 +80,71 @@ class OwnResources:
         assert not mapped, f"shared memory is mapped still: {mapped}"
 
 
-def _descriptors() -> dict[str, str]:
+def _descriptors(pid: int | str = "self") -> dict[str, str]:
     found = {}
-    for entry in os.listdir("/proc/self/fd"):
+    for entry in os.listdir(f"/proc/{pid}/fd"):
         try:
-            found[entry] = os.readlink(f"/proc/self/fd/{entry}")
+            found[entry] = os.readlink(f"/proc/{pid}/fd/{entry}")
         except OSError:
             continue  # the descriptor of the listing itself
     return found
+
+
+class Counted(NamedTuple):
+    """What a session holds at one moment. Bytes are those in shared memory and on disk."""
+
+    objects: int
+    objects_read: int
+    used_bytes: int
+    spilled_bytes: int
+    spill_files: int
+    tasks: int
+    actors: int
+    workers_at_work: int
+    """Busy, blocked or ending."""
+    available: dict[str, float]
+    descriptors: int
+    """Of the node, without the one that each worker's connection takes."""
+
+
+def counted(address: str, reader: StatusReader) -> Counted:
+    """What the session in this folder holds now."""
+    status = reader.read(address)
+    spill = Path(address, "spill")
+    return Counted(
+        status.object_count,
+        status.objects_read,
+        status.object_store_used_bytes,
+        status.object_store_spilled_bytes,
+        len(list(spill.iterdir())) if spill.exists() else 0,
+        sum(status.tasks[state] for state in ("waiting", "ready", "running")),
+        sum(worker.state == "actor" for worker in status.workers),
+        sum(worker.state not in ("idle", "actor") for worker in status.workers),
+        status.resources_available,
+        _node_descriptors(status.pid) - len(status.workers),
+    )
+
+
+def _node_descriptors(pid: int) -> int:
+    """Files, pipes and connections of clients; not those to Redis, which are made as they are needed."""
+    files = sum(not target.startswith("socket:") for target in _descriptors(pid).values())
+    return files + sum(bool(socket.laddr) for socket in psutil.Process(pid).net_connections("unix"))
+
+
+@contextmanager
+def nothing_lost(address: str, reader: StatusReader, timeout_s: float = GONE_S_MAX) -> Iterator[Counted]:
+    """After the block the session holds what it held before it: objects, memory, disk, tasks, actors, descriptors.
+
+    References that were made in the block must have gone at its end; what was read in the block of objects from before
+    it, should be read before it too, since views of what a process refers to linger.
+    """
+    gc.collect()
+    before = counted(address, reader)
+    yield before
+    gc.collect()
+    try:
+        eventually(lambda: counted(address, reader) == before, "the session holds what it held before", timeout_s)
+    except AssertionError:
+        now = counted(address, reader)._asdict()
+        changes = [f"{name}: {was} -> {now[name]}" for name, was in before._asdict().items() if now[name] != was]
+        raise AssertionError("the session holds other things than before: " + ", ".join(changes)) from None

@@ -47,7 +47,7 @@ class Reference:
     object_id: ObjectId
 
     def __reduce__(self) -> Any:
-        return reference_seam.reduce(self)
+        return Reference, (reference_seam.note(self),)
 
 
 class Hidden:

@@ -147,7 +147,7 @@ class ObjectRef(msgspec.Struct, frozen=True, gc=False):
         return f"ObjectRef({self._id.hex()})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return reference_seam.reduce(self)
+        return _rebuild, (reference_seam.note(self),)
 
 
 class _Nobody:
@@ -165,6 +165,11 @@ def rebuild_all(object_ids: Sequence[ObjectId]) -> list[ObjectRef]:
     engine = current.require_engine()
     engine.retain_all(object_ids)
     return list(map(ObjectRef, object_ids, repeat(engine)))
+
+
+def _rebuild(object_id: bytes) -> ObjectRef:
+    """What pickles call that name a reference by its id; its import path is part of the format."""
+    return rebuild_all((ObjectId(object_id),))[0]
 
 
 def _id_to_send(ref: ObjectRef) -> ObjectId:

@@ -70,14 +70,14 @@ class Dispatcher:
             return
         if len(queues) > 1:
             queues.sort(key=lambda queue: queue.head().order)
-        wanted = 0
+        wanted, has_news = 0, False
         starved: set[str] = set()
         reserved: list[Resources] = []
         for queue in queues:
             if queue.for_actors:
                 self._serve_creations(queue, at)
             elif queue.for_groups:
-                self._serve_groups(queue, at)
+                has_news |= self._serve_groups(queue, at)
             else:
                 self._serve(queue, at, not any(name in starved for name, _ in queue.demand))
             fits = self._pool.fits(queue.demand)
@@ -100,6 +100,8 @@ class Dispatcher:
             self._outbox.start_workers(self._workers.startable(wanted, at))
             if self._workers.is_mixed and (idle := self._workers.in_the_way()) is not None:
                 self._retire(idle, "workers of another environment are needed")
+        if has_news:
+            self.run(at)  # queues of what is to run in a new group are open now
 
     def end_lease(self, worker: Worker) -> None:
         """The worker serves no shape any more. While it is blocked its resources are lent out already."""
@@ -149,10 +151,9 @@ class Dispatcher:
         self.emptied.append(worker)
 
     def rebalance(self, at: float) -> None:
-        """Have tasks back from workers that are held up by a long one, as far as idle workers could run them."""
-        idle = len(self._workers.idle)
-        if not idle:
-            return
+        """Have tasks back from workers that are held up by a long one, as far as others could run them: idle ones, or
+        one that will be started, since there is room for it and none is idle."""
+        idle = max(1, len(self._workers.idle))
         for queue in self._tasks.queues.values():
             if not queue.workers or queue.count or not self._pool.fits(queue.demand):
                 continue
@@ -218,11 +219,13 @@ class Dispatcher:
             worker.queue.append(task)
             self.assign(worker, [task], at)
 
-    def _serve_groups(self, queue: ReadyQueue, at: float) -> None:
-        """Placement groups come to be as soon as all that they ask for is free."""
+    def _serve_groups(self, queue: ReadyQueue, at: float) -> bool:
+        """Placement groups come to be as soon as all that they ask for is free. Whether one did."""
+        before = queue.count
         while queue.count and self._tasks.groups.fits(queue.head()):
             (task,) = queue.take(1)
             self._tasks.groups.create(task, at)
+        return queue.count != before
 
     def _lease(self, worker: Worker, queue: ReadyQueue) -> None:
         """The worker serves the shape from now on, with its resources."""

@@ -137,8 +137,9 @@ class PlacementGroups:
             return (), _removed(spec, group_id)
         demand = resources_in(spec.resources, spec.placement)
         if group.refusal is None:
-            has = dict(resources_of(group.options.bundles, group_id))
-            if any(units > has.get(name, 0) for name, units in demand):
+            index = spec.placement.bundle
+            bundles = group.options.bundles if index < 0 else group.options.bundles[index : index + 1]
+            if not any(_fits(spec.resources, dict(bundle)) for bundle in bundles):
                 text = failures.misfit_text(spec.name, spec.resources, spec.placement.bundle, group.options.bundles)
                 return demand, Refusal(text, failures.unschedulable(text))
         return demand, group.refusal
@@ -167,7 +168,8 @@ class PlacementGroups:
         if group.all_devices:
             pool.devices.open_account(f"{GPU}_group_{group.group_id.hex()}", group.all_devices)
             for index, devices in enumerate(group.devices):
-                pool.devices.open_account(f"{GPU}_group_{index}_{group.group_id.hex()}", devices)
+                if devices:
+                    pool.devices.open_account(f"{GPU}_group_{index}_{group.group_id.hex()}", devices)
         group.state = CREATED
         for template in group.templates:
             template.queue.is_closed = False
@@ -182,7 +184,7 @@ class PlacementGroups:
             group.state = REMOVED
             if group.refusal is None:
                 group.refusal = Refusal(
-                    f"{group.name} was not created", failures.group_removed(group.name, group.group_id)
+                    f"{group.name} was not created", failures.group_not_created(group.name, group.group_id)
                 )
             for template in group.templates:
                 template.refuse(group.refusal)
@@ -221,7 +223,7 @@ class PlacementGroups:
         if group.state == CREATED:
             self.leaving[group] = None
         group.state = REMOVED
-        group.refusal = Refusal(f"{group.name} was removed", failures.group_removed(group.name, group.group_id))
+        group.refusal = Refusal(f"{group.name} was removed", failures.group_not_created(group.name, group.group_id))
         if group.creation.state < FINISHED:
             self._tasks.fail(group.creation, group.refusal.value, group.refusal.summary, at)
         for template in group.templates:
@@ -259,6 +261,10 @@ class PlacementGroups:
                 del self.known[group.group_id]
                 for entry in group.kept:
                     self._objects.unpin(entry)
+
+
+def _fits(demand: Resources, bundle: dict[str, int]) -> bool:
+    return all(bundle.get(name, 0) >= units for name, units in demand)
 
 
 def _removed(spec: TaskTemplate, group_id: GroupId) -> Refusal:

@@ -103,6 +103,23 @@ class TaskDescribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     is_call: bool = False
 
 
+class ItemsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20):
+    """To a generator's reader: its next items, the first of them the `index`-th (from 0). The client holds each from
+    now on. With `has_ended` there will be no more."""
+
+    task_id: TaskId
+    index: int
+    values: list[ObjectValue]
+    has_ended: bool = False
+
+
+class ItemsRead(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
+    """To a worker: the reader of a generator has taken `count` items; -1: nobody reads on."""
+
+    task_id: TaskId
+    count: int
+
+
 class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
     """To a client: where objects lie that it asked to read. They stay there until it says ViewsReleased.
 
@@ -137,6 +154,8 @@ ClientCommand = (
     | ActorNamesListed
     | TaskDescribed
     | ViewsGranted
+    | ItemsReady
+    | ItemsRead
     | NodeStateTold
     | RecallViews
 )

@@ -50,7 +50,10 @@ class WorkerStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 
 class WorkerExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
-    """A worker is gone. `signal` is 0 when it exited with `exit_code`; `output_tail` its last lines."""
+    """A worker is gone. `signal` is 0 when it exited with `exit_code`; `output_tail` its last lines.
+
+    `out_of_memory` says how it is known that it was ended because memory ran out; it is empty otherwise.
+    """
 
     worker_id: ClientId
     at: float
@@ -58,6 +61,7 @@ class WorkerExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5
     signal: int = 0
     output_tail: str = ""
     intended: bool = False
+    out_of_memory: str = ""
 
 
 class JobStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
@@ -139,7 +143,8 @@ class TaskFinished(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1
 class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=15):
     """A task raised, or could not run. `error` becomes the value of each of its returns, unless `will_retry`.
 
-    `summary` is one line for views, such as `ValueError: bad seed`; `started_at` is 0 when it never ran.
+    `summary` is one line for views, such as `ValueError: bad seed`; `started_at` is 0 when it never ran. `values` are
+    its first returns as far as it had made them. `retryable`: the exception is one that the template retries on.
     """
 
     task_id: TaskId
@@ -148,6 +153,8 @@ class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=15)
     error: ObjectValue
     summary: str
     will_retry: bool = False
+    values: tuple[ObjectValue, ...] = ()
+    retryable: bool = True
 
 
 class TaskCancelled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
@@ -249,6 +256,15 @@ class ActorExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=27
     at: float
 
 
+class ItemsYielded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=44):
+    """A generator yielded items, the first of them as its `index`-th (from 0); each is an object from now on."""
+
+    task_id: TaskId
+    index: int
+    at: float
+    values: list[ObjectValue]
+
+
 class ObjectSpilled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=40):
     """An object was moved out of shared memory. `spill_id` names its file, as long as the node runs."""
 
@@ -344,6 +360,20 @@ class TaskRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     task_id: TaskId
 
 
+class ItemsTaken(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=76):
+    """A client has taken `count` items of a generator whose worker waits for that."""
+
+    task_id: TaskId
+    count: int
+
+
+class GeneratorDropped(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=77):
+    """A client reads a generator no more, of which it has taken `count` items."""
+
+    task_id: TaskId
+    count: int
+
+
 class ViewsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=80):
     """A client wants to read shared objects where they lie; answered by ViewsGranted, once each is in memory.
 
@@ -373,6 +403,15 @@ class NodeStateRequested(msgspec.Struct, frozen=True, array_like=True, gc=False,
     request: int
 
 
+class MemoryMeasured(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=96):
+    """More of the memory is in use than may be; `worker_bytes` has the workers' own, by process id."""
+
+    at: float
+    used_bytes: int
+    total_bytes: int
+    worker_bytes: list[tuple[int, int]] = []
+
+
 UNLOGGED = (
     ObjectsRequested,
     ObjectsHeld,
@@ -380,9 +419,12 @@ UNLOGGED = (
     SpaceRequested,
     SpaceReturned,
     ClockTicked,
+    MemoryMeasured,
     ActorNameRequested,
     ActorNamesRequested,
     TaskRequested,
+    ItemsTaken,
+    GeneratorDropped,
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
@@ -417,6 +459,7 @@ LoggedFact = (
     | ActorDied
     | ActorKillRequested
     | ActorExited
+    | ItemsYielded
     | ObjectSpilled
     | ObjectRestored
     | SpillFailed
@@ -430,9 +473,12 @@ Fact = (
     | SpaceRequested
     | SpaceReturned
     | ClockTicked
+    | MemoryMeasured
     | ActorNameRequested
     | ActorNamesRequested
     | TaskRequested
+    | ItemsTaken
+    | GeneratorDropped
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased

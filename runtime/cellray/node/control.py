@@ -31,7 +31,10 @@ class WorkerStatus(msgspec.Struct, frozen=True):
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
-    """Answer to StatusRequest. Resources in their own units; times in seconds since the epoch; sizes in bytes."""
+    """Answer to StatusRequest. Resources in their own units; times in seconds since the epoch; sizes in bytes.
+
+    `object_count` exist or are to be made; `objects_read` counts who keeps how many of them in their places in memory.
+    """
 
     session_id: str
     node_id: str
@@ -50,6 +53,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     gcs_unavailable_since: float | None = None
     object_store_spilled_bytes: int = 0
     object_count: int = 0
+    objects_read: int = 0
 
 
 class CancelRequest(msgspec.Struct, frozen=True):

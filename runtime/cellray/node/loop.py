@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Sequence
 
 import msgspec
@@ -20,9 +21,11 @@ from cellray.model.command import Exit, Send
 from cellray.model.fact import (
     ClockTicked,
     Fact,
+    ItemsYielded,
     JobEnded,
     JobStarted,
     LoggedFact,
+    MemoryMeasured,
     TaskFinished,
     WorkerExited,
     WorkerStarted,
@@ -31,6 +34,7 @@ from cellray.model.fact import (
 )
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.node.ingress import ClientConnection
+from cellray.node.memory_watch import KERNEL, MemoryWatch
 from cellray.node.perform import Performer
 from cellray.node.pool import TemplatePool
 from cellray.node.register import GcsRegister
@@ -80,6 +84,13 @@ class NodeLoop:
         self._held_back: list[ClientConnection] = []
         self._config_bytes = msgspec.msgpack.encode(settings.config)
         self.on_owner_left: list[asyncio.Future[str]] = []
+        self.memory_watch = MemoryWatch(
+            settings.config.memory_usage_threshold,
+            settings.config.memory_monitor_refresh_ms,
+            lambda: pool.pids,
+            self._on_memory_measured,
+            clock,
+        )
         pool.on_exited = self._on_worker_ended
 
     # -- facts
@@ -98,6 +109,9 @@ class NodeLoop:
     def _on_tick(self) -> None:
         self._tick = None
         self._feed([ClockTicked(self._clock.now())], NODE_SOURCE)
+
+    def _on_memory_measured(self, fact: MemoryMeasured) -> None:
+        self._feed([fact], NODE_SOURCE)
 
     def _append_derived(self, facts: Sequence[LoggedFact]) -> None:
         self._event_log.add(NODE_SOURCE, encode_facts(list(facts)), len(facts))
@@ -162,8 +176,8 @@ class NodeLoop:
         """The log keeps everything that is needed to run tasks again, but of large results only the size."""
         bytes_max = self._settings.config.log_inline_value_bytes_max
         slim = [
-            msgspec.structs.replace(fact, values=tuple(_slim_value(value, bytes_max) for value in fact.values))
-            if isinstance(fact, TaskFinished)
+            msgspec.structs.replace(fact, values=[_slim_value(value, bytes_max) for value in fact.values])
+            if isinstance(fact, TaskFinished | ItemsYielded)
             else fact
             for fact in facts
         ]
@@ -207,7 +221,10 @@ class NodeLoop:
         signal_number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
         tail = read_tail(self._folder.log(f"worker-{pid}.log"))
-        self.record([WorkerExited(worker_id, self._clock.now(), exit_code, signal_number, tail)])
+        # Asked only of those whom nobody else is likely to have killed: the counts are the machine's, or our group's.
+        by_kernel = KERNEL if signal_number == signal.SIGKILL and self.memory_watch.has_kernel_killed() else ""
+        exited = WorkerExited(worker_id, self._clock.now(), exit_code, signal_number, tail, out_of_memory=by_kernel)
+        self.record([exited])
 
     # -- end
 
@@ -215,6 +232,7 @@ class NodeLoop:
         """Tell every client that the session ends, and its jobs' end to the log."""
         if self._tick is not None:
             self._tick.cancel()
+        self.memory_watch.close()
         now = self._clock.now()
         goodbye = Exit(f"the session has ended: {reason}")
         self._performer.perform([Send(client_id, goodbye) for client_id in self.clients])

@@ -143,6 +143,7 @@ class Node:
         self._ingress.listen(self._folder.node_socket)
         self._pool.on_template_lost = self._request_stop
         self._pool.attach(loop)
+        self._loop.memory_watch.start()
         self._watch_owner(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._request_stop, f"the node got {number.name}")
@@ -218,6 +219,7 @@ class Node:
             object_store_used_bytes=core.object_bytes,
             object_store_spilled_bytes=core.spilled_bytes,
             object_count=core.object_count,
+            objects_read=core.pin_count,
             gcs_url=_without_password(settings.gcs_url) or f"unix://{self._folder.redis_socket}",
             log_sequence=self._event_log.last_sequence,
             gcs_unavailable_since=self._event_log.unavailable_since,

@@ -2,8 +2,8 @@
 
 The class of references registers once in each process. A value's pickle names its references by their number in a table
 beside it (`value.ValuePickler`), so that ten thousand of them are made, counted and put in their places by loops in C.
-Those that it does not see, in what an object's own `__getstate__` pickles into bytes, come through `__reduce__`, which
-is one line: `return reference_seam.reduce(self)`. The ids of both go to the innermost collection of the thread. What is
+Those that it does not see, in what an object's own `__getstate__` pickles into bytes, come through their `__reduce__`,
+which calls `reference_seam.note(self)`. The ids of both go to the innermost collection of the thread. What is
 pickled outside of any value, as by cloudpickle itself, may come back at any time: it is kept for good (as in Ray).
 """
 
@@ -61,8 +61,8 @@ class ReferenceSeam:
             raise InternalError("no class of references is registered in this process")
         return self._id_of(reference)
 
-    def reduce(self, reference: object) -> tuple[Callable[[bytes], object], tuple[bytes]]:
-        """What the `__reduce__` of a reference returns; notes its id in the collection under way."""
+    def note(self, reference: object) -> ObjectId:
+        """The id of a reference that is about to be pickled by its `__reduce__`."""
         object_id = self.id_of(reference)
         stack = self.collectors.stack
         if stack:
@@ -70,7 +70,7 @@ class ReferenceSeam:
             found.setdefault(object_id, len(found))
         elif self._keep is not None:
             self._keep(reference)
-        return rebuild_reference, (object_id,)
+        return object_id
 
     def rebuild(self, object_ids: Sequence[ObjectId]) -> list[Any]:
         """A reference to each of the objects."""
@@ -83,11 +83,6 @@ class ReferenceSeam:
 
 
 reference_seam = ReferenceSeam()
-
-
-def rebuild_reference(object_id: bytes) -> object:
-    """What pickles of references call that were not made as part of a value; its import path is part of the format."""
-    return reference_seam.rebuild((ObjectId(object_id),))[0]
 
 
 def reference_at(number: int) -> object:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from cellray.core.dispatcher import spread
 from cellray.core.workers import Worker
-from cellray.ids import ClientId
+from cellray.ids import ClientId, FunctionHash
+from cellray.model import fact as f
+from cellray.model.command import ReturnTasks, Send, StartWorkers
+from cellray.model.task import make_template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.core.kit import make_task
+from tests.unit.core.kit import ONE_CPU, Node, child, make_task
 
 
 def make_workers(lengths: list[int]) -> list[Worker]:
@@ -35,3 +38,25 @@ def test_all_is_given_and_nobody_idles_beside_a_backlog(ready: int, lengths: lis
 def test_idle_workers_come_first() -> None:
     workers = make_workers([10, 0, 0])
     assert spread(5, workers) == [(workers[1], 3), (workers[2], 2)]
+
+
+def test_what_waits_behind_a_long_task_gets_a_new_worker_when_another_waits_in_get() -> None:
+    """One task is long, one blocks in `get` and lends its CPU out; a third had been queued behind the long one."""
+    node = Node(cpus=2)
+    short = make_template(FunctionHash(b"s" * 16), "short", ONE_CPU)
+    node.register(short)
+    node.submit(0, template=short)
+    node.finish(child(0), node.workers[1])  # it is known to take no time
+    node.submit(1)
+    node.submit(2)
+    node.submit(3, template=short)
+    blocking, long = [worker for worker in node.core._workers.workers.values() if worker.queue]
+    if len(blocking.queue) > 1:
+        blocking, long = long, blocking
+    node.tell(f.WorkerBlocked(blocking.client_id, node.at), source=blocking.client_id)
+    commands = node.tick(1.0)
+    assert Send(long.client_id, ReturnTasks()) in commands
+    commands = node.tell(f.TasksReturned(long.client_id, 1.0, [child(3)]), source=long.client_id)
+    assert StartWorkers(1) in commands
+    node.add_worker(9)
+    assert node.core.status.ready_count == 0
