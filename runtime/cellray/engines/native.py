@@ -106,6 +106,7 @@ class NativeEngine:
         self.placement: Placement | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
+        self.close_listeners: list[Callable[[], None]] = []
         self._store = store
         self._clock = SystemClock()
         self._resolver = Resolver()
@@ -297,6 +298,11 @@ class NativeEngine:
         """The task that the running thread or coroutine belongs to; the driver's root task."""
         return self.context.task_id
 
+    @property
+    def task_here(self) -> SubmitContext:
+        """The context of the running thread or coroutine."""
+        return self.context.here
+
     def begin_task(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
         self.context = context = SubmitContext(task_id, template, function)
@@ -391,6 +397,8 @@ class NativeEngine:
         self.channel.close("cellray.shutdown() was called")
         self._resolver.close()
         self._store.close()
+        for listener in self.close_listeners:
+            listener()
 
 
 def _source_of(function: Callable[..., Any]) -> str:

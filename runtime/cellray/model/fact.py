@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ActorId, ClientId, GroupId, JobId, NodeId, ObjectId, SessionId, TaskId
+from cellray.ids import ActorId, ClientId, GroupId, JobId, NodeId, ObjectId, SessionId, TaskId, TemplateId
 from cellray.model.object import ObjectValue
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
@@ -198,6 +198,18 @@ class TaskOutput(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20)
     stream: str
     text: str
     dropped_bytes: int = 0
+
+
+class WorkerOutput(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=28):
+    """What a worker's process wrote past Python: C code, subprocesses, its last words. `task_id` is what it ran, if it
+    is known; `dropped_bytes` counts what the cap kept out."""
+
+    worker_id: ClientId
+    at: float
+    stream: str
+    text: str
+    dropped_bytes: int = 0
+    task_id: TaskId = TaskId(b"")
 
 
 class WorkerBlocked(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
@@ -397,6 +409,14 @@ class ViewsReleased(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     object_ids: list[ObjectId]
 
 
+class WorkerWrote(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=83):
+    """The files behind a worker's descriptors 1 and 2 have grown since it said so last; the task is what it ran."""
+
+    at: float
+    task_id: TaskId
+    template_id: TemplateId | None = None
+
+
 class NodeStateRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=90):
     """What is there, and what of it is free? Answered by NodeStateTold."""
 
@@ -428,6 +448,7 @@ UNLOGGED = (
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
+    WorkerWrote,
     NodeStateRequested,
 )
 
@@ -463,6 +484,7 @@ LoggedFact = (
     | ObjectSpilled
     | ObjectRestored
     | SpillFailed
+    | WorkerOutput
     | GroupRemoved
 )
 Fact = (
@@ -482,6 +504,7 @@ Fact = (
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased
+    | WorkerWrote
     | NodeStateRequested
 )
 
