@@ -24,6 +24,7 @@ from cellray.model import fact as f
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.model.task import TaskAssignment, TaskSpec
 
+from tests.sim.groups import Reservations
 from tests.sim.programs import TEMPLATES, WEIGHTS, WEIGHTS_BELOW, Op, program
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class VirtualDriver(VirtualClient):
         self.put_index = 0
         self.puts: dict[ObjectId, int] = {}
         self.submitted: deque[TaskId] = deque(maxlen=60)
+        self.groups = Reservations(self)
 
     def receive(self, command: c.ClientCommand) -> None:
         """Handle one command of the node."""
@@ -176,6 +178,9 @@ class VirtualDriver(VirtualClient):
         """Do one thing that a user program might."""
         random = self.world.random
         self.check_views()
+        if random.random() < 0.05 and self.world.wants_more_tasks():
+            self.groups.act()
+            return
         if random.random() < 0.3:
             if len(self.views) < 3 and random.random() < 0.6:
                 self.begin_views()
