@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.cluster import available_resources, cluster_resources, nodes, timeline
     from cellray.api.object_ref import ObjectRef
+    from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
     from cellray.api.remote_function import RemoteFunction, remote
     from cellray.api.runtime_context import get_runtime_context
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
@@ -33,7 +34,9 @@ __version__ = "0.1.0"
 __all__ = [
     "ActorClass",
     "ActorHandle",
+    "DynamicObjectRefGenerator",
     "ObjectRef",
+    "ObjectRefGenerator",
     "RemoteFunction",
     "Session",
     "__version__",
@@ -72,6 +75,8 @@ _HOMES = {
     "kill": "cellray.api.actor",
     "method": "cellray.api.actor",
     "ObjectRef": "cellray.api.object_ref",
+    "DynamicObjectRefGenerator": "cellray.api.object_ref_generator",
+    "ObjectRefGenerator": "cellray.api.object_ref_generator",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
     "available_resources": "cellray.api.cluster",

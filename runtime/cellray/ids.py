@@ -71,6 +71,11 @@ def return_object_ids(task: TaskId, count: int) -> list[ObjectId]:
     return [return_object_id(task, i) for i in range(count)]
 
 
+def item_object_id(task: TaskId, index: int) -> ObjectId:
+    """The id of the `index`-th item (from 0) that a generator yields; its one return comes before them."""
+    return ObjectId(task + (index + 1).to_bytes(4, "big"))
+
+
 def put_object_id(task: TaskId, put_index: int) -> ObjectId:
     """The id of the `put_index`-th object (from 0) that `task`, or a driver's root task, stores with `put`."""
     return ObjectId(task + (PUT_INDEX_BASE + put_index).to_bytes(4, "big"))

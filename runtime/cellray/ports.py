@@ -14,7 +14,7 @@ from cellray.model.environment import Environment
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
 from cellray.model.placement import GroupOptions, Placement
-from cellray.model.task import Cell, Resources
+from cellray.model.task import Cell, Resources, StreamOptions
 
 
 class Clock(Protocol):
@@ -110,7 +110,10 @@ class WorkerPool(Protocol):
 
 
 class SubmitOptions(NamedTuple):
-    """Options of one task, resolved: defaults, decorator, `.options()`."""
+    """Options of one task, resolved: defaults, decorator, `.options()`.
+
+    `retry_only` pickles the exceptions that `retry_exceptions` is limited to, if it is.
+    """
 
     name: str
     resources: Resources
@@ -124,6 +127,9 @@ class SubmitOptions(NamedTuple):
     max_pending_calls: int = -1
     environment: str = ""
     placement: Placement | None = None
+    retry_only: bytes = b""
+    stream: StreamOptions | None = None
+    max_calls: int = 0
 
 
 class ActorEngine(Protocol):
@@ -217,6 +223,22 @@ class CurrentActor(Protocol):
         """How often its process was replaced."""
 
 
+class StreamEngine(Protocol):
+    """What the public API needs to read generators. One is named by its task; one thread at a time reads it."""
+
+    def next_id(self, task: TaskId) -> ObjectId:
+        """What to wait for: exists once there is a next item, or the end."""
+
+    def take(self, task: TaskId) -> ObjectId | None:
+        """The next item, retained once; None when it has not come, or there is none."""
+
+    def is_at_end(self, task: TaskId) -> bool:
+        """Whether all items have been taken and there will be no more."""
+
+    def drop(self, task: TaskId) -> None:
+        """Nobody will read on; never blocks (it is called from `__del__`)."""
+
+
 class GroupEngine(Protocol):
     """What the public API needs for placement groups."""
 
@@ -255,6 +277,10 @@ class Engine(Protocol):
     @property
     def runtime(self) -> RuntimeEngine:
         """Who and where the code is that asks."""
+
+    @property
+    def streams(self) -> StreamEngine:
+        """What concerns generators."""
 
     @property
     def groups(self) -> GroupEngine:

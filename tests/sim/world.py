@@ -276,7 +276,8 @@ class World:
         elif isinstance(command, c.SpillObjects | c.RestoreObjects | c.DropSpilled):
             self.disk.take(command)
         else:
-            assert isinstance(command, c.RegisterFunctions)  # a table of the GCS, which the simulator has none of
+            # A table of the GCS and the files of processes, which the simulator has none of.
+            assert isinstance(command, c.RegisterFunctions | c.ReadOutput)
 
     def _drain(self) -> None:
         """Nobody submits, nobody dies any more; in the end everybody lets go of everything."""

@@ -56,6 +56,9 @@ class Settings:
 
 
 class Refuses:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
     def __reduce__(self) -> Any:
         raise ValueError("not this one")
 

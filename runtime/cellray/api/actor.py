@@ -17,6 +17,7 @@ from cellray.api.method_options import (
     resolve_method_options,
 )
 from cellray.api.object_ref import ObjectRef
+from cellray.api.object_ref_generator import ObjectRefGenerator
 from cellray.api.session import check_namespace, started_engine
 from cellray.errors import ActorAlreadyExistsError, ActorHandleNotFoundError
 from cellray.ids import FunctionHash
@@ -123,16 +124,22 @@ class ActorHandle:
         ref = self._cellray_ref
         if not ref.belongs_to(engine):
             raise ref.lost()
-        key = (name, provenance.epoch(), *options.items())
+        key = (name, provenance.epoch(), *map(_hashable, options.items()))
         prepared = self._cellray_prepared.get(key)
         if prepared is None:
             resolved = resolve_method_options(self._cellray_options, name, options, provenance.current_cell())
             prepared = engine.actors.prepare_method(self._cellray_class_hash, resolved)
             self._cellray_prepared[key] = prepared
         ids = engine.actors.call(prepared, ref._id, args, kwargs)
+        if prepared.stream is not None:
+            return ObjectRefGenerator(ObjectRef(ids[0], engine), engine)
         if len(ids) == 1:
             return ObjectRef(ids[0], engine)
         return [ObjectRef(obj, engine) for obj in ids] or None
+
+
+def _hashable(option: tuple[str, Any]) -> tuple[str, Any]:
+    return (option[0], tuple(option[1])) if isinstance(option[1], list) else option
 
 
 class ActorMethod:
@@ -156,7 +163,8 @@ class ActorMethod:
         return ActorMethod(self._handle, self._name, {**self._options, **options})
 
     def remote(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the method; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1.
+        """Call the method; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1, or an
+        ObjectRefGenerator when the method is a generator.
 
         Calls of one process run in the order in which they were made, also when an argument of an earlier one comes
         late. Raises SerializationError, naming the argument, when one cannot be pickled.

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from cellray.api.actor_options import check_group
+from cellray.api.options import check_retry_exceptions, check_returns, check_unread, exceptions_to_retry
 from cellray.model.actor import ActorOptions, MethodOptions
-from cellray.model.task import Cell
+from cellray.model.task import Cell, StreamOptions
 from cellray.ports import SubmitOptions
 
 ACTOR_METHOD_MARK = "__cellray_method__"
-METHOD_OPTIONS = ("num_returns", "name", "max_task_retries", "retry_exceptions", "concurrency_group")
+BACKPRESSURE = "_generator_backpressure_num_objects"
+METHOD_OPTIONS = ("num_returns", "name", "max_task_retries", "retry_exceptions", "concurrency_group", BACKPRESSURE)
 BUILTIN_METHODS = ("__ray_ready__", "__ray_call__", "__ray_terminate__")
 """What every actor has besides its class's methods, under Ray's names; `worker/actor_methods.py` holds them."""
 
@@ -25,12 +27,16 @@ def check_method_options(options: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"unknown option {name!r} of an actor's method. The options are {', '.join(METHOD_OPTIONS)}."
             )
-        if name == "num_returns" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            raise ValueError(f"num_returns={value!r}: give a whole number of at least 0")
+        if name == "num_returns":
+            check_returns(name, value)
+            if value == "dynamic":
+                raise ValueError("num_returns='dynamic' is not for methods: use num_returns='streaming'")
+        if name == BACKPRESSURE:
+            check_unread(name, value)
         if name == "max_task_retries" and (isinstance(value, bool) or not isinstance(value, int) or value < -1):
             raise ValueError(f"max_task_retries={value!r}: give a whole number, or -1 to retry without end")
-        if name == "retry_exceptions" and not isinstance(value, bool):
-            raise TypeError(f"retry_exceptions={value!r}: give True or False")
+        if name == "retry_exceptions":
+            check_retry_exceptions(name, value)
         if name in ("name", "concurrency_group") and value is not None and not isinstance(value, str):
             raise TypeError(f"{name}={value!r}: give a string")
 
@@ -43,11 +49,24 @@ def method_table(actor_class: type) -> tuple[MethodOptions, ...]:
     ):
         if name in ("__init__", "__new__", "__init_subclass__", "__class_getitem__"):
             continue
-        marked = dict(getattr(each, ACTOR_METHOD_MARK, {}))
-        marked.pop("name", None)
-        marked["concurrency_group"] = marked.get("concurrency_group") or ""
-        table.append(MethodOptions(name, **marked))
+        table.append(_method(name, each, getattr(each, ACTOR_METHOD_MARK, {})))
     return tuple(table)
+
+
+def _method(name: str, function: Any, marked: Mapping[str, Any]) -> MethodOptions:
+    num_returns = marked.get("num_returns")
+    is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    retries, retry_only = exceptions_to_retry(marked.get("retry_exceptions", False))
+    return MethodOptions(
+        name,
+        num_returns=num_returns if isinstance(num_returns, int) else 1,
+        max_task_retries=marked.get("max_task_retries"),
+        retry_exceptions=retries,
+        concurrency_group=marked.get("concurrency_group") or "",
+        streams=num_returns == "streaming" or (num_returns is None and is_generator),
+        unread_max=marked.get(BACKPRESSURE) or -1,
+        retry_only=retry_only,
+    )
 
 
 def resolve_method_options(
@@ -58,16 +77,23 @@ def resolve_method_options(
     group = options.get("concurrency_group") or method.concurrency_group
     check_group(group, dict(actor.concurrency_groups), f"{actor.class_name}.{name}")
     retries = options.get("max_task_retries", method.max_task_retries)
+    num_returns = options.get("num_returns")
+    streams = num_returns == "streaming" or (num_returns is None and method.streams)
+    retry_exceptions, retry_only = method.retry_exceptions, method.retry_only
+    if "retry_exceptions" in options:
+        retry_exceptions, retry_only = exceptions_to_retry(options["retry_exceptions"])
     return SubmitOptions(
         name=options.get("name") or f"{actor.class_name}.{name}",
         resources=(),
-        num_returns=options.get("num_returns", method.num_returns),
+        num_returns=num_returns if isinstance(num_returns, int) else method.num_returns,
         max_retries=actor.max_task_retries if retries is None else retries,
-        retry_exceptions=options.get("retry_exceptions", method.retry_exceptions),
+        retry_exceptions=retry_exceptions,
         cell=cell,
         method=name,
         concurrency_group=group,
         max_pending_calls=actor.max_pending_calls,
+        retry_only=retry_only,
+        stream=StreamOptions(options.get(BACKPRESSURE) or method.unread_max) if streams else None,
     )
 
 

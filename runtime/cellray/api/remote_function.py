@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -11,7 +12,8 @@ from cellray import provenance
 from cellray.api.actor import ActorClass
 from cellray.api.actor_options import ACTOR_DEFAULTS
 from cellray.api.object_ref import ObjectRef
-from cellray.api.options import check_options, resolve_options
+from cellray.api.object_ref_generator import Collecting, ObjectRefGenerator
+from cellray.api.options import check_options, check_overrides, resolve_options
 from cellray.api.session import started_engine
 
 
@@ -26,6 +28,8 @@ class RemoteFunction:
         check_options(options)
         self._function = function
         self._options = dict(options)
+        self._is_generator = inspect.isgeneratorfunction(function)
+        self._check_returns(options.get("num_returns"))
         self._prepared: Any = None
         self._prepared_engine: object = None
         self._prepared_epoch = -1
@@ -39,11 +43,12 @@ class RemoteFunction:
 
     def options(self, **options: Any) -> RemoteFunction:
         """The same function with other options; see `cellray.remote`."""
-        check_options(options)
+        check_overrides(options)
         return RemoteFunction(self._function, {**self._options, **options})
 
     def remote(self, *args: Any, **kwargs: Any) -> Any:
-        """Submit a task; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1.
+        """Submit a task; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1, or an
+        ObjectRefGenerator when the function is a generator.
 
         Top-level ObjectRefs among the arguments arrive as their values. Raises SerializationError, naming the
         argument, when one cannot be pickled.
@@ -53,12 +58,26 @@ class RemoteFunction:
         if self._prepared_engine is not engine or self._prepared_epoch != epoch:
             cell = provenance.current_cell()
             name = getattr(self._function, "__name__", type(self._function).__name__)
-            self._prepared = engine.prepare(self._function, resolve_options(self._options, name, cell))
+            resolved = resolve_options(self._options, name, cell, is_generator=self._is_generator)
+            is_dynamic = self._options.get("num_returns") == "dynamic"
+            function = Collecting(self._function) if is_dynamic else self._function
+            self._prepared = engine.prepare(function, resolved)
             self._prepared_engine, self._prepared_epoch = engine, epoch
         ids = engine.submit(self._prepared, args, kwargs)
         if len(ids) == 1:
+            if self._prepared.stream is not None:
+                return ObjectRefGenerator(ObjectRef(ids[0], engine), engine)
             return ObjectRef(ids[0], engine)
         return [ObjectRef(obj, engine) for obj in ids] or None
+
+    def _check_returns(self, num_returns: Any) -> None:
+        if num_returns == "dynamic":
+            warnings.warn("num_returns='dynamic' is deprecated: use num_returns='streaming'.", DeprecationWarning, 4)
+        if num_returns in ("streaming", "dynamic") and not self._is_generator:
+            raise ValueError(
+                f"num_returns='{num_returns}' can only be used with generator functions (functions that use 'yield'). "
+                f"{self._function.__name__} is not a generator function."
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteFunction, (self._function, self._options)
@@ -71,8 +90,10 @@ def remote(*args: Any, **options: Any) -> Any:
     """Make a function or class remote: `@remote`, or `@remote(num_cpus=2)` with options.
 
     Options of functions (defaults as in Ray 2.x): `num_cpus=1`, `num_gpus=0`, `memory=0` (bytes), `resources=None`
-    (dict of custom amounts), `num_returns=1`, `max_retries=3` (after a crash of the worker; -1 without end),
-    `retry_exceptions=False`, `name=None`.
+    (dict of custom amounts), `num_returns=None` (a number; 1, or "streaming" for generator functions), `max_retries=3`
+    (after a crash of the worker; -1 without end), `retry_exceptions=False` (or True, or a list of exception classes),
+    `max_calls=None` (so many runs after which the worker's process ends; 1 for tasks with GPUs), `name=None`,
+    `_generator_backpressure_num_objects=None` (so many items not taken after which a generator waits).
 
     Options of classes, whose instances are actors: `num_cpus=0` (1 when other resources are asked for), `num_gpus=0`,
     `memory=0`, `resources=None`, all held as long as the actor lives; `max_restarts=0` and `max_task_retries=0` (after

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from cellray.api import current
 from cellray.api.object_ref import ObjectRef
+from cellray.api.object_ref_generator import ObjectRefGenerator
 from cellray.api.session import started_engine
 from cellray.ids import ObjectId, TaskId, is_put
 from cellray.ports import Engine
 
+W = TypeVar("W", bound=ObjectRef | ObjectRefGenerator)
 
-def get(object_refs: ObjectRef | Sequence[ObjectRef], *, timeout: float | None = None) -> Any:
+
+def get(object_refs: ObjectRef | ObjectRefGenerator | Sequence[ObjectRef], *, timeout: float | None = None) -> Any:
     """The value of a reference, or the list of values of a list; blocks until they exist.
 
     `timeout` in seconds (None: without end, 0: only look). Arrays are read-only views of shared memory. Raises what
@@ -28,6 +31,8 @@ def get(object_refs: ObjectRef | Sequence[ObjectRef], *, timeout: float | None =
         _check_timeout(timeout)
         return engine.get((object_refs._id,), timeout)[0]
     _check_timeout(timeout)
+    if isinstance(object_refs, ObjectRefGenerator):
+        return object_refs  # Ray's rule: it is read, not got
     if not isinstance(object_refs, list):
         raise ValueError(
             f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef or "
@@ -59,15 +64,16 @@ def put(value: Any) -> ObjectRef:
 
 
 def wait(
-    object_refs: list[ObjectRef],
+    object_refs: list[W],
     *,
     num_returns: int = 1,
     timeout: float | None = None,
     fetch_local: bool = True,
-) -> tuple[list[ObjectRef], list[ObjectRef]]:
+) -> tuple[list[W], list[W]]:
     """As soon as `num_returns` are ready or `timeout` seconds have passed: the ready ones and the rest.
 
-    At most `num_returns` are given as ready; both lists are in the order given.
+    At most `num_returns` are given as ready; both lists are in the order given. A generator is ready when `next` would
+    not wait: there is an item, or there will be no more.
 
     Raises TypeError for anything but a list of references, ValueError for duplicates or an impossible `num_returns`.
     """
@@ -124,7 +130,7 @@ def _is_rest(refs: Any, engine: Engine | None) -> bool:
     )
 
 
-def _split(refs: list[ObjectRef], count: int, resolved: Container[ObjectId]) -> tuple[list[ObjectRef], list[ObjectRef]]:
+def _split(refs: list[W], count: int, resolved: Container[ObjectId]) -> tuple[list[W], list[W]]:
     """The first `count` of those that are there, and all others, in the order given."""
     rest = refs.copy()
     if count == 1:
@@ -133,8 +139,8 @@ def _split(refs: list[ObjectRef], count: int, resolved: Container[ObjectId]) -> 
                 del rest[place]
                 return [ref], rest
         return [], rest
-    ready: list[ObjectRef] = []
-    kept: list[ObjectRef] = []
+    ready: list[W] = []
+    kept: list[W] = []
     for place, ref in enumerate(refs):
         if ref._id in resolved:
             ready.append(ref)
@@ -147,12 +153,12 @@ def _split(refs: list[ObjectRef], count: int, resolved: Container[ObjectId]) -> 
 
 def _check_refs(refs: Any) -> None:
     """Raise unless this is a list of references, each there once."""
-    if isinstance(refs, ObjectRef):
-        raise TypeError("wait() expected a list of cellray.ObjectRef, got a single cellray.ObjectRef")
+    if isinstance(refs, ObjectRef | ObjectRefGenerator):
+        raise TypeError(f"wait() expected a list of cellray.ObjectRef, got a single {type(refs).__name__}")
     if not isinstance(refs, list):
         raise TypeError(f"wait() expected a list of cellray.ObjectRef, got {type(refs)}")
     for ref in refs:
-        if not isinstance(ref, ObjectRef):
+        if not isinstance(ref, ObjectRef | ObjectRefGenerator):
             raise TypeError(f"wait() expected a list of cellray.ObjectRef, got a list with {_shown(ref)}")
     if len(set(refs)) != len(refs):
         raise ValueError("Wait requires a list of unique object refs.")
@@ -166,7 +172,7 @@ def _refuse_count(num_returns: int, given: int) -> NoReturn:
     )
 
 
-def cancel(object_ref: ObjectRef, *, force: bool = False, recursive: bool = True) -> None:
+def cancel(object_ref: ObjectRef | ObjectRefGenerator, *, force: bool = False, recursive: bool = True) -> None:
     """Cancel the task that produces the object; its references raise TaskCancelledError then.
 
     A queued task is dropped; KeyboardInterrupt is raised in a running one, or its process killed with `force`. With
@@ -175,6 +181,8 @@ def cancel(object_ref: ObjectRef, *, force: bool = False, recursive: bool = True
     Of calls of actors, a coroutine gets `asyncio.CancelledError`, and one in a thread of a threaded actor is told when
     it asks `get_runtime_context().is_canceled()`; none is cancelled by force, which raises ValueError.
     """
+    if isinstance(object_ref, ObjectRefGenerator):
+        object_ref = object_ref.completed()
     if not isinstance(object_ref, ObjectRef):
         raise TypeError(f"cancel() only supports object refs, got: {type(object_ref)}.")
     if is_put(object_ref._id):
@@ -188,7 +196,7 @@ def cancel(object_ref: ObjectRef, *, force: bool = False, recursive: bool = True
     engine.cancel(task, force=force, recursive=recursive)
 
 
-def _engine_of(refs: Sequence[ObjectRef]) -> Engine:
+def _engine_of(refs: Sequence[ObjectRef | ObjectRefGenerator]) -> Engine:
     """The engine of this process, which must be the one that all the references belong to."""
     engine = started_engine()
     for ref in refs:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from cellray.core.under_way import UnderWay
 from cellray.errors import InternalError
 from cellray.ids import ActorId, ClientId, ObjectId, actor_object_id
 from cellray.model.actor import ActorOptions, ActorState
@@ -41,7 +42,7 @@ class Actor:
 
     `lanes` are its calls that were not sent yet, in the order of submission, for each client that calls: a call waits
     for those before it in its lane, whatever their arguments wait for. `kept` are the constructor's arguments, for
-    restarts, and the actor's own object when it is detached.
+    restarts, and the actor's own object when it is detached. `under_way` is None when calls run one after another.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Actor:
         "options",
         "restarts",
         "state",
+        "under_way",
         "worker",
     )
 
@@ -68,6 +70,7 @@ class Actor:
         self.lanes: dict[ClientId, deque[Task]] = {}
         self.kept: tuple[ObjectEntry, ...] = ()
         self.death: ObjectValue | None = None
+        self.under_way = UnderWay(options.slots) if options.is_concurrent else None
 
     def move(self, state: int) -> None:
         """Put the actor into `state`. Raises InternalError when the table forbids it."""

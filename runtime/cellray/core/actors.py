@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cellray.config import Config
 from cellray.core import actor_failures, failures
 from cellray.core.actor_names import ActorNames
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING, Actor
@@ -33,16 +34,25 @@ if TYPE_CHECKING:
 class Actors:
     """All actors that somebody refers to. `known` is empty in most sessions, and then nothing here costs anything."""
 
-    def __init__(self, tasks: TaskTable, objects: ObjectTable, workers: WorkerTable, outbox: Outbox) -> None:
+    def __init__(
+        self, tasks: TaskTable, objects: ObjectTable, workers: WorkerTable, outbox: Outbox, config: Config
+    ) -> None:
         self.known: dict[ActorId, Actor] = {}
         self.names = ActorNames(objects, outbox)
         self.calls = CallQueue(self.known)
         self._by_object: dict[ObjectId, Actor] = {}
         self._failed: list[tuple[Actor, Task, ObjectValue]] = []
+        self._leaving: dict[Worker, float] = {}
         self._tasks = tasks
         self._objects = objects
         self._workers = workers
         self._outbox = outbox
+        self._exit_grace_s = config.actor_exit_grace_s
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether some were told to end and have not: `expire` wants to know how time passes."""
+        return bool(self._leaving)
 
     @property
     def has_work(self) -> bool:
@@ -116,7 +126,7 @@ class Actors:
         if fact.no_restart:
             self._die(actor, *actor_failures.killed(actor.options, actor.actor_id), at, by_force=True)
         elif actor.worker is not None:
-            self._end_worker(actor.worker, "cellray.kill() of its actor", by_force=True)
+            self._end_worker(actor.worker, "cellray.kill() of its actor", at, by_force=True)
 
     def exited(self, fact: f.ActorExited, at: float) -> None:
         """An actor's process said that it ends itself."""
@@ -129,6 +139,12 @@ class Actors:
         if actor.state != DEAD:
             self._die(actor, death, reason, at, by_force=True)
 
+    def expire(self, at: float) -> None:
+        """Kill processes that were told to end too long ago: what they run at their end must not run for ever."""
+        for worker in [worker for worker, since in self._leaving.items() if at - since >= self._exit_grace_s]:
+            del self._leaving[worker]
+            self._outbox.kill(worker.client_id, f"its actor has not ended within {self._exit_grace_s:g} s")
+
     def end_job(self, job: Job, at: float) -> None:
         """A driver has left: its actors end, but for detached ones."""
         for actor in list(self.known.values()):
@@ -140,6 +156,7 @@ class Actors:
         actor = worker.actor
         assert actor is not None, "only a dedicated worker is an actor's"
         actor.worker = None
+        self._leaving.pop(worker, None)
         death = f"its process {worker.pid} {failures.death(fact)}"
         if actor.state == DEAD:
             return
@@ -218,7 +235,7 @@ class Actors:
         if worker is not None:
             left = list(worker.queue)
             worker.queue.clear()
-            self._end_worker(worker, reason, by_force=bool(left) if by_force is None else by_force)
+            self._end_worker(worker, reason, at, by_force=bool(left) if by_force is None else by_force)
         doomed = [*(left or ()), *self.calls.abandon(actor)]
         if actor.creation.state < FINISHED and actor.creation not in doomed:
             doomed.append(actor.creation)
@@ -231,12 +248,13 @@ class Actors:
         for entry in kept:
             self._objects.unpin(entry)
 
-    def _end_worker(self, worker: Worker, reason: str, *, by_force: bool) -> None:
+    def _end_worker(self, worker: Worker, reason: str, at: float, *, by_force: bool) -> None:
         if worker.ending and not by_force:
             return
         if by_force:
             self._outbox.kill(worker.client_id, reason)
         else:
             self._outbox.send(worker, Exit(reason))
+            self._leaving[worker] = at
         worker.ending = True
         self._workers.settle(worker)

@@ -16,6 +16,7 @@ from cellray.core.placement_groups import CREATED
 from cellray.core.tasks import Task
 from cellray.core.transitions import ASSIGNED, FINISHED, READY, WAITING, story
 from cellray.core.workers import Worker
+from cellray.ids import item_object_id
 from cellray.model.actor import ActorState
 from cellray.model.placement import sum_of
 from cellray.model.task import RESOURCE_UNITS
@@ -43,6 +44,7 @@ def check(core: NodeScheduler) -> None:
     _check_devices(core)
     _check_environments(core)
     _check_actors(core)
+    _check_generators(core)
     _check_references(core)
     _check_arena(core)
     _check_blocks(core)
@@ -58,6 +60,7 @@ def check_drained(core: NodeScheduler) -> None:
     assert core._objects.space.disk_bytes == 0, f"{core._objects.space.disk_bytes} bytes are left on disk"
     assert core._objects.arena.used_bytes == 0, f"{core._objects.arena.used_bytes} bytes are left in the arena"
     assert core._objects.arena.gaps() == [(0, core._objects.arena.arena_bytes)], "the arena's gaps were not joined"
+    assert not core._tasks.generators.streams, "somebody still reads generators"
     assert not core._actors.known, f"actors are left: {list(core._actors.known)[:5]}"
     assert not len(core._actors.names), "names of actors are left"
     assert not core._groups.known, f"placement groups are left: {list(core._groups.known)[:5]}"
@@ -213,6 +216,21 @@ def _check_actors(core: NodeScheduler) -> None:
             assert all(task.state != ASSIGNED for task in lane), f"{name}: a call was sent and waits"
             if actor.takes_calls:
                 assert lane[0].state == WAITING, f"{name} does not get a call that is ready. {story(lane[0])}"
+
+
+def _check_generators(core: NodeScheduler) -> None:
+    """A stream is there while its generator is under way or somebody reads it, who holds what he has not taken."""
+    for task_id, stream in core._tasks.generators.streams.items():
+        name = f"the stream of {story(stream.task)}"
+        is_live = stream.task.state < FINISHED
+        assert stream.task.task_id == task_id, name
+        assert not is_live or core._tasks.tasks.get(task_id) is stream.task, f"{name} is of a record that has gone"
+        if stream.reader is None:
+            assert is_live, f"{name} is read by nobody and has ended"
+            continue
+        assert stream.reader.alive, f"{name} has a reader that has left"
+        for index in range(stream.taken if stream.is_paced else stream.delivered, stream.delivered):
+            assert item_object_id(task_id, index) in stream.reader.held, f"{name}: item {index} is not held"
 
 
 def _check_references(core: NodeScheduler) -> None:

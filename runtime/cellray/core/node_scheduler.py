@@ -20,9 +20,11 @@ from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
+from cellray.core.memory_guard import MemoryGuard
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
+from cellray.core.output import Output
 from cellray.core.placement_groups import PlacementGroups
 from cellray.core.resources import ResourcePool, format_resources
 from cellray.core.staging import Staging
@@ -32,9 +34,9 @@ from cellray.core.tasks import Job, Task
 from cellray.core.transitions import FINISHED
 from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
-from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId
+from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id
 from cellray.model import fact as f
-from cellray.model.command import Command, NodeStateTold, OutputForwarded, TaskDescribed, Warn
+from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
 from cellray.model.task import RESOURCE_UNITS, Resources
 
 SHELL = ClientId(0)
@@ -59,7 +61,7 @@ class NodeScheduler:
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
-        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox)
+        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
         self._tasks.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
         self._tasks.groups = self._groups
@@ -67,12 +69,14 @@ class NodeScheduler:
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
         self._clients: dict[ClientId, Client] = {}
+        self._output = Output(self._clients, self._workers, self._tasks, self._outbox)
         self._memory = MemoryManager(
             self._objects, self._tasks, self._dispatcher, self._outbox, self._clients, self.ignored
         )
         self._worker_exit = WorkerExit(
             self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
         )
+        self._memory_guard = MemoryGuard(self._workers, self._outbox, self._warn_drivers)
         self._warned_exhausted = False
         self._by_shell = self._shell_handlers()
         self._by_client = self._client_handlers()
@@ -124,6 +128,7 @@ class NodeScheduler:
         return (
             self._tasks.live > 0
             or self._memory.is_waiting
+            or self._actors.is_waiting
             or self._workers.short > self._workers.starting
             or bool(self._workers.surplus())
         )
@@ -135,6 +140,8 @@ class NodeScheduler:
             f.JobStarted: self._on_job_started,
             f.JobEnded: self._on_job_ended,
             f.ClockTicked: self._on_clock_ticked,
+            f.WorkerOutput: self._output.on_worker_output,
+            f.MemoryMeasured: self._on_memory_measured,
             **self._memory.shell_handlers(),
             f.CancelRequested: self._on_cancel_requested,
             f.ActorKillRequested: self._on_actor_kill_requested,
@@ -150,13 +157,17 @@ class NodeScheduler:
             f.ObjectsHeld: self._on_objects_held,
             f.ObjectsRequested: self._on_objects_requested,
             f.TaskFailed: self._on_task_failed,
+            f.ItemsYielded: self._on_items_yielded,
+            f.ItemsTaken: self._on_items_taken,
+            f.GeneratorDropped: self._on_generator_dropped,
             f.TaskCancelled: self._on_task_cancelled,
             f.TasksReturned: self._on_tasks_returned,
             f.WorkerBlocked: self._on_worker_blocked,
             f.WorkerUnblocked: self._on_worker_unblocked,
             **self._memory.client_handlers(),
             f.ObjectSealed: self._on_object_sealed,
-            f.TaskOutput: self._on_task_output,
+            f.TaskOutput: self._output.on_task_output,
+            f.WorkerWrote: self._output.on_worker_wrote,
             f.ActorNameRequested: self._on_actor_name_requested,
             f.ActorNamesRequested: self._on_actor_names_requested,
             f.TaskRequested: self._on_task_requested,
@@ -212,6 +223,22 @@ class NodeScheduler:
             assert isinstance(client, Worker)
             self._tasks.raised(task, client, fact)
 
+    def _on_items_yielded(self, fact: f.ItemsYielded, client: Client, at: float) -> None:
+        task = self._tasks.tasks.get(fact.task_id)
+        if task is not None and task.worker is client and task.template.spec.stream is not None:
+            self._tasks.generators.yielded(task, task.worker, fact)
+            return
+        for index, value in enumerate(fact.values, fact.index):
+            if value.kind == SHARED:
+                self._objects.ungrant(item_object_id(fact.task_id, index), client)
+        self._ignore(fact)
+
+    def _on_items_taken(self, fact: f.ItemsTaken, client: Client, at: float) -> None:
+        self._tasks.generators.taken(fact, client)
+
+    def _on_generator_dropped(self, fact: f.GeneratorDropped, client: Client, at: float) -> None:
+        self._tasks.generators.dropped(fact, client)
+
     def _on_task_cancelled(self, fact: f.TaskCancelled, client: Client, at: float) -> None:
         task = self._taken_from(fact.task_id, client, fact.at)
         if task is None:
@@ -236,18 +263,6 @@ class NodeScheduler:
 
     def _on_cancel_requested(self, fact: f.CancelRequested, client: Client, at: float) -> None:
         self._cancellation.request(fact, at)
-
-    def _on_task_output(self, fact: f.TaskOutput, client: Client, at: float) -> None:
-        task = self._tasks.tasks.get(fact.task_id)
-        job = task.job if task is not None else client.job
-        driver = self._clients.get(job.client_id) if job is not None else None
-        if driver is not None:
-            if task is None and isinstance(client, Worker) and client.actor is not None:
-                task = client.actor.creation  # a thread of the actor's own, or one of its last words
-            spec = task.template.spec if task is not None else None
-            name, cell = (spec.name, spec.cell) if spec is not None else ("", None)
-            command = OutputForwarded(fact.task_id, fact.stream, fact.text, fact.dropped_bytes, name, cell)
-            self._outbox.send(driver, command)
 
     def _on_task_requested(self, fact: f.TaskRequested, client: Client, at: float) -> None:
         task = self._tasks.tasks.get(fact.task_id)
@@ -340,6 +355,7 @@ class NodeScheduler:
         self._actors.end_job(driver.job, at)
         self._groups.end_job(driver.job, self._actors, self._dispatcher, at)
         self._actors.names.forget(driver)
+        self._tasks.generators.forget(driver)
         self._objects.release_all(driver)
         self._memory.release_all(driver)
         self._objects.sweep()
@@ -358,7 +374,7 @@ class NodeScheduler:
             self._ignore(fact)
             return
         del self._clients[fact.worker_id]
-        self._worker_exit.settle(worker, fact, at)
+        self._worker_exit.settle(worker, self._memory_guard.explain(worker, fact), at)
         self._dispatcher.tend_pool(at)
 
     def _on_start_failed(self, fact: f.WorkerExited, at: float) -> None:
@@ -379,16 +395,25 @@ class NodeScheduler:
     def _on_clock_ticked(self, fact: f.ClockTicked, client: Client, at: float) -> None:
         self._report_started(at)
         self._cancellation.expire(at)
+        self._actors.expire(at)
         self._memory.on_tick(at)
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
+        self._output.look(at)
         self._warn_exhausted()
         self._warn_stuck()
+
+    def _on_memory_measured(self, fact: f.MemoryMeasured, client: Client, at: float) -> None:
+        self._memory_guard.on_measured(fact, at)
 
     def _report_started(self, at: float) -> None:
         after_s = self._config.started_report_ms / 1000.0
         for worker in self._workers.workers.values():
-            if worker.queue and not worker.head_reported and at - worker.head_since > after_s:
+            if worker.actor is not None and worker.actor.under_way is not None:
+                worker.actor.under_way.look(worker.queue, at)
+                for task, since in worker.actor.under_way.take_long(after_s, at):
+                    self._outbox.facts.append(f.TaskStarted(task.task_id, worker.client_id, since))
+            elif worker.queue and not worker.head_reported and at - worker.head_since > after_s:
                 worker.head_reported = True
                 task_id = worker.queue[0].task_id
                 self._outbox.facts.append(f.TaskStarted(task_id, worker.client_id, worker.head_since))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cellray.core.clients import Client
-from cellray.ids import ClientId, ObjectId
+from cellray.ids import ClientId, ObjectId, TaskId
 from cellray.model.command import (
     AppendFacts,
     ClientCommand,
@@ -11,6 +11,7 @@ from cellray.model.command import (
     DropSpilled,
     KillWorker,
     ObjectsReady,
+    ReadOutput,
     RegisterFunctions,
     RestoreObjects,
     Send,
@@ -36,6 +37,7 @@ class Outbox:
         self._receivers: list[Client] = []
         self._sends: list[tuple[Client, ClientCommand]] = []
         self._kills: list[KillWorker] = []
+        self._reads: list[ReadOutput] = []
         self._start_count = 0
 
     def deliver(self, client: Client, object_id: ObjectId, value: ObjectValue) -> None:
@@ -51,6 +53,10 @@ class Outbox:
     def kill(self, worker_id: ClientId, reason: str) -> None:
         """End a worker's process."""
         self._kills.append(KillWorker(worker_id, reason))
+
+    def read_output(self, worker_id: ClientId, task_id: TaskId, *, to_the_end: bool) -> None:
+        """Read what a worker's process wrote past Python."""
+        self._reads.append(ReadOutput(worker_id, task_id, to_the_end))
 
     def start_workers(self, count: int) -> None:
         """Start `count` workers more."""
@@ -83,6 +89,9 @@ class Outbox:
             if self._start_count:
                 commands.append(StartWorkers(self._start_count))
                 self._start_count = 0
+        if self._reads:
+            commands.extend(self._reads)
+            self._reads = []
         if self.spills or self.restores or self.dropped_files:
             self._flush_disk(commands)
         return commands

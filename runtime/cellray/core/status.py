@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from cellray.core.objects import ObjectTable
     from cellray.core.resources import ResourcePool
     from cellray.core.task_table import TaskTable
+    from cellray.core.tasks import Task
     from cellray.core.workers import Worker, WorkerTable
 
 
 class RunningTask(NamedTuple):
-    """A task at the head of a worker's queue, there since `since` (seconds since the epoch)."""
+    """A task at the head of a worker's queue, or one of several calls that an actor runs, there since `since` (seconds
+    since the epoch)."""
 
     task_id: TaskId
     name: str
@@ -107,10 +109,10 @@ class NodeStatus:
 
     def running(self) -> list[RunningTask]:
         """What runs now."""
-        heads = [(worker, worker.queue[0]) for worker in self._workers.workers.values() if worker.queue]
         return [
-            RunningTask(head.task_id, head.template.spec.name, worker.client_id, worker.head_since, head.attempt)
-            for worker, head in heads
+            RunningTask(task.task_id, task.template.spec.name, worker.client_id, since, task.attempt)
+            for worker in self._workers.workers.values()
+            for task, since in _running_on(worker)
         ]
 
     def workers(self) -> list[WorkerStatus]:
@@ -119,6 +121,12 @@ class NodeStatus:
             WorkerStatus(worker.client_id, worker.pid, _state(worker), len(worker.queue))
             for worker in self._workers.workers.values()
         ]
+
+
+def _running_on(worker: Worker) -> list[tuple[Task, float]]:
+    if worker.actor is not None and worker.actor.under_way is not None:
+        return [(task, since) for task, since in worker.actor.under_way.since.items() if task.worker is worker]
+    return [(worker.queue[0], worker.head_since)] if worker.queue else []
 
 
 def _state(worker: Worker) -> str:

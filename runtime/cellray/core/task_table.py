@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import dependencies, failures
+from cellray.core.generators import Generators
 from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.ready_queue import ReadyQueue
@@ -49,6 +50,7 @@ class TaskTable:
         self.queues: dict[Shape, ReadyQueue] = {}
         self.environments: dict[str, None] = {}
         self.jobs: dict[TaskId, Job] = {}
+        self.generators = Generators(objects, outbox)
         self.live = 0
         self.waiting = 0
         self.ended = [0] * (CANCELLED + 1)
@@ -148,6 +150,8 @@ class TaskTable:
             else:
                 self._add(task)
             if refusal:
+                if template.spec.stream is not None:
+                    self.generators.begin(task, client)
                 self.cancel(task, refusal, at)
             elif template.is_special:
                 self._submit_special(task, template, client, at)
@@ -158,8 +162,10 @@ class TaskTable:
                 template.queue.push(task)
 
     def _submit_special(self, task: Task, template: Template, client: Client, at: float) -> None:
-        """A task that cannot run here at all, the creation of an actor or placement group, or a call of an actor."""
+        """A task that cannot run here at all, a generator, the creation of an actor or placement group, or a call."""
         spec = template.spec
+        if spec.stream is not None:
+            self.generators.begin(task, client)
         if spec.group is not None:
             error = self.groups.submitted(task, client)
         elif spec.actor is not None or spec.method:
@@ -204,7 +210,10 @@ class TaskTable:
             self._drop_grants(task, worker)
             self.fail(task, failures.internal(text), text, fact.finished_at)
             return
-        task.template.observe(fact.finished_at - fact.started_at)
+        template = task.template
+        template.observe(fact.finished_at - fact.started_at)
+        if template.is_special and self._restarted(task, worker, fact.finished_at):
+            return
         move(task, FINISHED)
         objects = self._objects
         for entry, value in zip(returns, values):  # noqa: B905 - checked above, and strict costs more than this
@@ -214,6 +223,8 @@ class TaskTable:
                 self._finish_return(entry, value, worker)
         if worker.granted or worker.wanted:
             self._drop_grants(task, worker)
+        if template.is_special:
+            self.generators.ended(task)
         self._conclude(task)
 
     def _finish_return(self, entry: ObjectEntry, value: ObjectValue, worker: Worker) -> None:
@@ -245,17 +256,25 @@ class TaskTable:
 
     def raised(self, task: Task, worker: Worker, fact: TaskFailed) -> None:
         """A worker reports that a task's code raised; the task is tried again when it asks for that."""
-        self._drop_grants(task, worker)
         template = task.template
-        is_users = fact.error.kind == ValueKind.ERROR  # what the runtime cannot do it cannot do the next time either
+        if template.is_special and self._restarted(task, worker, fact.finished_at):
+            return
+        # What the runtime cannot do it cannot do the next time either.
+        is_users = fact.error.kind == ValueKind.ERROR and fact.retryable
         if is_users and template.spec.retry_exceptions and task.cancel is None and template.may_retry(task.attempt):
+            self._drop_grants(task, worker)
             self.retry(task, fact.summary, fact.finished_at)
-        else:
-            self._end(task, FAILED, fact.error)
+            return
+        for entry, value in zip(task.returns, fact.values, strict=False):
+            self._finish_return(entry, value, worker)
+        self._drop_grants(task, worker)
+        self._end(task, FAILED, fact.error)
 
     def dropped(self, task: Task, worker: Worker, fact: TaskCancelled) -> None:
         """A worker reports that it interrupted the task or let it fall; the log has that."""
         self._drop_grants(task, worker)
+        if task.cancel is None and task.template.is_special and self._restarted(task, worker, fact.at, True):
+            return
         reason = fact.reason or (task.cancel.reason if task.cancel is not None else "")
         self._cancelled(task, reason)
 
@@ -334,6 +353,10 @@ class TaskTable:
         known = self.tasks.get(task_id)
         if known is not None and known.state < FINISHED:
             returns = known.returns
+            if template.spec.stream is not None:
+                self.generators.adopt(known, client)
+        elif template.spec.stream is not None:
+            return False  # which of its items are still there, nobody knows
         else:
             found = [self._objects.entries.get(return_object_id(task_id, i)) for i in range(template.num_returns)]
             returns = tuple([entry for entry in found if entry is not None])
@@ -372,6 +395,7 @@ class TaskTable:
             if entry.value is None:
                 self._objects.seal(entry, error)
         if task.template.is_special:
+            self.generators.ended(task)
             if task.template.spec.group is not None:
                 self.groups.ended_badly(task)
             else:
@@ -420,6 +444,14 @@ class TaskTable:
                 return
             del self.tasks[parent.task_id]
             task, parent = parent, parent.parent
+
+    def _restarted(self, task: Task, worker: Worker, at: float, was_interrupted: bool = False) -> bool:
+        """Whether the task, at its end, is sent on its way once more."""
+        if not self.generators.take_restart(task, was_interrupted=was_interrupted):
+            return False
+        self._drop_grants(task, worker)
+        self.retry(task, "its reader began anew", at)
+        return True
 
     def _drop_grants(self, task: Task, worker: Worker) -> None:
         """Free the space for results that this attempt did not seal. (Its `put` space the worker returns itself.)"""

@@ -53,8 +53,8 @@ class Refusal(NamedTuple):
 class Template:
     """A registered template: its queue, and what its tasks cost. `mean_s` is negative until one has finished.
 
-    `is_special` when its tasks are no ordinary ones: they cannot run here, create actors or placement groups, or call
-    actors.
+    `is_special` when its tasks are no ordinary ones: they cannot run here, create actors or placement groups, call
+    actors, or are generators.
     """
 
     __slots__ = ("is_special", "mean_s", "num_returns", "queue", "refusal", "spec")
@@ -63,7 +63,13 @@ class Template:
         self.spec = spec
         self.queue = queue
         self.refusal = refusal
-        self.is_special = refusal is not None or bool(spec.method) or spec.actor is not None or spec.group is not None
+        self.is_special = (
+            refusal is not None
+            or bool(spec.method)
+            or spec.actor is not None
+            or spec.group is not None
+            or spec.stream is not None
+        )
         self.num_returns = spec.num_returns
         self.mean_s = -1.0
 

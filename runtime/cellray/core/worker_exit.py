@@ -41,6 +41,7 @@ class WorkerExit:
         self._dispatcher.end_lease(worker)
         self._workers.remove(worker)
         self._actors.names.forget(worker)
+        self._tasks.generators.forget(worker)
         if worker.actor is not None:
             self._actors.worker_left(worker, left, fact, at)
             self._objects.release_all(worker)

@@ -30,7 +30,8 @@ class Worker(Client):
     `returning`: asked for its unbegun tasks, has not answered. `ending`: killed or told to exit. `actor`: whose process
     it is for the rest of its life, with the resources of its lease. `open`: none of all these, so that it may be given
     tasks. `environment`: the one that it has taken on, for the rest of its life; None while it has run nothing.
-    `devices`: the GPUs that its lease has, `devices_told` the numbers of those that it was told.
+    `devices`: the GPUs that its lease has, `devices_told` the numbers of those that it was told. `wrote_as`: what it
+    ran when it said that it had written past Python; a short task is forgotten when that is read.
     """
 
     __slots__ = (
@@ -50,6 +51,7 @@ class Worker(Client):
         "retired",
         "returning",
         "templates",
+        "wrote_as",
     )
 
     def __init__(self, client_id: ClientId, pid: int) -> None:
@@ -62,6 +64,7 @@ class Worker(Client):
         self.head_reported = False
         self.blocked = False
         self.returning = False
+        self.wrote_as: TemplateId | None = None
         self.ending = False
         self.retired = False
         self.open = True

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellray.engines.pending_calls import PendingCalls
+from cellray.engines.templates import template_of
 from cellray.errors import CellrayError
 from cellray.ids import ActorId, FunctionHash, ObjectId, TemplateId, producer_of
 from cellray.model.command import ActorNamed, ActorNamesListed
 from cellray.model.fact import ActorKillRequested, ActorNameRequested, ActorNamesRequested
-from cellray.model.task import make_template
+from cellray.model.task import StreamOptions
 from cellray.ports import Created, SubmitOptions
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class PreparedMethod(NamedTuple):
     template_id: TemplateId
     num_returns: int
     max_pending_calls: int
+    stream: StreamOptions | None
 
 
 class NativeActors:
@@ -52,19 +54,9 @@ class NativeActors:
 
     def prepare_method(self, class_hash: FunctionHash, options: SubmitOptions) -> PreparedMethod:
         """The template of a method's calls; the class is in the function table since the actor was created."""
-        template = make_template(
-            class_hash,
-            options.name,
-            options.resources,
-            num_returns=options.num_returns,
-            max_retries=options.max_retries,
-            retry_exceptions=options.retry_exceptions,
-            cell=options.cell,
-            method=options.method,
-            concurrency_group=options.concurrency_group,
-        )
+        template = template_of(class_hash, options)
         self._engine.register_template(template)
-        return PreparedMethod(template.template_id, options.num_returns, options.max_pending_calls)
+        return PreparedMethod(template.template_id, options.num_returns, options.max_pending_calls, options.stream)
 
     def call(
         self, prepared: PreparedMethod, actor: ObjectId, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -76,6 +68,8 @@ class NativeActors:
             self._pending.check(actor, limit)
         payload, dependencies, contained = engine.pack_arguments(None, args, kwargs)
         index, task = engine.context.take_child()
+        if prepared.stream is not None:
+            engine.streams.open(task, prepared.stream)
         packed = (payload, dependencies, (actor, *contained))
         returns = engine.submit_packed(index, task, prepared.template_id, prepared.num_returns, packed)
         if limit > 0 and returns:

@@ -1,35 +1,47 @@
-"""What this process holds and reads of its node's objects, and how the node is told of it: before whatever follows."""
+"""What this process holds, reads and yields of its node's objects, and how the node is told of it: before whatever
+follows."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from cellray.client.channel import Channel
 from cellray.engines.references import References
 from cellray.engines.views import ViewCounts
-from cellray.ids import ObjectId
-from cellray.model.fact import ObjectsHeld, ObjectsReleased, ViewsHeld, ViewsReleased
+from cellray.engines.yielding import Item, gather
+from cellray.ids import ObjectId, TaskId
+from cellray.model.fact import GeneratorDropped, ObjectsHeld, ObjectsReleased, ViewsHeld, ViewsReleased
+from cellray.ports import Clock
 
 
 class Holdings:
     """The counts of one connection."""
 
-    def __init__(self, channel: Callable[[], Channel]) -> None:
+    def __init__(self, channel: Callable[[], Channel], clock: Clock) -> None:
         self.references = References(_nothing)
         self.views = ViewCounts(_nothing, self.references.holds)
+        self.yielded: deque[Item] = deque()
+        self.dropped: deque[TaskId] = deque()
         self._channel = channel
+        self._clock = clock
+        self._on_dropped: Callable[[TaskId], GeneratorDropped] | None = None
         self._on_gone: Callable[[Sequence[ObjectId]], None] | None = None
         self._reporting = threading.Lock()
 
     @property
     def has_news(self) -> bool:
         """Whether `report` has something to say."""
-        return self.references.has_events or self.views.has_events
+        return bool(self.references.has_events or self.views.has_events or self.yielded or self.dropped)
 
-    def open(self, on_gone: Callable[[Sequence[ObjectId]], None]) -> None:
-        """From now on changes wake the channel; `on_gone` hears of objects that this process refers to no longer."""
+    def open(
+        self, on_gone: Callable[[Sequence[ObjectId]], None], on_dropped: Callable[[TaskId], GeneratorDropped]
+    ) -> None:
+        """From now on changes wake the channel; `on_gone` hears of objects that this process refers to no longer,
+        `on_dropped` of generators that it reads no more."""
         self._on_gone = on_gone
+        self._on_dropped = on_dropped
         self.references.on_change = self.views.on_change = self._channel().nudge
 
     def close(self) -> None:
@@ -44,11 +56,12 @@ class Holdings:
         with self._reporting:
             if self.views.has_events:
                 self._report_views()
-            if not self.references.has_events:
-                return
-            held, released = self.references.drain()
+            held, released = self.references.drain() if self.references.has_events else ([], [])
             if held:
                 self._channel().add(ObjectsHeld(held))
+            if self.yielded or self.dropped:
+                # Before what was released: an item was yielded before the generator let go of what is inside.
+                self._report_generators()
             if released:
                 if self._on_gone is not None:
                     self._on_gone(released)
@@ -56,6 +69,12 @@ class Holdings:
                 if ended:
                     self._channel().add(ViewsReleased(ended))
                 self._channel().add(ObjectsReleased(released))
+
+    def _report_generators(self) -> None:
+        for fact in gather(self.yielded, self._clock.now()):
+            self._channel().add(fact)
+        while self.dropped and self._on_dropped is not None:
+            self._channel().add(self._on_dropped(self.dropped.popleft()))
 
     def _report_views(self) -> None:
         """Before the references: a view that goes on keeps its object alive, when the last reference to it goes."""

@@ -20,7 +20,10 @@ from cellray.engines.placement_groups import NativeGroups
 from cellray.engines.requests import Requests
 from cellray.engines.resolver import Action, Resolver
 from cellray.engines.runtime import NativeRuntime
+from cellray.engines.streams import NativeStreams
+from cellray.engines.templates import template_of
 from cellray.engines.values import Values
+from cellray.engines.yielding import Yielding
 from cellray.ids import (
     ClientId,
     FunctionHash,
@@ -36,6 +39,8 @@ from cellray.model.command import (
     ActorNamed,
     ActorNamesListed,
     Exit,
+    ItemsRead,
+    ItemsReady,
     NodeStateTold,
     ObjectsReady,
     OutputForwarded,
@@ -56,7 +61,7 @@ from cellray.model.fact import (
 from cellray.model.node import NodeState
 from cellray.model.object import Failure, ObjectValue, encode_failure
 from cellray.model.placement import Placement
-from cellray.model.task import Function, TaskSpec, TaskTemplate, make_template
+from cellray.model.task import Function, StreamOptions, TaskSpec, TaskTemplate
 from cellray.ports import ObjectStore, SubmitOptions
 from cellray.serialization import (
     STORED_ARGUMENTS,
@@ -76,6 +81,7 @@ class Prepared(NamedTuple):
     num_returns: int
     function: Callable[..., Any]
     function_hash: FunctionHash
+    stream: StreamOptions | None
 
 
 class NativeEngine:
@@ -100,13 +106,14 @@ class NativeEngine:
         self.placement: Placement | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
+        self.close_listeners: list[Callable[[], None]] = []
         self._store = store
         self._clock = SystemClock()
         self._resolver = Resolver()
         self._flush_is_coming = False
         self._functions: set[FunctionHash] = set()
         self._templates: set[int] = set()
-        holdings = self._holdings = Holdings(self._get_channel)
+        holdings = self._holdings = Holdings(self._get_channel, self._clock)
         self.references = holdings.references
         self.values = Values(self._get_channel, store, holdings.views, holdings.report, config.inline_bytes_max)
         is_worker = role == "worker"
@@ -115,6 +122,8 @@ class NativeEngine:
         self.requests = Requests(self)
         self.runtime = NativeRuntime(self, is_worker=is_worker)
         self.actors = NativeActors(self)
+        self.streams = NativeStreams(self, holdings.dropped)
+        self.yielding = Yielding(self._get_channel, holdings.yielded, self._lending, config.submit_batch_max)
         self.groups = NativeGroups(self)
         # The verbs that are called most, each bound once: a hop less for every call.
         self.put = self.objects.put
@@ -138,6 +147,8 @@ class NativeEngine:
             ActorNamed: self.requests.on_answer,
             ActorNamesListed: self.requests.on_answer,
             TaskDescribed: self.requests.on_answer,
+            ItemsReady: self.streams.on_ready,
+            ItemsRead: self.yielding.on_read,
             NodeStateTold: self.requests.on_answer,
             **(handlers or {}),
         }
@@ -151,7 +162,7 @@ class NativeEngine:
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
         )
-        holdings.open(self.objects.forget)
+        holdings.open(self.objects.forget, self.streams.close)
 
     def _get_channel(self) -> Channel:
         return self.channel
@@ -176,20 +187,9 @@ class NativeEngine:
                     Function(hashed, name, module, _source_of(function), pickled, options.cell), self._clock.now()
                 )
             )
-        template = make_template(
-            hashed,
-            options.name,
-            options.resources,
-            num_returns=options.num_returns,
-            max_retries=options.max_retries,
-            retry_exceptions=options.retry_exceptions,
-            cell=options.cell,
-            actor=options.actor,
-            environment=options.environment,
-            placement=options.placement,
-        )
+        template = template_of(hashed, options)
         self.register_template(template)
-        return Prepared(template.template_id, options.num_returns, function, hashed)
+        return Prepared(template.template_id, options.num_returns, function, hashed, options.stream)
 
     def register_template(self, template: TaskTemplate) -> None:
         """Tell the node of a template, once."""
@@ -204,6 +204,8 @@ class NativeEngine:
             self.require_open()
         packed = self.pack_arguments(prepared.function, args, kwargs) if args or kwargs else ()
         index, task = context.take_child()
+        if prepared.stream is not None:
+            self.streams.open(task, prepared.stream)
         returns = return_object_ids(task, prepared.num_returns)
         self.references.adopt(returns)
         self.objects.expected.update(returns)
@@ -294,6 +296,11 @@ class NativeEngine:
     def current_task_id(self) -> TaskId:
         """The task that the running thread or coroutine belongs to; the driver's root task."""
         return self.context.task_id
+
+    @property
+    def task_here(self) -> SubmitContext:
+        """The context of the running thread or coroutine."""
+        return self.context.here
 
     def begin_task(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
@@ -389,6 +396,8 @@ class NativeEngine:
         self.channel.close("cellray.shutdown() was called")
         self._resolver.close()
         self._store.close()
+        for listener in self.close_listeners:
+            listener()
 
 
 def _source_of(function: Callable[..., Any]) -> str:

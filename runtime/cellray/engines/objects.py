@@ -141,15 +141,22 @@ class NativeObjects:
         for obj, value in command.objects:
             if obj in expected:  # else its last reference went while the value was on its way
                 resolved[obj] = value
+        if self._awaited or self._callbacks:
+            self._tell(command.objects)
+
+    def learn(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
+        """Values of objects that nobody has asked for, and that are this process's to hold."""
+        self.resolved.update(objects)
+        if self._awaited or self._callbacks:
+            self._tell(objects)
+
+    def _tell(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
+        """Those who wait for these learn that they are here."""
         if self._awaited:
-            arrived = [obj for obj, _ in command.objects if obj in resolved]
+            arrived = [obj for obj, _ in objects if obj in self.resolved]
             for missing in tuple(self._awaited.values()):
                 missing.difference_update(arrived)
-        if self._callbacks:
-            self._run_callbacks(command)
-
-    def _run_callbacks(self, command: ObjectsReady) -> None:
-        for obj, value in command.objects:
+        for obj, value in objects if self._callbacks else ():
             with self._callback_lock:
                 callbacks = self._callbacks.pop(obj, ())
             for callback in callbacks:

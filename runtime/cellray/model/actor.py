@@ -26,13 +26,19 @@ class ActorState(IntEnum):
 
 
 class MethodOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One method of a class as `cellray.method` has it. None stands for what the actor says."""
+    """One method of a class as `cellray.method` has it. None stands for what the actor says.
+
+    `streams`: it is a generator, and its items are objects as they come; so many may be unread. `retry_only` as in task
+    templates."""
 
     name: str
     num_returns: int = 1
     max_task_retries: int | None = None
     retry_exceptions: bool = False
     concurrency_group: str = ""
+    streams: bool = False
+    unread_max: int = -1
+    retry_only: bytes = b""
 
 
 class ActorOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -62,6 +62,7 @@ class OutputForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, ta
     dropped_bytes: int = 0
     name: str = ""
     cell: Cell | None = None
+    pid: int = 0
 
 
 class Warn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
@@ -103,6 +104,23 @@ class TaskDescribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     is_call: bool = False
 
 
+class ItemsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20):
+    """To a generator's reader: its next items, the first of them the `index`-th (from 0). The client holds each from
+    now on. With `has_ended` there will be no more."""
+
+    task_id: TaskId
+    index: int
+    values: list[ObjectValue]
+    has_ended: bool = False
+
+
+class ItemsRead(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
+    """To a worker: the reader of a generator has taken `count` items; -1: nobody reads on."""
+
+    task_id: TaskId
+    count: int
+
+
 class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
     """To a client: where objects lie that it asked to read. They stay there until it says ViewsReleased.
 
@@ -137,6 +155,8 @@ ClientCommand = (
     | ActorNamesListed
     | TaskDescribed
     | ViewsGranted
+    | ItemsReady
+    | ItemsRead
     | NodeStateTold
     | RecallViews
 )
@@ -175,6 +195,15 @@ class KillWorker(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class ReadOutput(msgspec.Struct, frozen=True, gc=False):
+    """Read what a worker's process has written past Python, and tell it as WorkerOutput of this task: whole lines only,
+    or all of it when `to_the_end`."""
+
+    worker_id: ClientId
+    task_id: TaskId
+    to_the_end: bool
+
+
 class Spill(msgspec.Struct, frozen=True, gc=False):
     """One object between the arena and its file: `object_bytes` at `offset`, and the file `spill_id`."""
 
@@ -203,7 +232,15 @@ class DropSpilled(msgspec.Struct, frozen=True, gc=False):
 
 
 Command = (
-    Send | AppendFacts | RegisterFunctions | StartWorkers | KillWorker | SpillObjects | RestoreObjects | DropSpilled
+    Send
+    | AppendFacts
+    | RegisterFunctions
+    | StartWorkers
+    | KillWorker
+    | SpillObjects
+    | RestoreObjects
+    | DropSpilled
+    | ReadOutput
 )
 
 command_encoder = msgspec.msgpack.Encoder()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ActorId, ClientId, GroupId, JobId, NodeId, ObjectId, SessionId, TaskId
+from cellray.ids import ActorId, ClientId, GroupId, JobId, NodeId, ObjectId, SessionId, TaskId, TemplateId
 from cellray.model.object import ObjectValue
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
@@ -50,7 +50,10 @@ class WorkerStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 
 class WorkerExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
-    """A worker is gone. `signal` is 0 when it exited with `exit_code`; `output_tail` its last lines."""
+    """A worker is gone. `signal` is 0 when it exited with `exit_code`; `output_tail` its last lines.
+
+    `out_of_memory` says how it is known that it was ended because memory ran out; it is empty otherwise.
+    """
 
     worker_id: ClientId
     at: float
@@ -58,6 +61,7 @@ class WorkerExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5
     signal: int = 0
     output_tail: str = ""
     intended: bool = False
+    out_of_memory: str = ""
 
 
 class JobStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
@@ -139,7 +143,8 @@ class TaskFinished(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1
 class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=15):
     """A task raised, or could not run. `error` becomes the value of each of its returns, unless `will_retry`.
 
-    `summary` is one line for views, such as `ValueError: bad seed`; `started_at` is 0 when it never ran.
+    `summary` is one line for views, such as `ValueError: bad seed`; `started_at` is 0 when it never ran. `values` are
+    its first returns as far as it had made them. `retryable`: the exception is one that the template retries on.
     """
 
     task_id: TaskId
@@ -148,6 +153,8 @@ class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=15)
     error: ObjectValue
     summary: str
     will_retry: bool = False
+    values: tuple[ObjectValue, ...] = ()
+    retryable: bool = True
 
 
 class TaskCancelled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
@@ -191,6 +198,18 @@ class TaskOutput(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20)
     stream: str
     text: str
     dropped_bytes: int = 0
+
+
+class WorkerOutput(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=28):
+    """What a worker's process wrote past Python: C code, subprocesses, its last words. `task_id` is what it ran, if it
+    is known; `dropped_bytes` counts what the cap kept out."""
+
+    worker_id: ClientId
+    at: float
+    stream: str
+    text: str
+    dropped_bytes: int = 0
+    task_id: TaskId = TaskId(b"")
 
 
 class WorkerBlocked(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
@@ -247,6 +266,15 @@ class ActorExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=27
 
     actor_id: ActorId
     at: float
+
+
+class ItemsYielded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=44):
+    """A generator yielded items, the first of them as its `index`-th (from 0); each is an object from now on."""
+
+    task_id: TaskId
+    index: int
+    at: float
+    values: list[ObjectValue]
 
 
 class ObjectSpilled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=40):
@@ -344,6 +372,20 @@ class TaskRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     task_id: TaskId
 
 
+class ItemsTaken(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=76):
+    """A client has taken `count` items of a generator whose worker waits for that."""
+
+    task_id: TaskId
+    count: int
+
+
+class GeneratorDropped(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=77):
+    """A client reads a generator no more, of which it has taken `count` items."""
+
+    task_id: TaskId
+    count: int
+
+
 class ViewsRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=80):
     """A client wants to read shared objects where they lie; answered by ViewsGranted, once each is in memory.
 
@@ -367,10 +409,27 @@ class ViewsReleased(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     object_ids: list[ObjectId]
 
 
+class WorkerWrote(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=83):
+    """The files behind a worker's descriptors 1 and 2 have grown since it said so last; the task is what it ran."""
+
+    at: float
+    task_id: TaskId
+    template_id: TemplateId | None = None
+
+
 class NodeStateRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=90):
     """What is there, and what of it is free? Answered by NodeStateTold."""
 
     request: int
+
+
+class MemoryMeasured(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=96):
+    """More of the memory is in use than may be; `worker_bytes` has the workers' own, by process id."""
+
+    at: float
+    used_bytes: int
+    total_bytes: int
+    worker_bytes: list[tuple[int, int]] = []
 
 
 UNLOGGED = (
@@ -380,12 +439,16 @@ UNLOGGED = (
     SpaceRequested,
     SpaceReturned,
     ClockTicked,
+    MemoryMeasured,
     ActorNameRequested,
     ActorNamesRequested,
     TaskRequested,
+    ItemsTaken,
+    GeneratorDropped,
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
+    WorkerWrote,
     NodeStateRequested,
 )
 
@@ -417,9 +480,11 @@ LoggedFact = (
     | ActorDied
     | ActorKillRequested
     | ActorExited
+    | ItemsYielded
     | ObjectSpilled
     | ObjectRestored
     | SpillFailed
+    | WorkerOutput
     | GroupRemoved
 )
 Fact = (
@@ -430,12 +495,16 @@ Fact = (
     | SpaceRequested
     | SpaceReturned
     | ClockTicked
+    | MemoryMeasured
     | ActorNameRequested
     | ActorNamesRequested
     | TaskRequested
+    | ItemsTaken
+    | GeneratorDropped
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased
+    | WorkerWrote
     | NodeStateRequested
 )
 

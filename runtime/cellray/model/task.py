@@ -52,12 +52,24 @@ class Function(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cell: Cell | None = None
 
 
+class StreamOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Tasks of this template are generators: each item is an object as soon as it is yielded.
+
+    The task waits while `unread_max` items have been yielded and not been taken by its caller; -1: it never waits. Its
+    one return says that it has ended.
+    """
+
+    unread_max: int = -1
+
+
 class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is equal for many tasks, registered once; its id is the hash of its content (`make_template`).
 
     With `actor` its tasks create actors and the function is a class; with `method` they are calls of that method, see
     `model.actor`. With `group` they create placement groups and have no function. `environment` is what a worker must
-    have set up before it loads the function (`model.environment`); `placement` is None for most.
+    have set up before it loads the function (`model.environment`); `placement` is None for most. `retry_only` pickles
+    the exception classes that `retry_exceptions` is limited to; it is empty when it is not. A worker that has run the
+    function `max_calls` times ends (0: no limit).
     """
 
     template_id: TemplateId
@@ -74,6 +86,9 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     placement: Placement | None = None
     group: GroupOptions | None = None
     concurrency_group: str = ""
+    retry_only: bytes = b""
+    stream: StreamOptions | None = None
+    max_calls: int = 0
 
 
 class TaskSpec(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -116,6 +131,9 @@ def make_template(
     placement: Placement | None = None,
     group: GroupOptions | None = None,
     concurrency_group: str = "",
+    retry_only: bytes = b"",
+    stream: StreamOptions | None = None,
+    max_calls: int = 0,
 ) -> TaskTemplate:
     """A template whose id is the hash of everything else in it."""
     blank = TaskTemplate(
@@ -123,16 +141,19 @@ def make_template(
         function_hash,
         name,
         resources,
-        num_returns,
-        max_retries,
-        retry_exceptions,
-        cell,
-        actor,
-        method,
-        environment,
-        placement,
-        group,
-        concurrency_group,
+        num_returns=num_returns,
+        max_retries=max_retries,
+        retry_exceptions=retry_exceptions,
+        cell=cell,
+        actor=actor,
+        method=method,
+        environment=environment,
+        placement=placement,
+        group=group,
+        concurrency_group=concurrency_group,
+        retry_only=retry_only,
+        stream=stream,
+        max_calls=max_calls,
     )
     return msgspec.structs.replace(blank, template_id=template_id(msgspec.msgpack.encode(blank)))
 

@@ -29,7 +29,7 @@ from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.observe.changes import Changes
 from cellray.observe.groups import GroupRecord, add_counts
 from cellray.observe.ledger import FoldLimits, TaskLedger
-from cellray.observe.messages import ObjectStateName
+from cellray.observe.object_facts import ObjectFacts, object_state
 from cellray.observe.records import (
     CANCELLED,
     ENDED,
@@ -101,16 +101,13 @@ class LogFold:
             told.TaskRetried: self._on_task_retried,
             told.TaskCancelled: self._on_task_cancelled,
             told.CancelRequested: self._on_nothing,
-            told.ObjectSealed: self._on_object_sealed,
-            told.ObjectsFreed: self._on_objects_freed,
-            told.TaskOutput: self._on_task_output,
+            told.TaskOutput: self._on_output,
+            told.WorkerOutput: self._on_output,
             told.ActorStarted: self._on_nothing,
             told.ActorDied: self._on_actor_died,
             told.ActorKillRequested: self._on_nothing,
             told.ActorExited: self._on_nothing,
-            told.ObjectSpilled: self._on_object_spilled,
-            told.ObjectRestored: self._on_object_restored,
-            told.SpillFailed: self._on_spill_failed,
+            **ObjectFacts(self.ledger, self._note_time).handlers(),
             told.GroupRemoved: self._on_nothing,
         }
 
@@ -287,7 +284,7 @@ class LogFold:
                 self.queues.leave(record, at)
             make_object = self.ledger.make_object
             for index, value in enumerate(fact.values):
-                state, object_bytes = _object_state(value)
+                state, object_bytes = object_state(value)
                 make_object(return_object_id(record.task_id, index), state, object_bytes)
             record.error = ""
             self.ledger.end(record, FINISHED, fact.started_at, at)
@@ -336,33 +333,10 @@ class LogFold:
         """What was asked for shows when it happens, and what becomes of actors and placement groups in their tasks."""
         self._note_time(fact.at)
 
-    def _on_object_sealed(self, fact: told.ObjectSealed) -> None:
-        state, object_bytes = _object_state(fact.value)
-        self.ledger.put_object(fact.object_id, state, object_bytes, is_error=fact.value.is_error)
-        self._note_time(fact.at)
-
-    def _on_objects_freed(self, fact: told.ObjectsFreed) -> None:
-        for object_id in fact.object_ids:
-            self.ledger.free_object(object_id)
-        self._note_time(fact.at)
-
-    def _on_object_spilled(self, fact: told.ObjectSpilled) -> None:
-        self.ledger.move_object(fact.object_id, "spilled")
-        self._note_time(fact.at)
-
-    def _on_object_restored(self, fact: told.ObjectRestored) -> None:
-        self.ledger.move_object(fact.object_id, "shared")
-        self._note_time(fact.at)
-
-    def _on_spill_failed(self, fact: told.SpillFailed) -> None:
-        if fact.restoring:
-            self.ledger.move_object(fact.object_id, "lost")
-        self._note_time(fact.at)
-
-    def _on_task_output(self, fact: told.TaskOutput) -> None:
+    def _on_output(self, fact: told.TaskOutput | told.WorkerOutput) -> None:
         text_bytes = len(fact.text.encode())
         self.output.add(fact.stream, text_bytes, fact.dropped_bytes)
-        for record in self._known((fact.task_id,)):
+        for record in self._known((fact.task_id,) if fact.task_id else ()):
             totals = self.outputs.setdefault(record.task_id, OutputTotals())
             totals.add(fact.stream, text_bytes, fact.dropped_bytes)
         self._note_time(fact.at)
@@ -392,11 +366,6 @@ class LogFold:
                 record.error = reason
                 self.ledger.fail_returns(record, "inline")
                 self.ledger.end(record, CANCELLED, record.started_at, at)
-
-
-def _object_state(value: ObjectValue) -> tuple[ObjectStateName, int]:
-    # The log keeps small values and of larger ones the size.
-    return ("shared" if value.kind == ValueKind.SHARED else "inline"), value.object_bytes or len(value.data)
 
 
 def _failed_state(error: ObjectValue) -> int:

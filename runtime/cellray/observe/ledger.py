@@ -10,11 +10,11 @@ from collections import deque
 
 import msgspec
 
-from cellray.ids import ObjectId, TaskId, TemplateId, is_put, producer_of
+from cellray.ids import ObjectId, TaskId, TemplateId, is_put, item_object_id, producer_of, return_index_of
 from cellray.observe.changes import Changes
 from cellray.observe.groups import GroupRecord
 from cellray.observe.messages import EdgeKind, ObjectStateName
-from cellray.observe.nodes import returns_of
+from cellray.observe.nodes import ITEMS_MAX, outputs_of, returns_of
 from cellray.observe.records import (
     ENDED,
     READY,
@@ -159,6 +159,14 @@ class TaskLedger:
             if not record.missing and record.state == WAITING:
                 self.move(record, READY)
 
+    def add_items(self, record: TaskRecord, first: int, states: list[tuple[ObjectStateName, int]]) -> None:
+        """A generator yielded items, the first of them as its `first`-th; what is yielded again was there before."""
+        for index, (state, object_bytes) in enumerate(states, first):
+            if record.items <= index < ITEMS_MAX:
+                self.make_object(item_object_id(record.task_id, index), state, object_bytes)
+        record.items = max(record.items, first + len(states))
+        self.changes.tasks[record] = None
+
     def fail_returns(self, record: TaskRecord, state: ObjectStateName) -> None:
         """All returns of a task are errors."""
         for object_id in returns_of(record):
@@ -200,7 +208,8 @@ class TaskLedger:
         if dependency in self.objects:
             return False
         if producer is not None:
-            return producer.state not in ENDED
+            is_item = 0 < return_index_of(dependency) <= producer.items
+            return not is_item and producer.state not in ENDED
         if is_put(dependency) and self.folded_puts:
             return False
         return self.complete and not self.folded
@@ -227,7 +236,7 @@ class TaskLedger:
             del self.tasks[record.task_id]
             self.outputs.pop(record.task_id, None)
             self.changes.forget_task(record)
-            for object_id in returns_of(record):
+            for object_id in outputs_of(record):
                 self._released_by_error.pop(object_id, None)
                 if self.objects.pop(object_id, None) is not None:
                     self.changes.forget_object(object_id)

@@ -22,7 +22,7 @@ from cellray.observe.messages import (
     TaskGroup,
     TaskNode,
 )
-from cellray.observe.nodes import EdgeKey, edge, edges_into, object_node, returns_of, task_node
+from cellray.observe.nodes import EdgeKey, edge, edges_into, object_node, outputs_of, task_node
 from cellray.observe.records import ObjectRecord, TaskRecord
 from cellray.observe.scope import Scope
 
@@ -79,7 +79,7 @@ class TaskLevel:
             if record.task_id not in self._inputs_of:
                 self._inputs_of[record.task_id] = record.dependencies
                 self._users.update(record.dependencies)
-            for object_id in returns_of(record):
+            for object_id in outputs_of(record):
                 self._show_object(object_id, self._fold.objects.get(object_id))
                 self._want(("data", record.task_id, object_id))
             for dependency in record.dependencies:
@@ -109,7 +109,7 @@ class TaskLevel:
 
     def _retell_returns(self, record: TaskRecord) -> None:
         """A task outside the scope changed; its returns may be inputs of those inside."""
-        for object_id in returns_of(record):
+        for object_id in outputs_of(record):
             if object_id in self._told:
                 self._show_object(object_id, self._fold.objects.get(object_id))
 

@@ -19,7 +19,7 @@ from cellray.observe.fold import LogFold
 from cellray.observe.groups import ended_count
 from cellray.observe.level import GroupLevel, TaskLevel
 from cellray.observe.messages import EdgeKind, GraphDelta, ObjectNode
-from cellray.observe.nodes import EdgeKey, edges_into, returns_of
+from cellray.observe.nodes import EdgeKey, edges_into, outputs_of
 from cellray.observe.records import RUNNING, STATES, TaskRecord
 from cellray.observe.scope import GraphFilter, Scope
 from cellray.observe.visual.format import data_size
@@ -196,13 +196,13 @@ def _nodes(fold: LogFold) -> Iterator[NodeKey]:
     yield from fold.objects
     for record in fold.tasks.values():
         yield record.task_id
-        yield from returns_of(record)
+        yield from outputs_of(record)
 
 
 def _edges(fold: LogFold) -> Iterator[EdgeKey]:
     for record in fold.tasks.values():
         yield from edges_into(record)
-        for object_id in returns_of(record):
+        for object_id in outputs_of(record):
             yield "data", record.task_id, object_id
     for object_id in fold.objects:
         if is_put(object_id):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
-from cellray.ids import ObjectId, TaskId, is_put, producer_of, return_index_of, return_object_id
+from cellray.ids import ObjectId, TaskId, is_put, item_object_id, producer_of, return_index_of, return_object_id
 from cellray.model.task import Cell
 from cellray.observe.messages import CellLabel, Edge, EdgeKind, ObjectNode, TaskNode
 from cellray.observe.records import ObjectRecord, TaskRecord
 
+ITEMS_MAX = 100
+"""So many of a generator's items are kept one by one; of all there is a count."""
 EdgeKey = tuple[EdgeKind, TaskId | ObjectId, TaskId | ObjectId]
 
 
@@ -56,6 +58,12 @@ def object_node(object_id: ObjectId, record: ObjectRecord | None, drivers: Conta
 def returns_of(record: TaskRecord) -> list[ObjectId]:
     """The objects that a task returns, or will."""
     return [return_object_id(record.task_id, index) for index in range(record.template.num_returns)]
+
+
+def outputs_of(record: TaskRecord) -> list[ObjectId]:
+    """What a task returns, or will, and what it has yielded as a generator, as far as that is kept one by one."""
+    items = min(record.items, ITEMS_MAX)
+    return returns_of(record) + [item_object_id(record.task_id, index) for index in range(items)]
 
 
 def edges_into(record: TaskRecord) -> Iterator[EdgeKey]:

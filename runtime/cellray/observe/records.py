@@ -37,7 +37,8 @@ class FunctionRecord(msgspec.Struct, eq=False):
 class TemplateRecord(msgspec.Struct, eq=False):
     """What many tasks share; `function` is the function's name, `C.method` for calls of actors.
 
-    `creates` says that its tasks are creations of actors, `calls` that they are calls of one.
+    `creates` says that its tasks are creations of actors, `calls` that they are calls of one. `group` is a call's
+    concurrency group; `slots` how many calls of each group the actor runs at a time, None when it is one.
     """
 
     template_id: TemplateId
@@ -48,6 +49,8 @@ class TemplateRecord(msgspec.Struct, eq=False):
     num_returns: int
     creates: bool = False
     calls: bool = False
+    group: str = ""
+    slots: dict[str, int] | None = None
 
 
 class JobRecord(msgspec.Struct, eq=False):
@@ -71,7 +74,7 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
     `missing` counts dependencies that do not exist yet; `queued` says that the task is in `worker`'s queue, whose
     head runs; `nested` that its parent is a task, not a driver. `error` is the last attempt's; `index_max` the
     highest index among the task's children. `actor` (hex) is whose creation or call it is, `previous_call` what
-    that actor was sent before it: the stateful edge.
+    that actor was sent before it: the stateful edge. `items` counts what it has yielded as a generator.
     """
 
     task_id: TaskId
@@ -95,6 +98,7 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
     index_max: int = -1
     actor: str = ""
     previous_call: TaskId | None = None
+    items: int = 0
 
     @property
     def ended(self) -> bool:

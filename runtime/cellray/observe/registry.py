@@ -67,6 +67,8 @@ class Registry:
                 num_returns=template.num_returns,
                 creates=template.actor is not None,
                 calls=bool(template.method),
+                group=template.concurrency_group,
+                slots=template.actor.slots if template.actor is not None and template.actor.is_concurrent else None,
             )
 
     def template(self, key: TemplateId) -> TemplateRecord:

@@ -6,15 +6,18 @@ from collections import deque
 from collections.abc import Container, Iterable
 
 from cellray.model.fact import WorkerExited
+from cellray.observe.call_slots import CallSlots
 from cellray.observe.ledger import TaskLedger
 from cellray.observe.records import READY, RETRIED, RUNNING, TaskRecord, WorkerKey, WorkerRecord
 
 
 class WorkerQueues:
-    """The workers of all nodes. A worker has at most one running task: the head of its queue."""
+    """The workers of all nodes. A worker has at most one running task, the head of its queue, unless it is an actor
+    that may have several calls under way."""
 
     def __init__(self, ledger: TaskLedger) -> None:
         self.workers: dict[WorkerKey, WorkerRecord] = {}
+        self._slots: dict[WorkerKey, CallSlots] = {}
         self._ledger = ledger
         self._exited: deque[WorkerKey] = deque()
 
@@ -43,7 +46,10 @@ class WorkerQueues:
             record.worker = key
             record.queued = True
             queue.append(record)
-            if len(queue) == 1:
+            if record.template.slots is not None:
+                self._slots[key] = CallSlots(record.template.slots)
+            slots = self._slots.get(key) if self._slots else None
+            if slots.add(record) if slots is not None else len(queue) == 1:
                 ledger.start(record, at)
             else:
                 ledger.move(record, RETRIED if record.state == RETRIED else READY)
@@ -52,7 +58,13 @@ class WorkerQueues:
         """A task is out of its worker's queue; when it was the head, the next one starts."""
         record.queued = False
         queue = self._queue(record)
-        if queue[0] is record:
+        slots = self._slots.get(record.worker) if self._slots and record.worker is not None else None
+        if slots is not None:
+            queue.remove(record)
+            follower = slots.remove(record)
+            if follower is not None:
+                self._ledger.start(follower, at)
+        elif queue[0] is record:
             queue.popleft()
             if queue:
                 self._ledger.start(queue[0], at)
@@ -65,7 +77,12 @@ class WorkerQueues:
             self.leave(record, at)
         self.dispatch(key, [record], at)
         queue = self._queue(record)
-        if queue[0] is not record:
+        slots = self._slots.get(key)
+        if slots is not None:
+            slots.run_now(record)
+            if record.state != RUNNING:
+                self._ledger.start(record, at)
+        elif queue[0] is not record:
             head = queue[0]
             head.started_at = 0.0
             self._ledger.move(head, READY)
@@ -79,6 +96,10 @@ class WorkerQueues:
         """Tasks leave a worker's queue without having run; the caller says what becomes of them."""
         worker = self.workers.get(key)
         if worker is None or not worker.queue:
+            return
+        if key in self._slots:
+            for record in [record for record in worker.queue if record in gone]:
+                self.leave(record, at)
             return
         head = worker.queue[0]
         stay = deque(record for record in worker.queue if record not in gone)
@@ -123,6 +144,7 @@ class WorkerQueues:
             self._ledger.move(record, READY)
         worker.queue.clear()
         worker.blocked = False
+        self._slots.pop(worker.key, None)
 
     def _queue(self, record: TaskRecord) -> deque[TaskRecord]:
         assert record.worker is not None, f"task {record.task_id.hex()} is queued at no worker"

@@ -85,7 +85,7 @@ class Search:
         way = [(place, value, error)]
         if not is_too_deep(error):
             for _ in range(DEPTH_MAX):
-                step = self._first_failing(parts_of(value, place))
+                step = None if refuses(value) else self._first_failing(parts_of(value, place))
                 if step is None:
                     break
                 way.append(step)
@@ -129,6 +129,17 @@ class NullSink:
 
 def ignore(buffer: Any) -> None:
     """Out-of-band memory can always be sent."""
+
+
+def refuses(value: Any) -> bool:
+    """Whether its class says itself that it is not to be pickled: then no part of it is to blame."""
+    if not isinstance(getattr(type(value), "__reduce__", None), types.FunctionType):
+        return False
+    try:
+        value.__reduce__()
+    except Exception:
+        return True
+    return False
 
 
 def parts_of(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:

@@ -22,6 +22,7 @@ from cellray.model.task import Function, TaskAssignment, TaskTemplate
 from cellray.serialization import (
     Serialized,
     collect_references,
+    deserialize,
     deserialize_arguments,
     deserialize_function,
     reference_seam,
@@ -31,6 +32,7 @@ from cellray.serialization import (
 from cellray.worker.actor_exit import ActorRole, Role
 from cellray.worker.actor_methods import BUILTIN_METHODS
 from cellray.worker.environment import surroundings
+from cellray.worker.generators import Items, PartlyReturnedError, seal_some, send_items, send_items_async
 
 OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -46,6 +48,10 @@ class ExecutionEngine(Protocol):
 
     def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
         """A serialised value as it travels, written to the store when large."""
+
+    @property
+    def yielding(self) -> Items:
+        """Where items of generators go."""
 
 
 class Outcome(NamedTuple):
@@ -98,6 +104,9 @@ class TaskRunner:
             result = self._call(task, template, function)
             if inspect.iscoroutine(result):  # other awaitables, references above all, are values
                 result = await result
+            elif inspect.isasyncgen(result):
+                items = self._engine.yielding
+                result = await send_items_async(items, self._seal_object, task_id, template, result)
             sealed = self._seal(task_id, template, result)
         except asyncio.CancelledError:
             end_output(task_id)
@@ -163,10 +172,17 @@ class TaskRunner:
 
     def _seal(self, task_id: TaskId, template: TaskTemplate, result: Any) -> tuple[ObjectValue, ...]:
         count = template.num_returns
+        if template.stream is not None:
+            send_items(self._engine.yielding, self._seal_object, task_id, template, result)
+            return (NONE_VALUE,)
         if count == 1:
-            return (self._seal_one(task_id, 0, result, f"the return value of {template.name}"),)
+            obj = return_object_id(task_id, 0)
+            return (self._seal_object(obj, result, f"the return value of {template.name}"),)
         if count == 0:
             return ()
+        if inspect.isgenerator(result):
+            seal = functools.partial(self._seal_return, task_id, template.name)
+            return tuple(seal_some(result, seal, count, template.name))
         try:
             values = list(result)
         except TypeError:
@@ -174,14 +190,13 @@ class TaskRunner:
         if values is None or len(values) != count:
             got = "something that is no sequence" if values is None else f"{len(values)} values"
             raise ValueError(f"{template.name} has num_returns={count} but returned {got}")
-        return tuple(
-            self._seal_one(task_id, i, value, f"return value {i} of {template.name}") for i, value in enumerate(values)
-        )
+        return tuple(self._seal_return(task_id, template.name, i, value) for i, value in enumerate(values))
 
-    def _seal_one(self, task_id: TaskId, index: int, value: Any, name: str) -> ObjectValue:
-        if value is None:
-            return NONE_VALUE
-        return self._engine.seal_value(return_object_id(task_id, index), serialize(value, name))
+    def _seal_return(self, task_id: TaskId, name: str, index: int, value: Any) -> ObjectValue:
+        return self._seal_object(return_object_id(task_id, index), value, f"return value {index} of {name}")
+
+    def _seal_object(self, obj: ObjectId, value: Any, name: str) -> ObjectValue:
+        return NONE_VALUE if value is None else self._engine.seal_value(obj, serialize(value, name))
 
     def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> Outcome:
         finished_at = time.time()
@@ -190,6 +205,9 @@ class TaskRunner:
             value = encode_failure(Failure("runtime_env", f"{template.name} cannot run: {error}"))
             summary = f"RuntimeEnvSetupError: {error}"[:200]
             return Outcome(TaskFailed(task_id, started_at, finished_at, value, summary))
+        values: tuple[ObjectValue, ...] = ()
+        if isinstance(error, PartlyReturnedError):
+            values, error = error.values, error.cause
         if isinstance(error, TaskError):
             # An error that came in through `get`: what failed is the task it came from; keep its story, add ours.
             text = f"{error.traceback_text.rstrip()}\n\nreached {template.name} through cellray.get()\n"
@@ -203,7 +221,9 @@ class TaskRunner:
         value = ObjectValue(ValueKind.ERROR, data, contained=tuple(found))
         # Its references, and not the exception itself, whose traceback holds the frames that hold the outcome.
         held = reference_seam.rebuild(tuple(found)) if found else None
-        return Outcome(TaskFailed(task_id, started_at, finished_at, value, summary), held)
+        retryable = not template.retry_only or isinstance(error, deserialize(template.retry_only))
+        fact = TaskFailed(task_id, started_at, finished_at, value, summary, values=values, retryable=retryable)
+        return Outcome(fact, held)
 
 
 def _not_created(

@@ -32,7 +32,7 @@ def make_job(client: int = 1) -> Job:
     return Job(ClientId(client), JobId(client.to_bytes(4, "big")), TaskId(b"r" * 16))
 
 
-def make_task_template(name: str = "f", queue: ReadyQueue | None = None, **options: int | bool) -> Template:
+def make_task_template(name: str = "f", queue: ReadyQueue | None = None, **options: int | bool | str) -> Template:
     """A template of one CPU."""
     spec = make_template(FunctionHash(b"f" * 16), name, ONE_CPU, **options)  # type: ignore[arg-type]
     return Template(spec, queue or ReadyQueue(ONE_CPU))

@@ -6,6 +6,7 @@ from itertools import count
 from random import Random
 
 import pytest
+from cellray.config import Config
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING
 from cellray.core.invariants import check_drained
 from cellray.errors import InternalError
@@ -67,6 +68,20 @@ class ActorNode(Node):
 
     def state(self, actor: ActorId) -> int:
         return self.core._actors.known[actor].state
+
+
+def test_an_actor_that_does_not_end_when_it_is_told_to_is_killed() -> None:
+    node = ActorNode()
+    actor = node.create(creation())
+    worker = node.worker_of(actor)
+    node.finish(actor, worker)
+    node.tell(f.ObjectsReleased([actor_object_id(actor)]))
+    assert node.core.wants_ticks
+    grace_s = Config().actor_exit_grace_s
+    assert not [each for each in node.tick(grace_s - 0.1) if isinstance(each, c.KillWorker)]
+    (kill,) = [each for each in node.tick(grace_s + 0.1) if isinstance(each, c.KillWorker)]
+    assert kill.worker_id == worker
+    assert not [each for each in node.tick(grace_s + 1) if isinstance(each, c.KillWorker)]
 
 
 def failure_of(commands: list[c.Command], object_id: ObjectId) -> str:

@@ -33,7 +33,7 @@ from cellray.model import command as c
 from cellray.model import fact as f
 from cellray.model.actor import ActorOptions
 from cellray.model.object import Failure, ObjectValue, ValueKind, decode_failure, encode_failure
-from cellray.model.task import Function, TaskSpec, TaskTemplate, make_resources, make_template
+from cellray.model.task import Function, StreamOptions, TaskSpec, TaskTemplate, make_resources, make_template
 
 from tests.unit.core.transcript_placement import PlacementWords, shown_devices
 
@@ -151,21 +151,29 @@ class Interpreter(PlacementWords):
         return self.clients[name], f.ViewsReleased([self._object(word) for word in words])
 
     def _on_defines(self, name: str, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
-        """`d defines f CPU=1 returns=2 retries=0 retry_exceptions=1`."""
+        """`d defines f CPU=1 returns=2 retries=0 retry_exceptions=1`; a generator: `stream=-1`, or the most unread."""
         options = dict(word.split("=") for word in words[1:])
         content = FunctionHash(words[0].encode().ljust(16, b"-"))
         returns, retries = int(options.pop("returns", "1")), int(options.pop("retries", "3"))
         again = bool(options.pop("retry_exceptions", ""))
+        stream = StreamOptions(int(options.pop("stream"))) if "stream" in options else None
         demand = make_resources({key: float(amount) for key, amount in options.items()})
         template = make_template(
-            content, words[0], demand, num_returns=returns, max_retries=retries, retry_exceptions=again
+            content,
+            words[0],
+            demand,
+            num_returns=returns,
+            max_retries=retries,
+            retry_exceptions=again,
+            stream=stream,
         )
         self.templates[words[0]] = template
         function = Function(content, words[0], "m", "", b"")
         return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
 
     def _on_defines_actor(self, name: str, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
-        """`d defines-actor C CPU=1 restarts=1 name=x detached=1`: a class; its creations are submitted as `a:C`."""
+        """`d defines-actor C CPU=1 restarts=1 name=x detached=1 calls=2 io=1`: a class; its creations are submitted as
+        `a:C`. It runs two calls at a time, and one of its concurrency group `io`."""
         options = dict(word.split("=") for word in words[1:])
         content = FunctionHash(words[0].encode().ljust(16, b"-"))
         actor = ActorOptions(
@@ -174,6 +182,8 @@ class Interpreter(PlacementWords):
             namespace="ns",
             max_restarts=int(options.pop("restarts", "0")),
             detached=bool(options.pop("detached", "")),
+            max_concurrency=int(options.pop("calls", "1")),
+            concurrency_groups=(("io", int(options.pop("io"))),) if "io" in options else (),
         )
         demand = make_resources({key: float(amount) for key, amount in options.items()})
         template = make_template(content, f"{words[0]}.__init__", demand, max_retries=0, actor=actor)
@@ -182,10 +192,17 @@ class Interpreter(PlacementWords):
         return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
 
     def _on_defines_method(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
-        """`d defines-method C m retries=1`: its calls are submitted as `x:m(b.0){a.0}`, `a.0` being the actor."""
-        retries = int(words[2].removeprefix("retries=")) if len(words) > 2 else 0
-        content = self.templates[words[0]].function_hash
-        template = make_template(content, f"{words[0]}.{words[1]}", (), max_retries=retries, method=words[1])
+        """`d defines-method C m retries=1 group=io`: its calls are submitted as `x:m(b.0){a.0}`, `a.0` being the
+        actor."""
+        options = dict(word.split("=") for word in words[2:])
+        template = make_template(
+            self.templates[words[0]].function_hash,
+            f"{words[0]}.{words[1]}",
+            (),
+            max_retries=int(options.get("retries", "0")),
+            method=words[1],
+            concurrency_group=options.get("group", ""),
+        )
         self.templates[words[1]] = template
         return self.clients[name], f.TemplateRegistered(template, self.at)
 
@@ -245,6 +262,22 @@ class Interpreter(PlacementWords):
                 values.append(ObjectValue(ValueKind.SHARED, b"", int(offset), int(size), inside))
         began = self.at - run_s
         return self.clients[name], [f.TaskFinished(self.tasks[t], began, self.at, tuple(values)) for t in tasks]
+
+    def _on_yields(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`w1 yields a 0 =x =y holding=c.0`: items from number 0 on."""
+        inside = tuple(self._object(word[8:]) for word in words if word.startswith("holding="))
+        values = [
+            ObjectValue(ValueKind.INLINE, word[1:].encode(), contained=inside) for word in words if word[0] == "="
+        ]
+        return self.clients[name], f.ItemsYielded(self.tasks[words[0]], int(words[1]), self.at, values)
+
+    def _on_takes(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d takes a 2`: has taken two items of it by now."""
+        return self.clients[name], f.ItemsTaken(self.tasks[words[0]], int(words[1]))
+
+    def _on_stops_reading(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d stops-reading a 2`, of which it has taken two items."""
+        return self.clients[name], f.GeneratorDropped(self.tasks[words[0]], int(words[1]))
 
     def _on_raises(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
         """`w1 raises a "ValueError: bad"`; with `died` at the end it is an actor's constructor that raises."""
@@ -360,6 +393,13 @@ class Interpreter(PlacementWords):
             case c.ViewsGranted(objects, ticket):
                 places = ", ".join(f"{self._name(oid)} = {self._value(value)}" for oid, value in objects)
                 return f"read {places} (ticket {ticket})"
+            case c.ItemsReady(task_id, index, values, has_ended):
+                items = " ".join(f"{index + n} = {self._value(value)}," for n, value in enumerate(values))
+                for n in range(len(values)):
+                    self._object(f"{self._name(task_id)}.{index + n + 1}")
+                return f"items of {self._name(task_id)}: {items}".rstrip(",") + (f"no more, {index} in all" * has_ended)
+            case c.ItemsRead(task_id, count):
+                return f"read of {self._name(task_id)}: {count if count >= 0 else 'nobody reads on'}"
             case c.Warn(message):
                 return f"warning: {self._plain(message)}"
             case c.Exit(reason):

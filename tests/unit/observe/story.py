@@ -15,6 +15,7 @@ from cellray.ids import (
     TaskId,
     child_task_id,
     children_prefix,
+    item_object_id,
     put_object_id,
     return_object_id,
     root_task_id,
@@ -57,6 +58,7 @@ class Story:
         self.open: dict[TaskId, int] = {}
         self.queues: dict[int, list[TaskId]] = {}
         self.objects: list[ObjectId] = []
+        self.items: dict[TaskId, int] = {}
         self.templates: dict[int, TaskTemplate] = {}
         self._children: dict[TaskId, int] = {}
         self._puts = 0
@@ -136,6 +138,13 @@ class Story:
         if will_retry:
             self.open[task_id] = returns
 
+    def yields(self, task_id: TaskId, count: int, *, again: bool = False) -> None:
+        """A generator yields items; with `again` from the first on, as another attempt does."""
+        first = 0 if again else self.items.get(task_id, 0)
+        self.items[task_id] = max(self.items.get(task_id, 0), first + count)
+        self.objects += [item_object_id(task_id, index) for index in range(first, first + count)]
+        self.tell(told.ItemsYielded, task_id=task_id, index=first, values=[VALUE] * count)
+
     def retry(self, task_id: TaskId, attempt: int, returns: int = 1) -> None:
         """The core queues a task again."""
         self.leave(task_id)
@@ -175,7 +184,7 @@ TEMPLATES = [
     template("load", 3),
     template("score", None),
 ]
-ACTIONS = ("submit", "nest", "put", "dispatch", "finish", "fail", "retry", "cancel", "return", "exit", "other")
+ACTIONS = ("submit", "nest", "put", "dispatch", "finish", "fail", "retry", "cancel", "return", "exit", "yield", "other")
 
 
 def act(story: Story, action: str, a: int, b: int) -> None:
@@ -209,6 +218,8 @@ def act(story: Story, action: str, a: int, b: int) -> None:
         lost = story.lose_worker(worker)
         if b % 2:
             story.retry(lost[0], 1, story.open.get(lost[0], 1))
+    elif action == "yield" and queue:
+        story.yields(queue[0], 1 + b % 3, again=b % 5 == 0)
     elif action == "other" and story.submitted:
         some = story.submitted[a % len(story.submitted)]
         if b % 3 == 0 and story.objects:

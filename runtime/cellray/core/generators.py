@@ -1,0 +1,160 @@
+"""Generators: tasks whose items are objects as soon as they are yielded, for the client that called them to read.
+
+Items have the ids that follow the task's one return, which says that the generator has ended. They go to the reader in
+order and without gaps, each held by it from then on; what comes a second time, because the task runs again, is passed
+over. A reader that begins anew (its task runs again and calls the generator again) may want items that are gone:
+then the generator is stopped and run again too.
+
+With a limit of unread items the worker pauses, and is told how far the reader has come. When nobody reads on it is told
+that, and ends the generator: it would never get on otherwise. Without a limit it runs to its end, like any task whose
+references have gone (Ray's rule).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cellray.core import failures
+from cellray.core.objects import SHARED, ObjectTable
+from cellray.core.outbox import Outbox
+from cellray.core.transitions import FINISHED
+from cellray.ids import ObjectId, TaskId, item_object_id
+from cellray.model.command import InterruptTask, ItemsRead, ItemsReady
+
+if TYPE_CHECKING:
+    from cellray.core.clients import Client
+    from cellray.core.tasks import Task
+    from cellray.core.workers import Worker
+    from cellray.model.fact import GeneratorDropped, ItemsTaken, ItemsYielded
+    from cellray.model.object import ObjectValue
+
+NOBODY_READS = -1
+
+
+class Stream:
+    """One generator. `reader` got the first `delivered` items and took `taken` of them; `told` is what the worker knows
+    of that. `must_restart`: items that the reader has not got were passed over. `interrupted`: the worker was told to
+    stop, which may hit the attempt after the one that was meant."""
+
+    __slots__ = ("delivered", "interrupted", "must_restart", "reader", "taken", "task", "told")
+
+    def __init__(self, task: Task, reader: Client | None) -> None:
+        self.task = task
+        self.reader = reader
+        self.delivered = 0
+        self.taken = 0
+        self.told = 0
+        self.must_restart = False
+        self.interrupted = False
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether the worker waits for the reader."""
+        options = self.task.template.spec.stream
+        return options is not None and options.unread_max > 0
+
+
+class Generators:
+    """Streams by their task: as long as the task is not final, or somebody reads."""
+
+    def __init__(self, objects: ObjectTable, outbox: Outbox) -> None:
+        self.streams: dict[TaskId, Stream] = {}
+        self._objects = objects
+        self._outbox = outbox
+
+    def begin(self, task: Task, client: Client) -> None:
+        """A generator was submitted; who submits it reads it."""
+        self.streams[task.task_id] = Stream(task, client if client.alive else None)
+
+    def adopt(self, task: Task, client: Client) -> None:
+        """A generator under way was submitted again, by a parent that runs again."""
+        stream = self.streams[task.task_id]
+        stream.reader = client if client.alive else None
+        has_begun = stream.delivered or stream.must_restart or stream.told == NOBODY_READS
+        stream.delivered = stream.taken = 0
+        if has_begun and task.worker is not None:
+            stream.must_restart = stream.interrupted = True
+            self._outbox.send(task.worker, InterruptTask(task.task_id))
+
+    def yielded(self, task: Task, worker: Worker, fact: ItemsYielded) -> None:
+        """A worker reports items of the task that it runs."""
+        stream = self.streams[task.task_id]
+        if fact.index == 0:
+            stream.told, stream.must_restart = 0, False  # an attempt begins
+        reader, first = stream.reader, stream.delivered
+        fresh: list[ObjectValue] = []
+        for index, sent in enumerate(fact.values, fact.index):
+            object_id = item_object_id(task.task_id, index)
+            value = self._claimed(object_id, sent, worker)
+            if reader is not None and index == stream.delivered:
+                self._objects.put(object_id, value, reader)
+                kept = self._objects.entries[object_id].value
+                assert kept is not None, "an item has its value from the start"
+                fresh.append(kept)
+                stream.delivered += 1
+            else:
+                self._objects.discard(value)
+                stream.must_restart |= index >= stream.delivered
+        if fresh and reader is not None:
+            self._outbox.send(reader, ItemsReady(task.task_id, first, fresh))
+        self._pace(stream)
+
+    def taken(self, fact: ItemsTaken, client: Client) -> None:
+        """A reader has taken items."""
+        stream = self.streams.get(fact.task_id)
+        if stream is not None and stream.reader is client:
+            stream.taken = fact.count
+            self._pace(stream)
+
+    def dropped(self, fact: GeneratorDropped, client: Client) -> None:
+        """A reader reads no more: what it has not taken goes."""
+        stream = self.streams.get(fact.task_id)
+        if stream is not None and stream.reader is client:
+            for index in range(fact.count, stream.delivered):
+                self._objects.release(item_object_id(fact.task_id, index), client)
+            self._leave(stream)
+
+    def forget(self, client: Client) -> None:
+        """A client is gone; what it held is somebody else's affair."""
+        for stream in [stream for stream in self.streams.values() if stream.reader is client]:
+            self._leave(stream)
+
+    def take_restart(self, task: Task, *, was_interrupted: bool) -> bool:
+        """Whether the task, at its end, must run once more, because its reader began anew meanwhile; said once."""
+        stream = self.streams.get(task.task_id)
+        if stream is None or stream.reader is None:
+            return False
+        restarts = stream.must_restart or (was_interrupted and stream.interrupted)
+        stream.must_restart = False
+        stream.interrupted &= not was_interrupted
+        return restarts
+
+    def ended(self, task: Task) -> None:
+        """The task is final."""
+        stream = self.streams.get(task.task_id)
+        if stream is None:
+            return
+        if stream.reader is None:
+            del self.streams[task.task_id]
+        else:
+            self._outbox.send(stream.reader, ItemsReady(task.task_id, stream.delivered, [], has_ended=True))
+
+    def _claimed(self, object_id: ObjectId, value: ObjectValue, worker: Worker) -> ObjectValue:
+        if value.kind != SHARED or self._objects.space.claim(object_id, value.offset, worker):
+            return value
+        return failures.internal(f"The worker wrote {object_id.hex()} where it was granted no space.")
+
+    def _leave(self, stream: Stream) -> None:
+        stream.reader = None
+        if stream.task.state >= FINISHED:
+            del self.streams[stream.task.task_id]
+        else:
+            self._pace(stream)
+
+    def _pace(self, stream: Stream) -> None:
+        """Tell the worker how far the reader has come, if it waits for that and does not know."""
+        worker = stream.task.worker
+        count = NOBODY_READS if stream.reader is None else stream.taken
+        if worker is not None and stream.told != count and stream.is_paced:
+            stream.told = count
+            self._outbox.send(worker, ItemsRead(stream.task.task_id, count))
