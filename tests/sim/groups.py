@@ -52,7 +52,7 @@ class Reservations:
         task_id = child_task_id(children_prefix(driver.root), driver.index)
         spec = TaskSpec(driver.index, template.template_id, b"handle")
         driver.index += 1
-        driver.world.note_submission(task_id, spec, 0, template)
+        driver.world.note_submission(task_id, spec, 0, template, driver.client_id)
         driver.held[return_object_id(task_id, 0)] = None
         driver.tell(f.TemplateRegistered(template, driver.world.at))
         driver.tell(f.TasksSubmitted(driver.root, driver.world.at, [spec]))
@@ -71,5 +71,5 @@ class Reservations:
             task_id = child_task_id(children_prefix(driver.root), spec.index)
             driver.submitted.append(task_id)
             driver.held[return_object_id(task_id, 0)] = None
-            driver.world.note_submission(task_id, spec, 0, template)
+            driver.world.note_submission(task_id, spec, 0, template, driver.client_id)
         driver.tell(f.TasksSubmitted(driver.root, driver.world.at, specs))

@@ -22,15 +22,16 @@ SHELL = ClientId(0)
 VALUE = ObjectValue(ValueKind.INLINE, b"v")
 MESSAGE_S = 0.0001
 """From one process to another."""
+FORK_S = 0.005
 
 
 class TimedWorker:
     """Runs its tasks in order. `idle_since` is None while it runs one; `busy_s` is what it has run in all."""
 
-    def __init__(self, client_id: ClientId) -> None:
+    def __init__(self, client_id: ClientId, at: float) -> None:
         self.client_id = client_id
         self.queue: deque[TaskId] = deque()
-        self.idle_since: float | None = 0.0
+        self.idle_since: float | None = at
         self.running: TaskId | None = None
         self.busy_s = 0.0
 
@@ -41,7 +42,7 @@ class TimedNode:
     def __init__(self, cpus: int, templates: Sequence[TaskTemplate]) -> None:
         self.at = 1000.0
         self.core = NodeScheduler(NodeId("n"), (("CPU", cpus * 10_000),), 0, Config())
-        self.workers = [TimedWorker(ClientId(100 + index)) for index in range(cpus)]
+        self.workers: list[TimedWorker] = []
         self.run_s: dict[TaskId, float] = {}
         self.began: dict[TaskId, float] = {}
         self.ended: dict[TaskId, float] = {}
@@ -52,8 +53,8 @@ class TimedNode:
         self._order = itertools.count()
         self._submitted: dict[TaskId, int] = {}
         self._ticking = False
-        for worker in self.workers:
-            self._tell([f.WorkerStarted(worker.client_id, self.at, 1)], SHELL)
+        for _ in range(cpus):
+            self._add_worker()
 
     def add_driver(self, number: int) -> TaskId:
         """A driver's root task."""
@@ -93,11 +94,19 @@ class TimedNode:
         for command in self.core.handle(facts, source, self.at):
             if isinstance(command, c.Send):
                 self._deliver(command)
+            elif isinstance(command, c.StartWorkers):
+                for _ in range(command.count):
+                    self.later(FORK_S, self._add_worker)
             else:
-                assert isinstance(command, c.AppendFacts | c.RegisterFunctions), f"{command} was not expected"
+                assert not isinstance(command, c.KillWorker), f"{command} was not expected"
         if self.core.wants_ticks and not self._ticking:
             self._ticking = True
             self.later(0.010, self._tick)
+
+    def _add_worker(self) -> None:
+        worker = TimedWorker(ClientId(100 + len(self.workers)), self.at)
+        self.workers.append(worker)
+        self._tell([f.WorkerStarted(worker.client_id, self.at, 1)], SHELL)
 
     def _tick(self) -> None:
         self._ticking = False

@@ -256,6 +256,8 @@ class NodeScheduler:
             if task is not None:
                 self._tasks.give_back(task, at)
         client.returning = False
+        if client.actor is not None:
+            self._actors.calls_returned(client.actor)
         if client.queue or client.lease is None:
             self._workers.settle(client)
         else:

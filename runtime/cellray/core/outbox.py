@@ -25,11 +25,15 @@ from cellray.model.task import Function
 
 
 class Outbox:
-    """Derived facts, values and commands, until `flush` makes the command list of them."""
+    """Derived facts, values and commands, until `flush` makes the command list of them.
+
+    Of `freed`, so many were looked at already by who must know (`core/actors.py`): `freed_seen`.
+    """
 
     def __init__(self) -> None:
         self.facts: list[LoggedFact] = []
         self.freed: list[ObjectId] = []
+        self.freed_seen = 0
         self.functions: list[Function] = []
         self.spills: list[Spill] = []
         self.restores: list[Spill] = []
@@ -68,6 +72,7 @@ class Outbox:
         if self.freed:
             self.facts.append(ObjectsFreed(self.freed, at))
             self.freed = []
+            self.freed_seen = 0
         if self.facts:
             commands.append(AppendFacts(self.facts))
             self.facts = []
