@@ -12,7 +12,15 @@ import msgspec
 
 ENVIRONMENT_PREFIX = "CELLRAY_"
 # Variables with the prefix that are no limits: read elsewhere.
-OTHER_VARIABLES = frozenset({"CELLRAY_ADDRESS", "CELLRAY_HOME", "CELLRAY_NUM_CPUS"})
+OTHER_VARIABLES = frozenset(
+    {
+        "CELLRAY_ADDRESS",
+        "CELLRAY_HOME",
+        "CELLRAY_NUM_CPUS",
+        "CELLRAY_DEDUP_LOGS_ALLOW_REGEX",
+        "CELLRAY_DEDUP_LOGS_SKIP_REGEX",
+    }
+)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +78,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """It fails after this long when what stands in its way is the disk: full, broken, or the limit reached."""
     space_overtake_ms: float = 1000.0
     """Requests for shared memory that fit may overtake one that does not, until that one has waited this long."""
+    memory_usage_threshold: float = 0.95
+    """When more than this share of the memory is in use, of the machine or of our control group, a task is ended."""
+    memory_monitor_refresh_ms: float = 250.0
+    """How often the memory is looked at; 0: never."""
     output_bytes_max_per_s: int = 1_000_000
     """Output of one task forwarded to the driver; the rest is counted and left in the session's logs."""
+    dedup_logs: int = 1
+    """Whether lines that several processes print alike are counted instead of shown, when they are many; 0: never."""
+    dedup_logs_after: int = 20
+    """So many lines of one pattern are shown first. 1 shows only the first one, as Ray does."""
+    dedup_logs_agg_window_s: float = 5.0
+    """How long a pattern's lines are counted before the count is shown."""
     follow_interval_ms: float = 200.0
     """A live view gets at most one delta in this time, whatever the task rate."""
     view_tasks_max: int = 2000

@@ -9,16 +9,16 @@ from types import SimpleNamespace
 
 import pytest
 from cellray.errors import ObjectStoreFullError
-from cellray.store import arena
+from cellray.store import arena, machine_memory
 from cellray.store.arena import (
     ARENA_BYTES_MAX,
     ARENA_BYTES_MIN,
     MB,
-    available_memory_bytes,
     check_room,
     create_arena,
     default_arena_bytes,
 )
+from cellray.store.machine_memory import available_memory_bytes, memory_use, oom_kills
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "shm").mkdir()
     (tmp_path / "proc/meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 7812500 kB\n")
     (tmp_path / "proc/self/cgroup").write_text("0::/\n")
-    monkeypatch.setattr(arena, "PROC", tmp_path / "proc")
-    monkeypatch.setattr(arena, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(machine_memory, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(machine_memory, "CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(arena, "MEMORY_FILES", tmp_path / "shm")
     return tmp_path
 
@@ -70,6 +70,32 @@ def test_control_groups_of_version_1(machine: Path) -> None:
     assert available_memory_bytes() == 400 * MB
     limit(machine / "cgroup/memory", memory__limit_in_bytes="9223372036854771712")
     assert available_memory_bytes() == 8000 * MB
+
+
+def test_memory_in_use_is_told_of_what_is_nearest_to_its_limit(machine: Path) -> None:
+    assert memory_use() == (9_000_000 * 1024 - 8000 * MB, 9_000_000 * 1024)
+    (machine / "proc/self/cgroup").write_text("0::/a\n")
+    limit(
+        machine / "cgroup/a",
+        memory__max="1000000000\n",
+        memory__current="900000000\n",
+        memory__stat="inactive_file 100000000\n",
+    )
+    assert memory_use() == (800 * MB, 1000 * MB)
+    (machine / "proc/meminfo").write_text("MemTotal: 1000 kB\nMemAvailable: 100 kB\n")
+    assert memory_use() == (900 * 1024, 1000 * 1024)
+    (machine / "proc/meminfo").unlink()
+    (machine / "proc/self/cgroup").unlink()
+    assert memory_use() == (0, 1), "nothing is known: nothing is short"
+
+
+def test_processes_that_the_kernel_killed_are_counted(machine: Path) -> None:
+    assert oom_kills() == 0
+    (machine / "proc/vmstat").write_text("nr_free_pages 5\noom_kill 2\n")
+    (machine / "proc/self/cgroup").write_text("0::/a\n4:memory:/b\n")
+    limit(machine / "cgroup/a", memory__events="low 0\noom 1\noom_kill 3\n")
+    limit(machine / "cgroup/memory/b", memory__oom_control="oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")
+    assert oom_kills() == 9
 
 
 def test_a_path_that_leads_out_of_the_control_groups_is_cut(machine: Path) -> None:

@@ -20,17 +20,16 @@ import msgspec
 
 from cellray.api import current
 from cellray.api.new_node import NewNode, new_node
+from cellray.api.output_shown import OutputPrinter
 from cellray.client.connect import connect
 from cellray.config import Config, load_config
 from cellray.engines.native import NativeEngine
 from cellray.errors import SessionStartError
 from cellray.ids import NodeId
 from cellray.launch import find_session, new_session_folder, start_node, wait_nodes_ended
-from cellray.model.command import OutputForwarded
 from cellray.model.environment import Environment
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.ports import Engine
-from cellray.provenance import route_output
 from cellray.runtime_env import check_runtime_env
 from cellray.store import MappedStore
 from cellray.wire import Hello
@@ -227,23 +226,13 @@ def _connect(
     engine = NativeEngine(connected, store, node_config, role="driver")
     engine.environment = environment
     if log_to_driver:
-        engine.output_listeners.append(_show_output)
+        printer = OutputPrinter(config, os.environ)
+        engine.output_listeners.append(printer.show)
+        engine.close_listeners.append(printer.close)
     engine.warning_listeners.append(_show_warning)
     current.set_engine(engine)
     welcome = connected.welcome
     return Session(welcome.session_id, welcome.node_id, folder.path, welcome.gcs_url, owner)
-
-
-def _show_output(command: OutputForwarded) -> None:
-    """To whoever shows the output of the cell it belongs to, else to this process's own streams, named by task."""
-    if route_output(command):
-        return
-    stream = sys.stderr if command.stream == "stderr" else sys.stdout
-    for line in command.text.splitlines():
-        print(f"({command.name}) {line}", file=stream)
-    if command.dropped_bytes:
-        print(f"({command.name}) ... {command.dropped_bytes} bytes of output were not shown", file=stream)
-    stream.flush()
 
 
 def _show_warning(message: str) -> None:

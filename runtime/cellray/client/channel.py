@@ -55,7 +55,8 @@ class Channel:
         self._socket = connection
         self._on_commands = on_commands
         self._on_closed = on_closed
-        self._before_flush = before_flush
+        self.before_flush = before_flush
+        self.after_flush: Callable[[], None] = _nothing
         self._has_more = has_more
         self._flush_s = flush_ms / 1000
         self._batch_max = batch_max
@@ -119,7 +120,7 @@ class Channel:
         if self.closed_reason is not None:
             return
         with self._shields.here():
-            self._before_flush()
+            self.before_flush()
             with self._sending:
                 with self._buffer_lock:
                     facts = self._facts
@@ -128,6 +129,7 @@ class Channel:
                         self._open_batch = None
                 if facts:
                     self._send_frames(facts)
+                    self.after_flush()
 
     def _send_frames(self, facts: list[Fact]) -> None:
         """Consecutive facts of one kind make one frame, so that the node can log a frame as it came."""
@@ -310,3 +312,7 @@ class Channel:
         self._socket.close()
         with contextlib.suppress(OSError):
             os.close(self._wake_write)
+
+
+def _nothing() -> None:
+    pass

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.config import Config
-from cellray.core import actor_failures, failures
+from cellray.core import actor_failures, failures, views
 from cellray.core.actor_names import ActorNames
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING, Actor
 from cellray.core.call_queue import CallQueue
@@ -57,7 +57,8 @@ class Actors:
     @property
     def has_work(self) -> bool:
         """Whether `run` has something to do."""
-        return bool(self._failed or self.calls.changed)
+        outbox = self._outbox
+        return bool(self._failed or self.calls.changed or (self.known and len(outbox.freed) > outbox.freed_seen))
 
     def submitted(self, task: Task, client: Client) -> ObjectValue | None:
         """A creation or a call was submitted; why it fails at once, or None."""
@@ -107,8 +108,12 @@ class Actors:
         for actor, task, error in failed:
             if actor.state != DEAD:
                 self._die(actor, *actor_failures.not_created(actor.options, task, error), at)
-        for object_id in [object_id for object_id in self._outbox.freed if object_id in self._by_object]:
-            self._leave_scope(self._by_object[object_id], at)
+        outbox = self._outbox
+        while outbox.freed_seen < len(outbox.freed):  # with an actor go its constructor's arguments, and so others
+            actor = self._by_object.get(outbox.freed[outbox.freed_seen])
+            outbox.freed_seen += 1
+            if actor is not None:
+                self._leave_scope(actor, at)
         changed, self.calls.changed = self.calls.changed, {}
         for actor in changed:
             if actor.takes_calls and (ready := self.calls.take_all(actor, lambda task: dispatcher.may_go(task, at))):
@@ -173,6 +178,10 @@ class Actors:
         else:
             self._die(actor, *actor_failures.crashed(actor, worker.pid, fact), at, left)
 
+    def calls_returned(self, actor: Actor) -> None:
+        """Its process has given back what it had not begun: calls go out again, in their order."""
+        self.calls.changed[actor] = None
+
     def _call_submitted(self, task: Task) -> ObjectValue | None:
         actor_id = actor_of_call(task.spec.contained)
         actor = self.known.get(actor_id)
@@ -235,6 +244,8 @@ class Actors:
         if worker is not None:
             left = list(worker.queue)
             worker.queue.clear()
+            for task in left:
+                views.hold(self._objects, task.spec.dependencies, worker)  # it reads them until it has ended
             self._end_worker(worker, reason, at, by_force=bool(left) if by_force is None else by_force)
         doomed = [*(left or ()), *self.calls.abandon(actor)]
         if actor.creation.state < FINISHED and actor.creation not in doomed:

@@ -63,6 +63,8 @@ class Dispatcher:
             for worker in self.emptied:
                 if not worker.queue and worker.actor is None:
                     self.end_lease(worker)
+                    if worker.is_worn and not worker.ending:
+                        self._retire(worker, "it has run a function as often as its max_calls allows")
                     self._workers.settle(worker)
             self.emptied.clear()
         queues = [queue for queue in self._tasks.queues.values() if queue.count and not queue.is_closed]
@@ -278,6 +280,8 @@ class Dispatcher:
                 tasks = [task for task in tasks if not task.spec.dependencies or staging.pin(task, at)]
             queue.extend(tasks)
             given.extend(tasks)
+            if head.template.spec.max_calls:
+                break  # nobody is to stand behind the last task of a process
         if given:
             self.assign(worker, given, at)
         elif not queue:
@@ -297,6 +301,8 @@ class Dispatcher:
             spec = task.spec
             if task.template is not last:
                 last = task.template
+                if last.spec.max_calls:
+                    self._wear(worker, last)
                 if spec.template_id not in worker.templates:
                     self._introduce(worker, last, templates, functions)
             if spec.dependencies:
@@ -312,6 +318,14 @@ class Dispatcher:
             devices = worker.devices_told = tuple([number for number, _ in worker.devices])
         self._outbox.send(worker, TasksAssigned(assignments, templates, functions, devices))
 
+    def _wear(self, worker: Worker, template: Template) -> None:
+        """The worker runs a function that its process may run so often only; `_depth` gives these out one by one."""
+        spec = template.spec
+        runs = worker.runs[spec.function_hash] = worker.runs.get(spec.function_hash, 0) + 1
+        if runs >= spec.max_calls:
+            worker.is_worn = True
+            self._workers.settle(worker)
+
     def _introduce(
         self, worker: Worker, template: Template, templates: list[TaskTemplate], functions: list[Function]
     ) -> None:
@@ -325,7 +339,7 @@ class Dispatcher:
     def _depth(self, template: Template) -> int:
         """How many tasks of this template one worker may hold; one until it is known how long they take."""
         mean = template.mean_s
-        if mean < 0.0:
+        if mean < 0.0 or template.spec.max_calls:
             return 1
         if mean * self._batch_max <= self._target_s:
             return self._batch_max

@@ -49,17 +49,27 @@ def worker_crashed(name: str, task_id: TaskId, pid: int, attempts: int, exited: 
     lines.append(_crash_advice(exited))
     fields = {"task_id": task_id.hex(), "pid": str(pid)}
     fields |= {"signal": str(exited.signal), "exit_code": str(exited.exit_code)}
-    return encode_failure(Failure("worker_crashed", "\n".join(lines), fields))
+    return encode_failure(
+        Failure("out_of_memory" if exited.out_of_memory else "worker_crashed", "\n".join(lines), fields)
+    )
 
 
 def death(exited: WorkerExited) -> str:
-    """`was killed by SIGKILL (9)` or `exited with code 1`."""
+    """`was killed by SIGKILL (9)`, `exited with code 1` or `was ended for want of memory (...)`."""
+    if exited.out_of_memory:
+        return f"was ended for want of memory ({exited.out_of_memory})"
     if not exited.signal:
         return f"exited with code {exited.exit_code}"
     return f"was killed by {SIGNALS.get(exited.signal, 'signal')} ({exited.signal})"
 
 
 def _crash_advice(exited: WorkerExited) -> str:
+    if exited.out_of_memory:
+        return (
+            "Let fewer such tasks run at a time with .options(num_cpus=...), make each smaller, or have it tried again "
+            "more often with .options(max_retries=...). From which share of the memory on tasks are ended is set with "
+            "CELLRAY_MEMORY_USAGE_THRESHOLD."
+        )
     if exited.signal == SIGKILL:
         return (
             "SIGKILL without anybody asking is most often the kernel running out of memory (see `dmesg`): let fewer "

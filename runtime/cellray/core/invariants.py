@@ -96,7 +96,7 @@ def _check_workers(core: NodeScheduler) -> None:
         name = f"worker {worker.client_id}"
         assert core._clients.get(worker.client_id) is worker, f"{name} is no client"
         assert worker.alive, f"{name} is dead"
-        closed = worker.blocked or worker.returning or worker.ending or worker.actor is not None
+        closed = worker.blocked or worker.returning or worker.ending or worker.is_worn or worker.actor is not None
         assert worker.open == (not closed), f"{name}: open is wrong"
         assert (worker in workers.idle) == (worker.open and not worker.queue), f"{name}: idle is wrong"
         if worker.actor is not None:

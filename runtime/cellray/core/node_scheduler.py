@@ -20,9 +20,11 @@ from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
+from cellray.core.memory_guard import MemoryGuard
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
+from cellray.core.output import Output
 from cellray.core.placement_groups import PlacementGroups
 from cellray.core.resources import ResourcePool, format_resources
 from cellray.core.staging import Staging
@@ -34,7 +36,7 @@ from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id
 from cellray.model import fact as f
-from cellray.model.command import Command, NodeStateTold, OutputForwarded, TaskDescribed, Warn
+from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
 from cellray.model.task import RESOURCE_UNITS, Resources
 
 SHELL = ClientId(0)
@@ -67,12 +69,14 @@ class NodeScheduler:
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
         self._clients: dict[ClientId, Client] = {}
+        self._output = Output(self._clients, self._workers, self._tasks, self._outbox)
         self._memory = MemoryManager(
             self._objects, self._tasks, self._dispatcher, self._outbox, self._clients, self.ignored
         )
         self._worker_exit = WorkerExit(
             self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
         )
+        self._memory_guard = MemoryGuard(self._workers, self._outbox, self._warn_drivers)
         self._warned_exhausted = False
         self._by_shell = self._shell_handlers()
         self._by_client = self._client_handlers()
@@ -136,6 +140,8 @@ class NodeScheduler:
             f.JobStarted: self._on_job_started,
             f.JobEnded: self._on_job_ended,
             f.ClockTicked: self._on_clock_ticked,
+            f.WorkerOutput: self._output.on_worker_output,
+            f.MemoryMeasured: self._on_memory_measured,
             **self._memory.shell_handlers(),
             f.CancelRequested: self._on_cancel_requested,
             f.ActorKillRequested: self._on_actor_kill_requested,
@@ -160,7 +166,8 @@ class NodeScheduler:
             f.WorkerUnblocked: self._on_worker_unblocked,
             **self._memory.client_handlers(),
             f.ObjectSealed: self._on_object_sealed,
-            f.TaskOutput: self._on_task_output,
+            f.TaskOutput: self._output.on_task_output,
+            f.WorkerWrote: self._output.on_worker_wrote,
             f.ActorNameRequested: self._on_actor_name_requested,
             f.ActorNamesRequested: self._on_actor_names_requested,
             f.TaskRequested: self._on_task_requested,
@@ -249,6 +256,8 @@ class NodeScheduler:
             if task is not None:
                 self._tasks.give_back(task, at)
         client.returning = False
+        if client.actor is not None:
+            self._actors.calls_returned(client.actor)
         if client.queue or client.lease is None:
             self._workers.settle(client)
         else:
@@ -256,18 +265,6 @@ class NodeScheduler:
 
     def _on_cancel_requested(self, fact: f.CancelRequested, client: Client, at: float) -> None:
         self._cancellation.request(fact, at)
-
-    def _on_task_output(self, fact: f.TaskOutput, client: Client, at: float) -> None:
-        task = self._tasks.tasks.get(fact.task_id)
-        job = task.job if task is not None else client.job
-        driver = self._clients.get(job.client_id) if job is not None else None
-        if driver is not None:
-            if task is None and isinstance(client, Worker) and client.actor is not None:
-                task = client.actor.creation  # a thread of the actor's own, or one of its last words
-            spec = task.template.spec if task is not None else None
-            name, cell = (spec.name, spec.cell) if spec is not None else ("", None)
-            command = OutputForwarded(fact.task_id, fact.stream, fact.text, fact.dropped_bytes, name, cell)
-            self._outbox.send(driver, command)
 
     def _on_task_requested(self, fact: f.TaskRequested, client: Client, at: float) -> None:
         task = self._tasks.tasks.get(fact.task_id)
@@ -379,7 +376,7 @@ class NodeScheduler:
             self._ignore(fact)
             return
         del self._clients[fact.worker_id]
-        self._worker_exit.settle(worker, fact, at)
+        self._worker_exit.settle(worker, self._memory_guard.explain(worker, fact), at)
         self._dispatcher.tend_pool(at)
 
     def _on_start_failed(self, fact: f.WorkerExited, at: float) -> None:
@@ -404,8 +401,12 @@ class NodeScheduler:
         self._memory.on_tick(at)
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
+        self._output.look(at)
         self._warn_exhausted()
         self._warn_stuck()
+
+    def _on_memory_measured(self, fact: f.MemoryMeasured, client: Client, at: float) -> None:
+        self._memory_guard.on_measured(fact, at)
 
     def _report_started(self, at: float) -> None:
         after_s = self._config.started_report_ms / 1000.0

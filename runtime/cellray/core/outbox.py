@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cellray.core.clients import Client
-from cellray.ids import ClientId, ObjectId
+from cellray.ids import ClientId, ObjectId, TaskId
 from cellray.model.command import (
     AppendFacts,
     ClientCommand,
@@ -11,6 +11,7 @@ from cellray.model.command import (
     DropSpilled,
     KillWorker,
     ObjectsReady,
+    ReadOutput,
     RegisterFunctions,
     RestoreObjects,
     Send,
@@ -24,11 +25,15 @@ from cellray.model.task import Function
 
 
 class Outbox:
-    """Derived facts, values and commands, until `flush` makes the command list of them."""
+    """Derived facts, values and commands, until `flush` makes the command list of them.
+
+    Of `freed`, so many were looked at already by who must know (`core/actors.py`): `freed_seen`.
+    """
 
     def __init__(self) -> None:
         self.facts: list[LoggedFact] = []
         self.freed: list[ObjectId] = []
+        self.freed_seen = 0
         self.functions: list[Function] = []
         self.spills: list[Spill] = []
         self.restores: list[Spill] = []
@@ -36,6 +41,7 @@ class Outbox:
         self._receivers: list[Client] = []
         self._sends: list[tuple[Client, ClientCommand]] = []
         self._kills: list[KillWorker] = []
+        self._reads: list[ReadOutput] = []
         self._start_count = 0
 
     def deliver(self, client: Client, object_id: ObjectId, value: ObjectValue) -> None:
@@ -52,6 +58,10 @@ class Outbox:
         """End a worker's process."""
         self._kills.append(KillWorker(worker_id, reason))
 
+    def read_output(self, worker_id: ClientId, task_id: TaskId, *, to_the_end: bool) -> None:
+        """Read what a worker's process wrote past Python."""
+        self._reads.append(ReadOutput(worker_id, task_id, to_the_end))
+
     def start_workers(self, count: int) -> None:
         """Start `count` workers more."""
         self._start_count += count
@@ -62,6 +72,7 @@ class Outbox:
         if self.freed:
             self.facts.append(ObjectsFreed(self.freed, at))
             self.freed = []
+            self.freed_seen = 0
         if self.facts:
             commands.append(AppendFacts(self.facts))
             self.facts = []
@@ -83,6 +94,9 @@ class Outbox:
             if self._start_count:
                 commands.append(StartWorkers(self._start_count))
                 self._start_count = 0
+        if self._reads:
+            commands.extend(self._reads)
+            self._reads = []
         if self.spills or self.restores or self.dropped_files:
             self._flush_disk(commands)
         return commands

@@ -30,7 +30,9 @@ class Worker(Client):
     `returning`: asked for its unbegun tasks, has not answered. `ending`: killed or told to exit. `actor`: whose process
     it is for the rest of its life, with the resources of its lease. `open`: none of all these, so that it may be given
     tasks. `environment`: the one that it has taken on, for the rest of its life; None while it has run nothing.
-    `devices`: the GPUs that its lease has, `devices_told` the numbers of those that it was told.
+    `devices`: the GPUs that its lease has, `devices_told` the numbers of those that it was told. `wrote_as`: what it
+    ran when it said that it had written past Python; a short task is forgotten when that is read. `runs` counts
+    functions with `max_calls`; `is_worn`: its last task is with it, after which it ends.
     """
 
     __slots__ = (
@@ -43,13 +45,16 @@ class Worker(Client):
         "functions",
         "head_reported",
         "head_since",
+        "is_worn",
         "lease",
         "open",
         "pid",
         "queue",
         "retired",
         "returning",
+        "runs",
         "templates",
+        "wrote_as",
     )
 
     def __init__(self, client_id: ClientId, pid: int) -> None:
@@ -62,8 +67,11 @@ class Worker(Client):
         self.head_reported = False
         self.blocked = False
         self.returning = False
+        self.wrote_as: TemplateId | None = None
         self.ending = False
         self.retired = False
+        self.is_worn = False
+        self.runs: dict[FunctionHash, int] = {}
         self.open = True
         self.environment: str | None = None
         self.devices: Devices = ()
@@ -142,7 +150,9 @@ class WorkerTable:
 
     def settle(self, worker: Worker) -> None:
         """Bring `open` and `idle` in line with the worker's other fields, after any of them changed."""
-        worker.open = not (worker.blocked or worker.returning or worker.ending or worker.actor is not None)
+        worker.open = not (
+            worker.blocked or worker.returning or worker.ending or worker.is_worn or worker.actor is not None
+        )
         if worker.open and not worker.queue:
             self.idle[worker] = None
         else:

@@ -106,6 +106,7 @@ class NativeEngine:
         self.placement: Placement | None = None
         self.output_listeners: list[OutputListener] = []
         self.warning_listeners: list[Callable[[str], None]] = []
+        self.close_listeners: list[Callable[[], None]] = []
         self._store = store
         self._clock = SystemClock()
         self._resolver = Resolver()
@@ -301,6 +302,11 @@ class NativeEngine:
         holds = self._lending is not None and bool(self.runtime.held())
         return Lent(self._lending if holds else None)
 
+    @property
+    def task_here(self) -> SubmitContext:
+        """The context of the running thread or coroutine."""
+        return self.context.here
+
     def begin_task(self, task_id: TaskId, template: TaskTemplate, function: Function) -> SubmitContext:
         """Tasks submitted and objects put from now on are this task's."""
         self.context = context = SubmitContext(task_id, template, function)
@@ -395,6 +401,8 @@ class NativeEngine:
         self.channel.close("cellray.shutdown() was called")
         self._resolver.close()
         self._store.close()
+        for listener in self.close_listeners:
+            listener()
 
 
 def _source_of(function: Callable[..., Any]) -> str:

@@ -20,7 +20,8 @@ from cellray.config import Config
 from cellray.engines.native import NativeEngine
 from cellray.store import MappedStore
 from cellray.wire import Hello
-from cellray.worker.main import Worker, redirect_to_log
+from cellray.worker.main import Worker
+from cellray.worker.raw_output import redirect_descriptors
 from cellray.worker.settings import WorkerSettings
 from cellray.worker.template import serve
 
@@ -29,12 +30,12 @@ _ = remote_function, verbs  # tasks use them: imported once, before workers are 
 
 def run_worker(settings: WorkerSettings) -> None:
     """In a forked worker: connect and work until the node ends the connection."""
-    redirect_to_log(settings.log_folder)
+    files = redirect_descriptors(settings.log_folder)
     atexit._clear()  # what was imported before the fork has registered: the worker runs its tasks' handlers only
     hello = Hello(settings.token, "worker", os.getpid())
     connected = connect(settings.socket_path, hello, settings.connect_timeout_s)
     config = msgspec.msgpack.decode(connected.welcome.config, type=Config)
-    worker = Worker(lambda handlers: _make_engine(connected, config, handlers), config.output_bytes_max_per_s)
+    worker = Worker(lambda handlers: _make_engine(connected, config, handlers), config.output_bytes_max_per_s, files)
     worker.run()
 
 

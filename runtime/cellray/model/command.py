@@ -62,6 +62,7 @@ class OutputForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, ta
     dropped_bytes: int = 0
     name: str = ""
     cell: Cell | None = None
+    pid: int = 0
 
 
 class Warn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
@@ -194,6 +195,15 @@ class KillWorker(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class ReadOutput(msgspec.Struct, frozen=True, gc=False):
+    """Read what a worker's process has written past Python, and tell it as WorkerOutput of this task: whole lines only,
+    or all of it when `to_the_end`."""
+
+    worker_id: ClientId
+    task_id: TaskId
+    to_the_end: bool
+
+
 class Spill(msgspec.Struct, frozen=True, gc=False):
     """One object between the arena and its file: `object_bytes` at `offset`, and the file `spill_id`."""
 
@@ -222,7 +232,15 @@ class DropSpilled(msgspec.Struct, frozen=True, gc=False):
 
 
 Command = (
-    Send | AppendFacts | RegisterFunctions | StartWorkers | KillWorker | SpillObjects | RestoreObjects | DropSpilled
+    Send
+    | AppendFacts
+    | RegisterFunctions
+    | StartWorkers
+    | KillWorker
+    | SpillObjects
+    | RestoreObjects
+    | DropSpilled
+    | ReadOutput
 )
 
 command_encoder = msgspec.msgpack.Encoder()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cellray.ids import ActorId, ClientId, GroupId, JobId, NodeId, ObjectId, SessionId, TaskId
+from cellray.ids import ActorId, ClientId, GroupId, JobId, NodeId, ObjectId, SessionId, TaskId, TemplateId
 from cellray.model.object import ObjectValue
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
@@ -50,7 +50,10 @@ class WorkerStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 
 class WorkerExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
-    """A worker is gone. `signal` is 0 when it exited with `exit_code`; `output_tail` its last lines."""
+    """A worker is gone. `signal` is 0 when it exited with `exit_code`; `output_tail` its last lines.
+
+    `out_of_memory` says how it is known that it was ended because memory ran out; it is empty otherwise.
+    """
 
     worker_id: ClientId
     at: float
@@ -58,6 +61,7 @@ class WorkerExited(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5
     signal: int = 0
     output_tail: str = ""
     intended: bool = False
+    out_of_memory: str = ""
 
 
 class JobStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
@@ -194,6 +198,18 @@ class TaskOutput(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20)
     stream: str
     text: str
     dropped_bytes: int = 0
+
+
+class WorkerOutput(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=28):
+    """What a worker's process wrote past Python: C code, subprocesses, its last words. `task_id` is what it ran, if it
+    is known; `dropped_bytes` counts what the cap kept out."""
+
+    worker_id: ClientId
+    at: float
+    stream: str
+    text: str
+    dropped_bytes: int = 0
+    task_id: TaskId = TaskId(b"")
 
 
 class WorkerBlocked(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
@@ -393,10 +409,27 @@ class ViewsReleased(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     object_ids: list[ObjectId]
 
 
+class WorkerWrote(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=83):
+    """The files behind a worker's descriptors 1 and 2 have grown since it said so last; the task is what it ran."""
+
+    at: float
+    task_id: TaskId
+    template_id: TemplateId | None = None
+
+
 class NodeStateRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=90):
     """What is there, and what of it is free? Answered by NodeStateTold."""
 
     request: int
+
+
+class MemoryMeasured(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=96):
+    """More of the memory is in use than may be; `worker_bytes` has the workers' own, by process id."""
+
+    at: float
+    used_bytes: int
+    total_bytes: int
+    worker_bytes: list[tuple[int, int]] = []
 
 
 UNLOGGED = (
@@ -406,6 +439,7 @@ UNLOGGED = (
     SpaceRequested,
     SpaceReturned,
     ClockTicked,
+    MemoryMeasured,
     ActorNameRequested,
     ActorNamesRequested,
     TaskRequested,
@@ -414,6 +448,7 @@ UNLOGGED = (
     ViewsRequested,
     ViewsHeld,
     ViewsReleased,
+    WorkerWrote,
     NodeStateRequested,
 )
 
@@ -449,6 +484,7 @@ LoggedFact = (
     | ObjectSpilled
     | ObjectRestored
     | SpillFailed
+    | WorkerOutput
     | GroupRemoved
 )
 Fact = (
@@ -459,6 +495,7 @@ Fact = (
     | SpaceRequested
     | SpaceReturned
     | ClockTicked
+    | MemoryMeasured
     | ActorNameRequested
     | ActorNamesRequested
     | TaskRequested
@@ -467,6 +504,7 @@ Fact = (
     | ViewsRequested
     | ViewsHeld
     | ViewsReleased
+    | WorkerWrote
     | NodeStateRequested
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Sequence
 
 import msgspec
@@ -16,7 +17,7 @@ from cellray.core.node_scheduler import NodeScheduler
 from cellray.errors import SessionError
 from cellray.gcs.log_buffer import LogBuffer
 from cellray.ids import ClientId, JobId, root_task_id
-from cellray.model.command import Exit, Send
+from cellray.model.command import Exit, ReadOutput, Send
 from cellray.model.fact import (
     ClockTicked,
     Fact,
@@ -24,25 +25,28 @@ from cellray.model.fact import (
     JobEnded,
     JobStarted,
     LoggedFact,
+    MemoryMeasured,
     TaskFinished,
     WorkerExited,
+    WorkerOutput,
     WorkerStarted,
     decode_facts,
     encode_facts,
 )
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.node.ingress import ClientConnection
+from cellray.node.memory_watch import KERNEL, MemoryWatch
 from cellray.node.perform import Performer
 from cellray.node.pool import TemplatePool
 from cellray.node.register import GcsRegister
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.node.spilling import Spilling
+from cellray.node.worker_files import WorkerFiles
 from cellray.ports import Clock
 from cellray.wire import FrameKind, Hello, Welcome
 
 log = logging.getLogger(__name__)
 NODE_SOURCE = ClientId(0)
-OUTPUT_TAIL_BYTES = 2000
 ORPHANED_SOCKET_S = 0.2
 """An ended worker's connection is closed from this side after that long; what it had sent is read long before."""
 OVERFULL_PAUSE_S = 0.02
@@ -75,12 +79,22 @@ class NodeLoop:
         # A worker's end has two halves, its connection's and its process's, which come in either order.
         self._disconnected: dict[int, ClientId] = {}
         self._exit_statuses: dict[int, int] = {}
-        self._performer = Performer(self.clients, pool, self._append_derived, register.put_functions, spilling)
+        self._worker_files = WorkerFiles(folder.logs)
+        self._performer = Performer(
+            self.clients, pool, self._append_derived, register.put_functions, spilling, self._read_output
+        )
         spilling.report = self.record
         self._tick: asyncio.TimerHandle | None = None
         self._held_back: list[ClientConnection] = []
         self._config_bytes = msgspec.msgpack.encode(settings.config)
         self.on_owner_left: list[asyncio.Future[str]] = []
+        self.memory_watch = MemoryWatch(
+            settings.config.memory_usage_threshold,
+            settings.config.memory_monitor_refresh_ms,
+            lambda: pool.pids,
+            self._on_memory_measured,
+            clock,
+        )
         pool.on_exited = self._on_worker_ended
 
     # -- facts
@@ -99,6 +113,9 @@ class NodeLoop:
     def _on_tick(self) -> None:
         self._tick = None
         self._feed([ClockTicked(self._clock.now())], NODE_SOURCE)
+
+    def _on_memory_measured(self, fact: MemoryMeasured) -> None:
+        self._feed([fact], NODE_SOURCE)
 
     def _append_derived(self, facts: Sequence[LoggedFact]) -> None:
         self._event_log.add(NODE_SOURCE, encode_facts(list(facts)), len(facts))
@@ -207,8 +224,25 @@ class NodeLoop:
     def _bury(self, worker_id: ClientId, pid: int, status: int) -> None:
         signal_number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
-        tail = read_tail(self._folder.log(f"worker-{pid}.log"))
-        self.record([WorkerExited(worker_id, self._clock.now(), exit_code, signal_number, tail)])
+        now = self._clock.now()
+        last_words = [
+            WorkerOutput(worker_id, now, stream, text, task_id=task_id)
+            for stream, task_id, text in self._worker_files.black_box(pid)
+        ]
+        last_words += [WorkerOutput(worker_id, now, *piece) for piece in self._worker_files.read(pid, to_the_end=True)]
+        tail = self._worker_files.tail(pid)
+        self._worker_files.forget(pid)
+        # Asked only of those whom nobody else is likely to have killed: the counts are the machine's, or our group's.
+        by_kernel = KERNEL if signal_number == signal.SIGKILL and self.memory_watch.has_kernel_killed() else ""
+        exited = WorkerExited(worker_id, now, exit_code, signal_number, tail, out_of_memory=by_kernel)
+        self.record([*last_words, exited])
+
+    def _read_output(self, command: ReadOutput) -> None:
+        client = self.clients.get(command.worker_id)
+        if client is not None:
+            pieces = self._worker_files.read(client.hello.pid, to_the_end=command.to_the_end)
+            now = self._clock.now()
+            self.record([WorkerOutput(command.worker_id, now, *piece, task_id=command.task_id) for piece in pieces])
 
     # -- end
 
@@ -216,6 +250,7 @@ class NodeLoop:
         """Tell every client that the session ends, and its jobs' end to the log."""
         if self._tick is not None:
             self._tick.cancel()
+        self.memory_watch.close()
         now = self._clock.now()
         goodbye = Exit(f"the session has ended: {reason}")
         self._performer.perform([Send(client_id, goodbye) for client_id in self.clients])
@@ -228,14 +263,3 @@ def _slim_value(value: ObjectValue, bytes_max: int) -> ObjectValue:
     if value.kind != ValueKind.INLINE or len(value.data) <= bytes_max:
         return value
     return msgspec.structs.replace(value, data=b"", object_bytes=len(value.data))
-
-
-def read_tail(path: str) -> str:
-    """The last lines of a file, empty when there is none."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - OUTPUT_TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""

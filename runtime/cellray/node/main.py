@@ -143,6 +143,7 @@ class Node:
         self._ingress.listen(self._folder.node_socket)
         self._pool.on_template_lost = self._request_stop
         self._pool.attach(loop)
+        self._loop.memory_watch.start()
         self._watch_owner(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._request_stop, f"the node got {number.name}")

@@ -12,6 +12,7 @@ from cellray.model.command import (
     Command,
     DropSpilled,
     KillWorker,
+    ReadOutput,
     RegisterFunctions,
     RestoreObjects,
     Send,
@@ -39,12 +40,14 @@ class Performer:
         append: Callable[[Sequence[LoggedFact]], None],
         register: Callable[[Sequence[Function]], None],
         spilling: Spilling,
+        read_output: Callable[[ReadOutput], None],
     ) -> None:
         self._clients = clients
         self._pool = pool
         self._append = append
         self._register = register
         self._spilling = spilling
+        self._read_output = read_output
 
     def perform(self, commands: Sequence[Command]) -> None:
         """Facts first into the log's buffer, as `model.command` demands, then what leaves this process."""
@@ -67,6 +70,8 @@ class Performer:
                 self._spilling.spill(command.objects)  # type: ignore[union-attr]
             elif kind is RestoreObjects:
                 self._spilling.restore(command.objects)  # type: ignore[union-attr]
+            elif kind is ReadOutput:
+                self._read_output(command)  # type: ignore[arg-type]
         for client_id, client_commands in frames.items():
             client = self._clients.get(client_id)
             if client is not None:

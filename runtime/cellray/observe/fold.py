@@ -101,7 +101,8 @@ class LogFold:
             told.TaskRetried: self._on_task_retried,
             told.TaskCancelled: self._on_task_cancelled,
             told.CancelRequested: self._on_nothing,
-            told.TaskOutput: self._on_task_output,
+            told.TaskOutput: self._on_output,
+            told.WorkerOutput: self._on_output,
             told.ActorStarted: self._on_nothing,
             told.ActorDied: self._on_actor_died,
             told.ActorKillRequested: self._on_nothing,
@@ -332,10 +333,10 @@ class LogFold:
         """What was asked for shows when it happens, and what becomes of actors and placement groups in their tasks."""
         self._note_time(fact.at)
 
-    def _on_task_output(self, fact: told.TaskOutput) -> None:
+    def _on_output(self, fact: told.TaskOutput | told.WorkerOutput) -> None:
         text_bytes = len(fact.text.encode())
         self.output.add(fact.stream, text_bytes, fact.dropped_bytes)
-        for record in self._known((fact.task_id,)):
+        for record in self._known((fact.task_id,) if fact.task_id else ()):
             totals = self.outputs.setdefault(record.task_id, OutputTotals())
             totals.add(fact.stream, text_bytes, fact.dropped_bytes)
         self._note_time(fact.at)

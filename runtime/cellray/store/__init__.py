@@ -1,6 +1,7 @@
 """The object store: one arena a node, mapped by every process of it, spilled objects on disk, and in-memory twins."""
 
-from cellray.store.arena import available_memory_bytes, check_room, create_arena, default_arena_bytes
+from cellray.store.arena import check_room, create_arena, default_arena_bytes
+from cellray.store.machine_memory import available_memory_bytes, memory_use, oom_kills
 from cellray.store.mapped import MappedStore
 from cellray.store.memory import MemorySpill, MemoryStore
 from cellray.store.spill import SpillFiles, spill_quota_bytes
@@ -14,5 +15,7 @@ __all__ = [
     "check_room",
     "create_arena",
     "default_arena_bytes",
+    "memory_use",
+    "oom_kills",
     "spill_quota_bytes",
 ]

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from cellray.errors import ObjectStoreFullError
+from cellray.store.machine_memory import available_memory_bytes
 
 MB = 1_000_000
 ARENA_BYTES_MIN = 64 * MB
@@ -23,10 +24,6 @@ ARENA_SHARE = 0.3
 """Share of the available memory that is taken by default (as in Ray)."""
 
 MEMORY_FILES = Path("/dev/shm")
-PROC = Path("/proc")
-CGROUPS = Path("/sys/fs/cgroup")
-UNLIMITED_BYTES = 1 << 60
-"""Control groups without a limit say so with a number beyond this, or with the word max."""
 
 
 def create_arena(arena_bytes: int) -> int:
@@ -75,86 +72,6 @@ def check_room(arena_bytes: int) -> None:
             f"{in_mb(free_bytes)} free. Free some of it, {larger}or ask for less with "
             f"init(object_store_memory={suggested_bytes(free_bytes)})."
         )
-
-
-def available_memory_bytes() -> int:
-    """Memory that programs can still take: of the machine, or of the control group where that is less."""
-    return min(machine_available_bytes(), control_group_available_bytes())
-
-
-def machine_available_bytes() -> int:
-    """The kernel's estimate, or all physical memory where it makes none."""
-    try:
-        for line in (PROC / "meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def control_group_available_bytes() -> int:
-    """The least room of this process's control group and those above it; `UNLIMITED_BYTES` without a limit.
-
-    Page cache counts as used there but is given back under pressure, so it is added again.
-    """
-    least = UNLIMITED_BYTES
-    for folder in control_group_folders():
-        for limit_name, used_name, cache_key in (
-            ("memory.max", "memory.current", "inactive_file"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-        ):
-            limit_bytes = read_number(folder / limit_name)
-            if limit_bytes is None or limit_bytes >= UNLIMITED_BYTES:
-                continue
-            used_bytes = read_number(folder / used_name) or 0
-            cache_bytes = read_statistic(folder / "memory.stat", cache_key)
-            least = min(least, max(limit_bytes - used_bytes + cache_bytes, 0))
-    return least
-
-
-def control_group_folders() -> list[Path]:
-    """Folders with memory limits that hold for this process: version 2 and version 1, each up to its root."""
-    try:
-        lines = (PROC / "self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    folders = []
-    for line in lines:
-        number, controllers, path = line.split(":", 2)
-        if number == "0":
-            root = CGROUPS
-        elif "memory" in controllers.split(","):
-            root = CGROUPS / "memory"
-        else:
-            continue
-        # Inside a container the path may be that of the host, which does not exist here; the root then holds.
-        folder = root / path.lstrip("/")
-        while folder != root and root in folder.parents:
-            folders.append(folder)
-            folder = folder.parent
-        folders.append(root)
-    return folders
-
-
-def read_number(path: Path) -> int | None:
-    """A file that holds one number, or None where it does not."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def read_statistic(path: Path, key: str) -> int:
-    """A number from a file of `key number` lines, 0 where it has none."""
-    try:
-        for line in path.read_text().splitlines():
-            name, _, number = line.partition(" ")
-            if name == key:
-                return int(number)
-    except (OSError, ValueError):
-        pass
-    return 0
 
 
 def has_memfd() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -11,7 +12,8 @@ from cellray.ids import ClientId, FunctionHash, TaskId, TemplateId
 from cellray.model.command import TasksAssigned
 from cellray.model.task import Function, TaskAssignment, TaskTemplate
 from cellray.worker.execute import ExecutionEngine, TaskRunner
-from cellray.worker.output import OutputBudget, TaskStream
+from cellray.worker.output import LastResort, OutputBudget, TaskStream
+from cellray.worker.raw_output import RawFiles, TaskOfThread
 
 
 class TaskScope(Protocol):
@@ -45,6 +47,10 @@ class WorkerEngine(ExecutionEngine, Protocol):
     def current_task_id(self) -> TaskId:
         """The task that the running thread or coroutine belongs to."""
 
+    @property
+    def task_here(self) -> TaskOfThread:
+        """The same, with what it is an instance of."""
+
     def begin_task(self, task_id: TaskId, template: TaskTemplate, function: Function) -> TaskScope:
         """Tasks submitted from now on are children of this one."""
 
@@ -75,6 +81,7 @@ class Desk:
         self.engine = engine
         self.runner = TaskRunner(engine)
         self.streams: list[TaskStream] = []
+        self._files: RawFiles | None = None
         self._templates: dict[TemplateId, Introduced] = {}
         self._functions: dict[FunctionHash, Function] = {}
 
@@ -89,14 +96,29 @@ class Desk:
         """The template of a task and its function."""
         return self._templates[task.template_id]
 
-    def capture_output(self, bytes_max_per_s: int, current_task: Callable[[], TaskId | None]) -> None:
-        """What is printed from now on becomes facts."""
-        budget = OutputBudget(bytes_max_per_s)
-        emit = self.engine.channel.add
+    def capture_output(self, files: RawFiles, bytes_max_per_s: int, current_task: Callable[[], TaskId | None]) -> None:
+        """What is printed from now on becomes facts; of what is written past Python the node is told."""
+        channel = self.engine.channel
+        budget = OutputBudget(bytes_max_per_s, files.dropped_path)
         self.streams = [
-            TaskStream(name, getattr(sys, name), current_task, emit, budget) for name in ("stdout", "stderr")
+            TaskStream(name, getattr(sys, name), current_task, channel.add, budget, files.black_box)
+            for name in ("stdout", "stderr")
         ]
         sys.stdout, sys.stderr = self.streams
+        logging.lastResort = LastResort()
+        self._report = channel.before_flush
+        channel.before_flush, channel.after_flush = self._before_flush, files.black_box.clear
+        self._files = files
+
+    def _before_flush(self) -> None:
+        """What was printed since the last flush is among the facts that are sent now, unless a line has not ended."""
+        self._report()
+        assert self._files is not None
+        news = self._files.news(lambda: self.engine.task_here)
+        if news is not None:
+            self.engine.channel.add(news)
+        if not (self.streams[0].has_pending or self.streams[1].has_pending):
+            self._files.black_box.mark()
 
     def end_output(self, task_id: TaskId) -> None:
         """What a task has printed goes before its result."""

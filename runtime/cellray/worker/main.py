@@ -23,6 +23,7 @@ from cellray.worker.concurrency import Calls, make_calls
 from cellray.worker.desk import Desk, TaskScope, WorkerEngine
 from cellray.worker.environment import surroundings
 from cellray.worker.execute import Outcome
+from cellray.worker.raw_output import RawFiles
 
 SLOW_S = 0.0005
 """After a template's task took this long, results are flushed before its next one begins."""
@@ -33,7 +34,7 @@ MakeEngine = Callable[[dict[type, Callable[[Any], None]]], WorkerEngine]
 class Worker:
     """The main loop and what may happen to it from outside: interrupts, tasks taken back."""
 
-    def __init__(self, make_engine: MakeEngine, output_bytes_max_per_s: int) -> None:
+    def __init__(self, make_engine: MakeEngine, output_bytes_max_per_s: int, files: RawFiles) -> None:
         self._queue: deque[TaskAssignment] = deque()
         self._running: TaskId | None = None
         self._interrupt: TaskId | None = None
@@ -43,6 +44,7 @@ class Worker:
         self._calls: Calls | None = None
         self._handing_over = threading.Lock()
         self._output_bytes_max = output_bytes_max_per_s
+        self._files = files
         self._main_thread = threading.main_thread().ident
         self._engine_ready = threading.Event()
         self._engine = make_engine(
@@ -59,7 +61,7 @@ class Worker:
 
     def run(self) -> None:
         """Until the node closes the connection."""
-        self._desk.capture_output(self._output_bytes_max, self._printing_task)
+        self._desk.capture_output(self._files, self._output_bytes_max, self._printing_task)
         signal.signal(signal.SIGINT, self._on_sigint)
         channel, queue = self._engine.channel, self._queue
         while True:
@@ -230,12 +232,3 @@ class Worker:
 
     def _printing_task(self) -> TaskId | None:
         return self._running if self._calls is None else self._engine.current_task_id
-
-
-def redirect_to_log(log_folder: str) -> None:
-    """What is written to descriptors 1 and 2 (C code, subprocesses, crashes) goes to the worker's log file."""
-    path = os.path.join(log_folder, f"worker-{os.getpid()}.log")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)

@@ -151,11 +151,12 @@ class Interpreter(PlacementWords):
         return self.clients[name], f.ViewsReleased([self._object(word) for word in words])
 
     def _on_defines(self, name: str, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
-        """`d defines f CPU=1 returns=2 retries=0 retry_exceptions=1`; a generator: `stream=-1`, or the most unread."""
+        """`d defines f CPU=1 returns=2 retries=0 retry_exceptions=1 max_calls=1`; a generator: `stream=2` (unread)."""
         options = dict(word.split("=") for word in words[1:])
         content = FunctionHash(words[0].encode().ljust(16, b"-"))
         returns, retries = int(options.pop("returns", "1")), int(options.pop("retries", "3"))
         again = bool(options.pop("retry_exceptions", ""))
+        max_calls = int(options.pop("max_calls", "0"))
         stream = StreamOptions(int(options.pop("stream"))) if "stream" in options else None
         demand = make_resources({key: float(amount) for key, amount in options.items()})
         template = make_template(
@@ -166,6 +167,7 @@ class Interpreter(PlacementWords):
             max_retries=retries,
             retry_exceptions=again,
             stream=stream,
+            max_calls=max_calls,
         )
         self.templates[words[0]] = template
         function = Function(content, words[0], "m", "", b"")
