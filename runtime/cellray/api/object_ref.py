@@ -151,6 +151,11 @@ class ObjectRef(msgspec.Struct, frozen=True, gc=False):
     def __repr__(self) -> str:
         return f"ObjectRef({self._id.hex()})"
 
+    def _repr_html_(self) -> str:
+        from cellray.api.ref_card import ref_card
+
+        return ref_card(self._id, self._engine if self.belongs_to(current.engine) else None)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (reference_seam.note(self),)
 

@@ -130,6 +130,7 @@ class NativeEngine:
         self.get = self.objects.get
         self.get_one = self.objects.get_one
         self.wait = self.objects.wait
+        self.look = self.objects.look
         self.resolved = self.objects.resolved
         self.load_into = self.values.load_into
         self.retain = self.references.retain

@@ -31,6 +31,12 @@ class References:
             for obj in objects:
                 counts[obj] = counts.get(obj, 0) + 1
 
+    def adopt_one(self, obj: ObjectId) -> None:
+        """`adopt` for a single object."""
+        counts = self._counts
+        with self._lock:
+            counts[obj] = counts.get(obj, 0) + 1
+
     def retain(self, obj: ObjectId) -> None:
         """One reference or view more."""
         self._retained.append(obj)
