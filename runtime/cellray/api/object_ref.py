@@ -136,7 +136,12 @@ class ObjectRef(msgspec.Struct, frozen=True, gc=False):
         return future
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self.as_future().__await__()
+        future = self.as_future()
+        if future.done():
+            return future.result()
+        # What it waits for may need what this task, or this actor, holds.
+        with self._engine.awaiting():
+            return (yield from future)
 
     # In annotations, `ObjectRef[int]` is the reference to an int.
     __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)

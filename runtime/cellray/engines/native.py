@@ -14,7 +14,7 @@ from cellray.config import Config
 from cellray.engines.actors import NativeActors
 from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
-from cellray.engines.lending import Lending
+from cellray.engines.lending import Lending, Lent
 from cellray.engines.objects import NativeObjects
 from cellray.engines.placement_groups import NativeGroups
 from cellray.engines.requests import Requests
@@ -298,6 +298,11 @@ class NativeEngine:
     def current_task_id(self) -> TaskId:
         """The task that the running thread or coroutine belongs to; the driver's root task."""
         return self.context.task_id
+
+    def awaiting(self) -> Lent:
+        """Around a coroutine's wait: lends out what the task or the actor holds, if it holds anything."""
+        holds = self._lending is not None and bool(self.runtime.held())
+        return Lent(self._lending if holds else None)
 
     @property
     def task_here(self) -> SubmitContext:
