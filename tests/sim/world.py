@@ -8,8 +8,8 @@ from random import Random
 from typing import NamedTuple
 
 from cellray.config import Config
-from cellray.core import NodeScheduler
 from cellray.core.invariants import check, check_drained, check_quick
+from cellray.core.node_scheduler import NodeScheduler
 from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, return_object_id, root_task_id
 from cellray.model import command as c
 from cellray.model import fact as f

@@ -229,6 +229,9 @@ def test_calls_may_submit_and_wait_for_others() -> None:
     assert got([threads.nested.remote(i) for i in range(20)]) == [i + 1 for i in range(20)]
     holding = Threads.options(num_cpus=2).remote()
     assert got([holding.nested.remote(i) for i in range(6)]) == [i + 1 for i in range(6)]
+    del holding
+    awaiting = Async.options(num_cpus=2).remote()
+    assert got([awaiting.nested.remote(i) for i in range(6)]) == [2 * i + 4 for i in range(6)]
 
 
 def test_a_call_does_not_see_the_context_variables_of_another() -> None:

@@ -14,7 +14,7 @@ from cellray.config import Config
 from cellray.engines.actors import NativeActors
 from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
-from cellray.engines.lending import Lending
+from cellray.engines.lending import Lending, Lent
 from cellray.engines.objects import NativeObjects
 from cellray.engines.placement_groups import NativeGroups
 from cellray.engines.requests import Requests
@@ -158,7 +158,7 @@ class NativeEngine:
             on_commands=self._on_commands,
             on_closed=self._on_closed,
             before_flush=holdings.report,
-            has_more=lambda: holdings.has_news,
+            has_more=holdings.has_news,
             flush_ms=config.submit_flush_ms,
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
@@ -223,7 +223,8 @@ class NativeEngine:
         packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]],
     ) -> list[ObjectId]:
         """Submit a task that took its place in the order of submissions before."""
-        self.require_open()
+        if self.channel.closed_reason is not None:
+            self.require_open()
         returns = return_object_ids(task, num_returns)
         self.references.adopt(returns)
         self.objects.expected.update(returns)
@@ -297,6 +298,11 @@ class NativeEngine:
     def current_task_id(self) -> TaskId:
         """The task that the running thread or coroutine belongs to; the driver's root task."""
         return self.context.task_id
+
+    def awaiting(self) -> Lent:
+        """Around a coroutine's wait: lends out what the task or the actor holds, if it holds anything."""
+        holds = self._lending is not None and bool(self.runtime.held())
+        return Lent(self._lending if holds else None)
 
     @property
     def task_here(self) -> SubmitContext:
