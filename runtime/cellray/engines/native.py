@@ -99,7 +99,7 @@ class NativeEngine:
         self.welcome = connected.welcome
         self.config = config
         self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None, None)
-        self.lost_listeners: list[Callable[[], None]] = []
+        self._lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.node_id: str = connected.welcome.node_id
         self.environment = NOTHING
@@ -383,7 +383,13 @@ class NativeEngine:
         lost = encode_failure(Failure("session_lost", str(self.channel.lost())))
         self.objects.on_closed(lost)
         self._holdings.views.on_closed(lost)
-        for listener in self.lost_listeners:
+        for listener in list(self._lost_listeners):
+            listener()
+
+    def when_lost(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, on any thread, when the connection is gone; at once if it is. It may be called twice."""
+        self._lost_listeners.append(listener)
+        if self.is_lost:
             listener()
 
     def require_open(self) -> None:
