@@ -261,8 +261,8 @@ class Created(NamedTuple):
 class ObjectLook(NamedTuple):
     """What a process knows of an object without asking anybody.
 
-    `object_bytes` is 0 while it is not known; `submission` is the place of the task that makes it among the submissions of
-    this process, -1 when it is somebody else's, or the object was stored with `put`.
+    `object_bytes` is 0 while it is not known; `submission` is the place of the task that makes it among the submissions
+    of this process, -1 when it is somebody else's, or the object was stored with `put`.
     """
 
     is_resolved: bool
