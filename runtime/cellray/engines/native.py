@@ -158,7 +158,7 @@ class NativeEngine:
             on_commands=self._on_commands,
             on_closed=self._on_closed,
             before_flush=holdings.report,
-            has_more=lambda: holdings.has_news,
+            has_more=holdings.has_news,
             flush_ms=config.submit_flush_ms,
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
@@ -223,7 +223,8 @@ class NativeEngine:
         packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]],
     ) -> list[ObjectId]:
         """Submit a task that took its place in the order of submissions before."""
-        self.require_open()
+        if self.channel.closed_reason is not None:
+            self.require_open()
         returns = return_object_ids(task, num_returns)
         self.references.adopt(returns)
         self.objects.expected.update(returns)
