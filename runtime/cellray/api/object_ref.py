@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 from collections.abc import Callable, Generator, Sequence
 from itertools import repeat
 from types import GenericAlias
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -16,6 +15,9 @@ from cellray.errors import CellrayError, SessionLostError
 from cellray.ids import OBJECT_ID_BYTES, ObjectId, producer_of
 from cellray.model.object import ObjectValue
 from cellray.serialization import reference_seam
+
+if TYPE_CHECKING:
+    import asyncio
 
 NIL = ObjectId(b"\xff" * OBJECT_ID_BYTES)
 
@@ -108,6 +110,8 @@ class ObjectRef(msgspec.Struct, frozen=True, gc=False):
 
     def as_future(self) -> asyncio.Future[Any]:
         """An `asyncio.Future` of the value, of the running loop; `await ref` waits for one."""
+        import asyncio  # 40 ms that most programs need not spend
+
         engine, obj = self._engine, self._id
         # No code of the user's is called where the value is set, as with `future`: the loop is told of it.
         return asyncio.wrap_future(self._future(lambda future, value: engine.load_into(future, obj, value)))

@@ -39,7 +39,7 @@ class Actors:
     ) -> None:
         self.known: dict[ActorId, Actor] = {}
         self.names = ActorNames(objects, outbox)
-        self.calls = CallQueue(self.known)
+        self.calls = CallQueue()
         self._by_object: dict[ObjectId, Actor] = {}
         self._failed: list[tuple[Actor, Task, ObjectValue]] = []
         self._leaving: dict[Worker, float] = {}
@@ -84,9 +84,8 @@ class Actors:
     def ended_badly(self, task: Task, error: ObjectValue) -> None:
         """A creation or a call failed or was cancelled."""
         if task.template.spec.method:
-            actor = self.known.get(actor_of_call(task.spec.contained))
-            if actor is not None:
-                self.calls.changed[actor] = None
+            if task.actor is not None:
+                self.calls.changed[task.actor] = None
         elif (actor := self.known.get(ActorId(task.task_id))) is not None:
             self._failed.append((actor, task, error))
 
@@ -108,12 +107,14 @@ class Actors:
         for actor, task, error in failed:
             if actor.state != DEAD:
                 self._die(actor, *actor_failures.not_created(actor.options, task, error), at)
-        outbox = self._outbox
+        outbox, by_object = self._outbox, self._by_object
         while outbox.freed_seen < len(outbox.freed):  # with an actor go its constructor's arguments, and so others
-            actor = self._by_object.get(outbox.freed[outbox.freed_seen])
-            outbox.freed_seen += 1
-            if actor is not None:
-                self._leave_scope(actor, at)
+            fresh = outbox.freed[outbox.freed_seen :]
+            outbox.freed_seen += len(fresh)
+            if not by_object.keys().isdisjoint(fresh):
+                for object_id in fresh:
+                    if object_id in by_object:
+                        self._leave_scope(by_object[object_id], at)
         changed, self.calls.changed = self.calls.changed, {}
         for actor in changed:
             if actor.takes_calls and (ready := self.calls.take_all(actor, lambda task: dispatcher.may_go(task, at))):

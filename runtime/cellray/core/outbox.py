@@ -86,7 +86,9 @@ class Outbox:
                 client.outbox = []
             self._receivers = []
         if self._sends:
-            commands.extend(Send(client.client_id, command) for client, command in self._sends if client.alive)
+            for client, command in self._sends:
+                if client.alive:
+                    commands.append(Send(client.client_id, command))
             self._sends = []
         if self._kills or self._start_count:
             commands.extend(self._kills)

@@ -158,7 +158,7 @@ class NativeEngine:
             on_commands=self._on_commands,
             on_closed=self._on_closed,
             before_flush=holdings.report,
-            has_more=lambda: holdings.has_news,
+            has_more=holdings.has_news,
             flush_ms=config.submit_flush_ms,
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
@@ -176,7 +176,6 @@ class NativeEngine:
             pickled = serialize_function(function)
         hashed = function_hash(pickled)
         if hashed not in self._functions:
-            self._functions.add(hashed)
             for obj in captured:  # as long as the function may be called, that is, as long as we are connected
                 self.references.retain(obj)
             module = getattr(function, "__module__", "") or ""
@@ -188,6 +187,7 @@ class NativeEngine:
                     Function(hashed, name, module, _source_of(function), pickled, options.cell), self._clock.now()
                 )
             )
+            self._functions.add(hashed)  # now: another thread that finds it here submits at once
         template = template_of(hashed, options)
         self.register_template(template)
         return Prepared(template.template_id, options.num_returns, function, hashed, options.stream)
@@ -195,8 +195,8 @@ class NativeEngine:
     def register_template(self, template: TaskTemplate) -> None:
         """Tell the node of a template, once."""
         if template.template_id not in self._templates:
-            self._templates.add(template.template_id)
             self.channel.add(TemplateRegistered(template, self._clock.now()))
+            self._templates.add(template.template_id)
 
     def submit(self, prepared: Prepared, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
         """Submit one task. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
@@ -223,7 +223,8 @@ class NativeEngine:
         packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]],
     ) -> list[ObjectId]:
         """Submit a task that took its place in the order of submissions before."""
-        self.require_open()
+        if self.channel.closed_reason is not None:
+            self.require_open()
         returns = return_object_ids(task, num_returns)
         self.references.adopt(returns)
         self.objects.expected.update(returns)

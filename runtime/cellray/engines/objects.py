@@ -75,7 +75,10 @@ class NativeObjects:
     def get_one(self, obj: ObjectId) -> Any:
         """The value of one object, waited for without end."""
         value = self.resolved.get(obj)
-        if value is not None and value.kind == INLINE:
+        if value is None:
+            self.wait((obj,), 1, None)
+            value = self.resolved[obj]
+        if value.kind == INLINE:
             return deserialize(value.data)
         return self.get((obj,), None)[0]
 
@@ -102,22 +105,24 @@ class NativeObjects:
 
     def wait(self, ids: Iterable[ObjectId], count: int, timeout_s: float | None) -> bool:
         """Until `count` of the objects, none of which was here a moment ago, are; whether they are in time."""
-        self._engine.require_open()
+        channel = self._engine.channel
+        if channel.closed_reason is not None:
+            raise channel.lost()
         missing = set(ids)
         enough_at = len(missing) - count
         self._awaited[id(missing)] = missing
         try:
             resolved = self.resolved
-            missing.difference_update([obj for obj in tuple(missing) if obj in resolved])
+            missing.intersection_update(missing.difference(resolved))
             if len(missing) <= enough_at:
                 return True
-            self._request_foreign(missing)
-            channel = self._engine.channel
-            channel.flush()
-            if len(missing) <= enough_at:
-                return True
+            if not missing <= self.expected:
+                self._request_foreign(missing)
             if timeout_s is not None and timeout_s <= 0:
-                return False  # who only looks lends nothing out
+                channel.flush()
+                return len(missing) <= enough_at  # who only looks lends nothing out
+            if self._lending is None:
+                return channel.wait_until(lambda: len(missing) <= enough_at, timeout_s)
             with Lent(self._lending):
                 return channel.wait_until(lambda: len(missing) <= enough_at, timeout_s)
         finally:

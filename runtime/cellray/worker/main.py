@@ -66,13 +66,12 @@ class Worker:
         channel, queue = self._engine.channel, self._queue
         while True:
             try:
-                channel.wait_until(lambda: bool(queue))
+                channel.wait_until(queue.__len__)  # sends what has been run first
                 while queue:
                     if self._concurrent is not None:
                         self._serve(self._concurrent)
                         return
                     self._run_next()
-                channel.flush()
             except SessionLostError:
                 self._run_last_words()
                 return
