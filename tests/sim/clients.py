@@ -26,6 +26,7 @@ from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.model.task import TaskAssignment, TaskSpec, TaskTemplate
 
 from tests.sim.actors import NOT_CREATED, ActorUser
+from tests.sim.groups import Reservations
 from tests.sim.programs import Op, program
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class VirtualDriver(VirtualClient):
         self.put_index = 0
         self.puts: dict[ObjectId, int] = {}
         self.submitted: deque[TaskId] = deque(maxlen=60)
+        self.groups = Reservations(self)
         self.actor_user = ActorUser(self)
 
     def receive(self, command: c.ClientCommand) -> None:
@@ -197,6 +199,9 @@ class VirtualDriver(VirtualClient):
         """Do one thing that a user program might."""
         random = self.world.random
         self.check_views()
+        if random.random() < 0.05 and self.world.wants_more_tasks():
+            self.groups.act()
+            return
         if random.random() < 0.3:
             if len(self.views) < 3 and random.random() < 0.6:
                 self.begin_views()

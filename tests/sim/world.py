@@ -275,7 +275,7 @@ class World:
                 self.actors.note_fact(fact)
                 is_lost = isinstance(fact, f.TaskFailed) and b"object_lost" in fact.error.data
                 assert not is_lost or b"cannot be read back" in fact.error.data, "a dependency was lost"  # type: ignore[union-attr]
-                if isinstance(fact, f.TaskFailed | f.TaskCancelled):
+                if isinstance(fact, f.TaskFailed | f.TaskCancelled | f.TaskFinished):
                     self.ends[fact.task_id] += 1
         elif isinstance(command, c.StartWorkers):
             self.starting += command.count
@@ -289,6 +289,8 @@ class World:
 
     def _drain(self) -> None:
         """Nobody submits, nobody dies any more; in the end everybody lets go of everything."""
+        for driver in self.drivers.values():
+            driver.groups.remove_all()
         self._rest()
         for client in (*self.workers.values(), *self.drivers.values()):
             client.release(list(client.held))

@@ -110,6 +110,11 @@ class ActorHandle:
     def __dir__(self) -> list[str]:
         return sorted(self._cellray_methods)
 
+    @property
+    def _actor_id(self) -> bytes:
+        # Ray's programs print `handle._actor_id.hex()`.
+        return self._cellray_ref.task_id()
+
     def __hash__(self) -> int:
         return hash(self._cellray_ref)
 

@@ -323,7 +323,9 @@ class Dispatcher:
         self._outbox.facts.append(TasksDispatched(worker.client_id, at, task_ids))
         devices: tuple[int, ...] | None = None
         if worker.devices or worker.devices_told:
-            devices = worker.devices_told = tuple([number for number, _ in worker.devices])
+            numbers = tuple([number for number, _ in worker.devices])
+            if numbers != worker.devices_told:
+                devices = worker.devices_told = numbers
         self._outbox.send(worker, TasksAssigned(assignments, templates, functions, devices))
 
     def _wear(self, worker: Worker, template: Template) -> None:

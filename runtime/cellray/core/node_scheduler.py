@@ -103,13 +103,13 @@ class NodeScheduler:
         if self._actors.known:
             self._run_actors(at)
         self._dispatcher.run(at)
+        if self._groups.leaving:
+            self._groups.settle()
+            self._dispatcher.run(at)
         while self._objects.resolved or (self._actors.known and self._actors.has_work):
             # Tasks failed because their arguments can never be in memory together.
             self._tasks.settle(at)
             self._run_actors(at)
-            self._dispatcher.run(at)
-        if self._groups.leaving:
-            self._groups.settle()
             self._dispatcher.run(at)
         admission = self._objects.admission
         if admission.urgent or admission.staging:

@@ -99,7 +99,7 @@ class NativeEngine:
         self.welcome = connected.welcome
         self.config = config
         self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None, None)
-        self.lost_listeners: list[Callable[[], None]] = []
+        self._lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.node_id: str = connected.welcome.node_id
         self.environment = NOTHING
@@ -176,7 +176,6 @@ class NativeEngine:
             pickled = serialize_function(function)
         hashed = function_hash(pickled)
         if hashed not in self._functions:
-            self._functions.add(hashed)
             for obj in captured:  # as long as the function may be called, that is, as long as we are connected
                 self.references.retain(obj)
             module = getattr(function, "__module__", "") or ""
@@ -188,6 +187,7 @@ class NativeEngine:
                     Function(hashed, name, module, _source_of(function), pickled, options.cell), self._clock.now()
                 )
             )
+            self._functions.add(hashed)  # now: another thread that finds it here submits at once
         template = template_of(hashed, options)
         self.register_template(template)
         return Prepared(template.template_id, options.num_returns, function, hashed, options.stream)
@@ -195,8 +195,8 @@ class NativeEngine:
     def register_template(self, template: TaskTemplate) -> None:
         """Tell the node of a template, once."""
         if template.template_id not in self._templates:
-            self._templates.add(template.template_id)
             self.channel.add(TemplateRegistered(template, self._clock.now()))
+            self._templates.add(template.template_id)
 
     def submit(self, prepared: Prepared, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
         """Submit one task. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
@@ -384,7 +384,13 @@ class NativeEngine:
         lost = encode_failure(Failure("session_lost", str(self.channel.lost())))
         self.objects.on_closed(lost)
         self._holdings.views.on_closed(lost)
-        for listener in self.lost_listeners:
+        for listener in list(self._lost_listeners):
+            listener()
+
+    def when_lost(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, on any thread, when the connection is gone; at once if it is. It may be called twice."""
+        self._lost_listeners.append(listener)
+        if self.is_lost:
             listener()
 
     def require_open(self) -> None:

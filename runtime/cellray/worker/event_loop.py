@@ -47,7 +47,7 @@ class LoopCalls:
         self._thread = threading.get_ident()
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        desk.engine.lost_listeners.append(self._on_lost)
+        desk.engine.when_lost(self._on_lost)
 
     def take(self, tasks: Sequence[TaskAssignment]) -> None:
         """See `Calls`."""
