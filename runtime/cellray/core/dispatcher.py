@@ -280,7 +280,7 @@ class Dispatcher:
                 tasks = [task for task in tasks if not task.spec.dependencies or staging.pin(task, at)]
             queue.extend(tasks)
             given.extend(tasks)
-            if head.template.spec.max_calls:
+            if tasks and head.template.spec.max_calls:
                 break  # nobody is to stand behind the last task of a process
         if given:
             self.assign(worker, given, at)

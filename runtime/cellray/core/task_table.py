@@ -119,6 +119,7 @@ class TaskTable:
         tasks, entries, held = self.tasks, self._objects.entries, client.held
         template: Template | None = None
         last_template_id = -1
+        kept: tuple[ObjectEntry, ...] = ()
         owner_id = client.client_id
         alive = client.alive
         if fact.parent_id != self._prefix_of:
@@ -134,6 +135,8 @@ class TaskTable:
                 if self._resubmitted(task_id, template, client):
                     continue
                 returns = self._declare(task_id, template.num_returns, client)
+                # Made by an earlier run: nobody else may hold it until this one ends.
+                kept = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
             elif template.num_returns == 1 and alive:
                 entry = entries[object_id] = held[object_id] = ObjectEntry(object_id)
                 entry.refs = 1
@@ -143,6 +146,8 @@ class TaskTable:
                 returns = self._declare(task_id, template.num_returns, client)
             self._order += 1
             task = Task(task_id, spec, template, owner_id, job, parent, self._order, at, returns)
+            if kept:
+                task.orphans, kept = kept, ()
             if parent is None and task_id not in tasks:
                 tasks[task_id] = task
                 self.live += 1
