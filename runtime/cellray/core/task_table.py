@@ -15,7 +15,17 @@ from cellray.core.ready_queue import ReadyQueue
 from cellray.core.resources import ResourcePool
 from cellray.core.tasks import Job, Refusal, Task, Template
 from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
-from cellray.ids import FunctionHash, ObjectId, TaskId, TemplateId, child_task_ids, children_prefix, return_object_id
+from cellray.ids import (
+    FunctionHash,
+    ObjectId,
+    TaskId,
+    TemplateId,
+    child_task_ids,
+    children_prefix,
+    is_put,
+    producer_of,
+    return_object_id,
+)
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
@@ -461,8 +471,9 @@ class TaskTable:
     def _drop_grants(self, task: Task, worker: Worker) -> None:
         """Free the space for results that this attempt did not seal. (Its `put` space the worker returns itself.)"""
         if worker.granted or worker.wanted:
-            for entry in task.returns:
-                self._objects.ungrant(entry.object_id, worker)
+            for object_id in [*worker.granted, *worker.wanted]:
+                if producer_of(object_id) == task.task_id and not is_put(object_id):
+                    self._objects.ungrant(object_id, worker)
 
 
 def _unusable(spec: TaskTemplate, text: str) -> Template:
