@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cellray.api.object_ref import ObjectRef
     from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
     from cellray.api.remote_function import RemoteFunction, remote
-    from cellray.api.runtime_context import get_runtime_context
+    from cellray.api.runtime_context import get_gpu_ids, get_runtime_context
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
 
@@ -48,6 +48,7 @@ __all__ = [
     "exceptions",
     "get",
     "get_actor",
+    "get_gpu_ids",
     "get_runtime_context",
     "init",
     "is_initialized",
@@ -71,6 +72,7 @@ _HOMES = {
     "ActorClass": "cellray.api.actor",
     "ActorHandle": "cellray.api.actor",
     "get_actor": "cellray.api.actor",
+    "get_gpu_ids": "cellray.api.runtime_context",
     "get_runtime_context": "cellray.api.runtime_context",
     "kill": "cellray.api.actor",
     "method": "cellray.api.actor",

@@ -8,8 +8,7 @@ index range. See design.md, part 4; the idea is the paper's (section 4.2.3: line
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from typing import NewType, cast
+from typing import NewType
 
 JobId = NewType("JobId", bytes)
 TaskId = NewType("TaskId", bytes)
@@ -48,11 +47,6 @@ def child_task_id(prefix: bytes, index: int) -> TaskId:
     return TaskId(prefix + index.to_bytes(4, "big"))
 
 
-def child_task_ids(prefix: bytes, indices: Iterable[int]) -> list[TaskId]:
-    """`child_task_id` of many at once, at a fraction of the cost of each."""
-    return cast("list[TaskId]", [prefix + index.to_bytes(4, "big") for index in indices])
-
-
 def short_task_id(task: TaskId) -> str:
     """A task's id for people: `5f2a9c1e-17` is the 17th (from 0) of its parent. The first bytes alone would be the
     same for all children of one parent."""
@@ -67,7 +61,7 @@ def return_object_id(task: TaskId, return_index: int) -> ObjectId:
 def return_object_ids(task: TaskId, count: int) -> list[ObjectId]:
     """The ids of everything that `task` returns; the usual single one at a fraction of the cost."""
     if count == 1:
-        return [cast("ObjectId", task + _RETURN_0)]
+        return [task + _RETURN_0]  # type: ignore[list-item]
     return [return_object_id(task, i) for i in range(count)]
 
 

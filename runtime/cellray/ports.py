@@ -261,6 +261,20 @@ class Created(NamedTuple):
     is_new: bool
 
 
+class ObjectLook(NamedTuple):
+    """What a process knows of an object without asking anybody.
+
+    `object_bytes` is 0 while it is not known; `submission` is the place of the task that makes it among the submissions
+    of this process, -1 when it is somebody else's, or the object was stored with `put`.
+    """
+
+    is_resolved: bool
+    is_expected: bool
+    is_error: bool
+    object_bytes: int
+    submission: int
+
+
 class Engine(Protocol):
     """What the public API stands on; `engines/native.py` is this runtime. All calls are thread-safe."""
 
@@ -306,6 +320,9 @@ class Engine(Protocol):
 
     def get_one(self, obj: ObjectId) -> Any:
         """The value of one object, waited for without end."""
+
+    def look(self, obj: ObjectId) -> ObjectLook:
+        """What is known of the object here."""
 
     def load_into(self, future: Future[Any], obj: ObjectId, value: ObjectValue) -> None:
         """Resolve the future with what `get` returns or raises, as soon as it can be read; never blocks."""

@@ -5,11 +5,13 @@ The notebook extension tells which cell that is and takes the output of its task
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 from cellray.api import current
 from cellray.model.command import OutputForwarded
 from cellray.model.task import Cell
+from cellray.ports import Engine
 
 OutputCallback = Callable[[str | None, bytes, str, str, int], None]
 
@@ -29,16 +31,29 @@ NO_MARK = -1
 _cell: Cell | None = None
 _epoch = 0
 _mark = NO_MARK
+_marks: list[tuple[int, Cell | None]] = []
+"""For each cell that has run in this session the mark before its submissions."""
+_marks_of: Engine | None = None
 _listeners: list[OutputCallback] = []
 
 
 def set_current_cell(cell: Cell | None) -> None:
     """The cell that runs from now on (None: none). Functions are exported anew in each cell: see RemoteFunction."""
-    global _cell, _epoch, _mark
+    global _cell, _epoch, _mark, _marks_of
     _cell = cell
     _epoch += 1
     engine = current.engine_or_none()
     _mark = engine.mark() if engine is not None else NO_MARK
+    if engine is not _marks_of:
+        _marks_of = engine
+        _marks.clear()
+    _marks.append((_mark, cell))
+
+
+def cell_at(index: int) -> Cell | None:
+    """The cell that ran when the task with this place among the driver's submissions was submitted."""
+    after = bisect_left(_marks, index, key=lambda mark: mark[0])
+    return _marks[after - 1][1] if index >= 0 and after > 0 else None
 
 
 def begin_epoch() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
-from typing import NamedTuple
 
 import msgspec
 
@@ -72,11 +71,8 @@ class FrameError(SessionError):
     """The peer sent something that is not a frame of this protocol."""
 
 
-class Frame(NamedTuple):
-    """One whole frame as received."""
-
-    kind: int
-    payload: bytes
+Frame = tuple[int, bytes]
+"""One whole frame as received: kind and payload."""
 
 
 def pack_frame(kind: int, payload: bytes) -> bytes:
@@ -107,6 +103,11 @@ class FrameReader:
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that are complete now. Raises FrameError for a malformed header."""
         buffer = self._buffer
+        if not buffer and len(data) >= HEADER_BYTES:
+            # Nearly always one whole frame came, and nothing else.
+            length, version, kind = _HEADER.unpack_from(data)
+            if length == len(data) - HEADER_BYTES and version == PROTOCOL_VERSION and length <= self.frame_bytes_max:
+                return [(kind, data[HEADER_BYTES:])]
         if buffer:
             buffer += data
             source: bytes | bytearray = buffer
@@ -119,7 +120,7 @@ class FrameReader:
             end = position + HEADER_BYTES + length
             if end > available:
                 break
-            frames.append(Frame(kind, bytes(source[position + HEADER_BYTES : end])))
+            frames.append((kind, bytes(source[position + HEADER_BYTES : end])))
             position = end
         if source is buffer:
             del buffer[:position]

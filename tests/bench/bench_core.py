@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 from cellray.config import Config
-from cellray.core import NodeScheduler
+from cellray.core.node_scheduler import NodeScheduler
 from cellray.ids import ClientId, FunctionHash, JobId, NodeId, TaskId, root_task_id
 from cellray.model import fact as f
 from cellray.model.command import ObjectsReady, Send, TasksAssigned

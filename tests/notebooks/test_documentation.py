@@ -1,4 +1,4 @@
-"""The notebooks of the repository, executed: the quickstart through its demonstration."""
+"""The notebooks of the repository, executed: the quickstart through its demonstration, the others as they are."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,3 +35,30 @@ def test_the_demonstration_runs_the_quickstart_and_says_what_ran(tmp_path: Path)
         assert ElementTree.parse(tmp_path / f"{name}.svg").getroot().tag.endswith("svg")
     lineage = (tmp_path / "lineage.svg").read_text()
     assert "74/74 done" in lineage, "the winner's random policy, its search, and the search's 72 tasks"
+
+
+OTHERS = sorted(path for path in (ROOT / "notebooks").glob("*.ipynb") if path.name != "00_quickstart.ipynb")
+CELL_S_MAX = 60
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_says_what_it_says_when_it_is_saved(path: Path) -> None:
+    saved = nbformat.read(path, as_version=4)
+    run = nbformat.read(path, as_version=4)
+    NotebookClient(
+        run, timeout=CELL_S_MAX, kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=ERROR"]
+    ).execute()  # raises when a cell does, but for those tagged `raises-exception`
+    for before, after in zip(saved.cells, run.cells, strict=True):
+        if before.cell_type == "code":
+            assert bool(before.outputs) == bool(after.outputs), f"save it executed anew: {before.source}"
+            assert values(before) == values(after), before.source
+            assert errors(before) == errors(after), before.source
+
+
+def values(cell: Any) -> list[str]:
+    """The results of its last expression: what it promises, where times and process ids are not."""
+    return [output.data["text/plain"] for output in cell.outputs if output.output_type == "execute_result"]
+
+
+def errors(cell: Any) -> list[str]:
+    return [output.ename for output in cell.outputs if output.output_type == "error"]

@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from cellray.ids import (
+    ActorId,
     ClientId,
     ObjectId,
     TaskId,
@@ -23,9 +24,11 @@ from cellray.ids import (
 from cellray.model import command as c
 from cellray.model import fact as f
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
-from cellray.model.task import TaskAssignment, TaskSpec
+from cellray.model.task import TaskAssignment, TaskSpec, TaskTemplate
 
-from tests.sim.programs import TEMPLATES, WEIGHTS, WEIGHTS_BELOW, Op, program
+from tests.sim.actors import NOT_CREATED, ActorUser
+from tests.sim.groups import Reservations
+from tests.sim.programs import Op, program
 from tests.sim.streams import NOBODY_READS, Producer, Streams
 
 if TYPE_CHECKING:
@@ -69,17 +72,20 @@ class VirtualClient:
         specs: list[TaskSpec] = []
         returns: list[ObjectId] = []
         for index in range(first_index, first_index + count):
-            template = random.choices(TEMPLATES, WEIGHTS if depth == 0 else WEIGHTS_BELOW)[0]
+            template = self.world.actors.draw(random, known, depth)
             task_id = child_task_id(prefix, index)
+            values = [object_id for object_id in known if not self.world.actors.is_actor(object_id)]
             dependencies = (
-                tuple(random.choices(known, k=random.randint(1, 3))) if known and random.random() < 0.4 else ()
+                tuple(random.choices(values, k=random.randint(1, 3))) if values and random.random() < 0.4 else ()
             )
             contained = (random.choice(known),) if known and random.random() < 0.15 else ()
+            if template.method:
+                contained = (self.world.actors.one_of(random, known), *contained)
             specs.append(TaskSpec(index, template.template_id, b"", dependencies, contained))
             mine = [return_object_id(task_id, i) for i in range(template.num_returns)]
             returns += mine
             known += mine
-            self.world.note_submission(task_id, specs[-1], depth, template)
+            self.world.note_submission(task_id, specs[-1], depth, template, self.client_id)
             if template.stream is not None:
                 self.streams.begin(task_id, template)
         for object_id in returns:
@@ -160,6 +166,8 @@ class VirtualDriver(VirtualClient):
         self.put_index = 0
         self.puts: dict[ObjectId, int] = {}
         self.submitted: deque[TaskId] = deque(maxlen=60)
+        self.groups = Reservations(self)
+        self.actor_user = ActorUser(self)
 
     def receive(self, command: c.ClientCommand) -> None:
         """Handle one command of the node."""
@@ -185,12 +193,30 @@ class VirtualDriver(VirtualClient):
             self.values[command.object_id] = value
             self.world.disk.memory[command.offset] = command.object_id
             self.tell(f.ObjectSealed(command.object_id, self.world.at, value))
+        elif isinstance(command, c.ActorNamed):
+            self.actor_user.receive(command)
+
+    def take_index(self) -> int:
+        """The place of one task among the driver's."""
+        self.index += 1
+        return self.index - 1
+
+    def submit_one(self, index: int, template: TaskTemplate) -> None:
+        """Submit a task that has taken its place before."""
+        task_id = child_task_id(children_prefix(self.root), index)
+        spec = TaskSpec(index, template.template_id)
+        self.world.note_submission(task_id, spec, 0, template, self.client_id)
+        self.held[return_object_id(task_id, 0)] = None
+        self.tell(f.TasksSubmitted(self.root, self.world.at, [spec]))
 
     def act(self) -> None:
         """Do one thing that a user program might."""
         random = self.world.random
         self.check_views()
         self.streams.act()
+        if random.random() < 0.05 and self.world.wants_more_tasks():
+            self.groups.act()
+            return
         if random.random() < 0.3:
             if len(self.views) < 3 and random.random() < 0.6:
                 self.begin_views()
@@ -215,7 +241,9 @@ class VirtualDriver(VirtualClient):
         elif choice < 0.60 and self.held:
             some_held = random.sample(list(self.held), min(3, len(self.held)))
             self.tell(f.ObjectsRequested(some_held))
-        elif len(self.held) > 20 or choice < 0.7:
+        elif choice < 0.65:
+            self.actor_user.act()
+        elif len(self.held) > 20 or choice < 0.75:
             self.release(random.sample(list(self.held), min(len(self.held), 15)))
 
 
@@ -236,6 +264,7 @@ class VirtualWorker(VirtualClient):
         self.producer: Producer | None = None
         self.space_bytes = 0
         self.arguments: dict[ObjectId, ObjectValue] = {}
+        self.creation: ActorId | None = None
 
     @property
     def head_id(self) -> TaskId:
@@ -245,6 +274,9 @@ class VirtualWorker(VirtualClient):
     def receive(self, command: c.ClientCommand) -> None:
         """Handle one command of the node."""
         if isinstance(command, c.TasksAssigned):
+            for template in command.templates:
+                if template.actor is not None:
+                    self.creation = ActorId(TaskId(command.tasks[0].task_id))
             self.world.note_assignment(self, command)
             self.queue.extend(command.tasks)
         elif isinstance(command, c.ObjectsReady):
@@ -306,6 +338,13 @@ class VirtualWorker(VirtualClient):
             self._request_space(op)
         elif op.kind == "print":
             self.tell(f.TaskOutput(self.head_id, self.world.at, "stdout", "hello\n"))
+        elif op.kind == "exit_actor" and self.creation is not None:
+            self.tell(f.ActorExited(self.creation, self.world.at))
+            self.world.worker_ends(self)
+        elif op.kind == "exit_actor":
+            return
+        elif op.kind == "fail_creation":
+            self._end(f.TaskFailed(self.head_id, self.started_at, self.world.at, NOT_CREATED, "ValueError: x"))
         elif op.kind == "raise":
             self._end(f.TaskFailed(self.head_id, self.started_at, self.world.at, RAISED, "ValueError: x"))
         else:
@@ -313,17 +352,19 @@ class VirtualWorker(VirtualClient):
 
     def _begin(self) -> None:
         info = self.world.tasks[self.head_id]
+        self.world.actors.note_begin(self, self.head_id)
         self.arguments = dict(zip(self.queue[0].dependencies, self.queue[0].values, strict=True))
         self._check_arguments()
         for value in self.arguments.values():
             assert value.kind < ValueKind.ERROR, "a task was given an error as its argument"
-        is_generator = info.template.stream is not None
-        self.producer = Producer(self.head_id, info.template) if is_generator else None
-        self.ops = deque(program(self.world.seed, self.head_id, info.depth, is_generator=is_generator))
+        self.producer = Producer(self.head_id, info.template) if info.template.stream is not None else None
+        self.ops = deque(program(self.world.seed, self.head_id, info.depth, info.template))
         self.ops_random = Random(f"ops {self.world.seed} {self.head_id.hex()}")
         self.children, self.child_index, self.put_index = [], 0, 0
         self.started_at = self.world.at
-        mine = [object_id for object_id in info.spec.contained if object_id not in self.held]
+        # What a call names its actor by is not among the values that the actor gets.
+        given = info.spec.contained[1:] if info.template.method else info.spec.contained
+        mine = [object_id for object_id in given if object_id not in self.held]
         if mine:
             self.held.update(dict.fromkeys(mine))
             self.tell(f.ObjectsHeld(mine))
@@ -348,7 +389,8 @@ class VirtualWorker(VirtualClient):
         self.children += new
 
     def _get(self) -> None:
-        self.awaits = [object_id for object_id in self.children if object_id in self.held]
+        is_actor = self.world.actors.is_actor
+        self.awaits = [object_id for object_id in self.children if object_id in self.held and not is_actor(object_id)]
         if self.awaits:
             self.tell(f.WorkerBlocked(self.client_id, self.world.at))
             extra = [object_id for object_id in self.awaits if object_id not in self.values]

@@ -49,11 +49,14 @@ WEIGHTS_BELOW = (30, 6, 3, 6, 3, 0, 4, 3, 4, 1, 6, 4, 4, 2)
 """Of tasks that tasks submit: one that waits for a GPU while its parent holds it would wait for ever."""
 
 
-def program(seed: int, task_id: TaskId, depth: int, *, is_generator: bool = False) -> list[Op]:
+def program(seed: int, task_id: TaskId, depth: int, template: TaskTemplate) -> list[Op]:
     """The steps of the task `depth` levels below its driver."""
     random = Random(f"{seed} {task_id.hex()}")
+    if template.actor is not None:
+        # The same each time it runs: an actor whose constructor fails does not come to be by a restart.
+        return [Op("work", random.choice((0, 0, 2))), Op("fail_creation" if random.random() < 0.1 else "return")]
     ops: list[Op] = [Op("work", random.choice((0, 0, 0, 1, 3)))]
-    if is_generator:
+    if template.stream is not None:
         ops += [Op("yield", random.choice((0, 0, 0, 70_000))) for _ in range(random.choice((0, 1, 3, 7)))]
     if random.random() < 0.15:
         ops.append(Op("put", random.choice((50, 5_000, 60_000))))
@@ -66,6 +69,8 @@ def program(seed: int, task_id: TaskId, depth: int, *, is_generator: bool = Fals
             ops.append(Op("get"))
     if random.random() < 0.1:
         ops.append(Op("print"))
+    if template.method and random.random() < 0.03:
+        ops.append(Op("exit_actor"))
     if random.random() < 0.07:
         ops.append(Op("raise"))
     elif random.random() < 0.15:

@@ -8,14 +8,15 @@ from random import Random
 from typing import NamedTuple
 
 from cellray.config import Config
-from cellray.core import NodeScheduler
 from cellray.core.invariants import check, check_drained, check_quick
+from cellray.core.node_scheduler import NodeScheduler
 from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, return_object_id, root_task_id
 from cellray.model import command as c
 from cellray.model import fact as f
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.model.task import Function, TaskSpec, TaskTemplate, make_resources
 
+from tests.sim.actors import CALLS, CLASS, CREATIONS, NAMED, ActorWatch
 from tests.sim.clients import SMALL, VirtualClient, VirtualDriver, VirtualWorker
 from tests.sim.disk import VirtualDisk
 from tests.sim.programs import FUNCTION, NODE_RESOURCES, TEMPLATES
@@ -70,6 +71,7 @@ class World:
         self.kinds: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.disk = VirtualDisk(self)
+        self.actors = ActorWatch(self)
         self._next_client = 1
         self._growing = True
 
@@ -80,7 +82,9 @@ class World:
         self._growing = False
         self._drain()
 
-    def note_submission(self, task_id: TaskId, spec: TaskSpec, depth: int, template: TaskTemplate) -> None:
+    def note_submission(
+        self, task_id: TaskId, spec: TaskSpec, depth: int, template: TaskTemplate, client_id: ClientId
+    ) -> None:
         """A client is about to submit a task, for the first time or again."""
         known = self.tasks.get(task_id)
         if known is not None:
@@ -88,6 +92,7 @@ class World:
         self.tasks[task_id] = TaskInfo(spec, depth, template)
         self.recent.append(task_id)
         self.submissions[task_id] += 1
+        self.actors.note_submission(task_id, template, client_id)
 
     def note_assignment(self, worker: VirtualWorker, command: c.TasksAssigned) -> None:
         """Tasks have reached a worker."""
@@ -220,8 +225,10 @@ class World:
         driver = VirtualDriver(client_id, root_task_id(job_id), self)
         self.drivers[client_id] = driver
         self._handle([f.JobStarted(client_id, job_id, driver.root, self.at, 1, "sim.py")], SHELL)
-        registered: list[f.Fact] = [f.FunctionRegistered(Function(FUNCTION, "work", "sim", "", b"p"), self.at)]
-        registered += [f.TemplateRegistered(template, self.at) for template in TEMPLATES]
+        functions = [Function(FUNCTION, "work", "sim", "", b"p"), Function(CLASS, "Actor", "sim", "", b"p")]
+        registered: list[f.Fact] = [f.FunctionRegistered(function, self.at) for function in functions]
+        templates = (*TEMPLATES, *CREATIONS, *CALLS, *NAMED.values())
+        registered += [f.TemplateRegistered(template, self.at) for template in templates]
         self._handle(registered, client_id)
 
     def _end_driver(self, driver: VirtualDriver) -> None:
@@ -272,9 +279,10 @@ class World:
                 client.incoming.append(command.command)
         elif isinstance(command, c.AppendFacts):
             for fact in command.facts:
+                self.actors.note_fact(fact)
                 is_lost = isinstance(fact, f.TaskFailed) and b"object_lost" in fact.error.data
                 assert not is_lost or b"cannot be read back" in fact.error.data, "a dependency was lost"  # type: ignore[union-attr]
-                if isinstance(fact, f.TaskFailed | f.TaskCancelled):
+                if isinstance(fact, f.TaskFailed | f.TaskCancelled | f.TaskFinished):
                     self.ends[fact.task_id] += 1
         elif isinstance(command, c.StartWorkers):
             self.starting += command.count
@@ -290,12 +298,8 @@ class World:
         """Nobody submits, nobody dies any more; in the end everybody lets go of everything."""
         for driver in self.drivers.values():
             driver.streams.take_all()
-        for _ in range(2_000_000):
-            if not self._anything_left():
-                break
-            self._event_of_rest()
-        else:
-            raise AssertionError(f"it never came to rest: {self.core.status.counts()}, {self.core.status.workers()}")
+            driver.groups.remove_all()
+        self._rest()
         for client in (*self.workers.values(), *self.drivers.values()):
             client.streams.drop_all()
             client.release(list(client.held))
@@ -304,16 +308,27 @@ class World:
                 self._deliver(client)
         for driver in list(self.drivers.values()):
             self._end_driver(driver)
+        self._handle([f.ActorKillRequested(actor_id, self.at) for actor_id in self.core._actors.known], SHELL)
+        self._rest()
         while self.disk.orders:
             self.disk.act()
         assert not self.disk.files, "files are left"
         check_drained(self.core)
-        assert sum(self.core._tasks.ended) == self.core._tasks._order, "tasks did not end exactly once"
+        restarts = self.actors.restarted.total()
+        assert sum(self.core._tasks.ended) == self.core._tasks._order + restarts, "tasks did not end exactly once"
         for task_id, count in self.submissions.items():
             if count == 1 and task_id in self.ends:
-                assert self.ends[task_id] == 1, f"task {task_id.hex()} ended {self.ends[task_id]} times"
-        assert sum(self.ends.values()) == self.core._tasks._order, "the log does not tell of each end once"
+                once = 1 + self.actors.restarted[task_id]
+                assert self.ends[task_id] == once, f"task {task_id.hex()} ended {self.ends[task_id]} times"
+        assert sum(self.ends.values()) == self.core._tasks._order + restarts, "the log does not tell of each end once"
         assert len(self.workers) >= NODE_RESOURCES["CPU"], f"only {len(self.workers)} workers are left"
+
+    def _rest(self) -> None:
+        for _ in range(2_000_000):
+            if not self._anything_left():
+                return
+            self._event_of_rest()
+        raise AssertionError(f"it never came to rest: {self.core.status.counts()}, {self.core.status.workers()}")
 
     def _event_of_rest(self) -> None:
         choice = self.random.random()
@@ -338,5 +353,6 @@ class World:
             or self.core._workers.short > 0
             or bool(self.disk.orders)
             or self.core._memory.is_waiting
+            or bool(self.doomed)
             or any(client.outgoing or client.incoming for client in clients)
         )

@@ -16,10 +16,12 @@ from typing import Any
 
 import cellray
 import pytest
-from cellray import ObjectRef
+from cellray import ObjectRef, Session
 from cellray.actor import exit_actor
 from cellray.exceptions import ActorDiedError, ActorUnavailableError, PendingCallsLimitExceeded, TaskCancelledError
+from cellray.model.fact import TaskOutput
 
+from tests.helpers.event_log import facts_once, of_type
 from tests.helpers.gates import Gate
 from tests.helpers.polling import eventually
 
@@ -30,6 +32,30 @@ WAIT_S = 60
 @cellray.remote
 def plus_one(value: int) -> int:
     return value + 1
+
+
+class Busy:
+    """Calls that nest tasks, put, and print in two pieces who they are."""
+
+    def threaded(self, value: int) -> int:
+        sys.stdout.write(cellray.get_runtime_context().get_task_id() or "")
+        refs = [plus_one.remote(value + index) for index in range(3)]
+        stored = cellray.put(value)
+        total = sum(cellray.get(refs)) + cellray.get(stored)
+        sys.stdout.write(f" {value}\n")
+        return int(total)
+
+
+class BusyLoop(Busy):
+    async def awaiting(self, value: int) -> int:
+        sys.stdout.write(cellray.get_runtime_context().get_task_id() or "")
+        refs = [plus_one.remote(value + index) for index in range(3)]
+        total = sum([await ref for ref in refs]) + await cellray.put(value)
+        sys.stdout.write(f" {value}\n")
+        return int(total)
+
+    async def in_a_thread(self, value: int) -> int:
+        return await asyncio.to_thread(self.threaded, value)
 
 
 @cellray.remote(max_concurrency=3, concurrency_groups={"io": 2})
@@ -229,6 +255,31 @@ def test_calls_may_submit_and_wait_for_others() -> None:
     assert got([threads.nested.remote(i) for i in range(20)]) == [i + 1 for i in range(20)]
     holding = Threads.options(num_cpus=2).remote()
     assert got([holding.nested.remote(i) for i in range(6)]) == [i + 1 for i in range(6)]
+    del holding
+    awaiting = Async.options(num_cpus=2).remote()
+    assert got([awaiting.nested.remote(i) for i in range(6)]) == [2 * i + 4 for i in range(6)]
+
+
+def test_many_calls_that_submit_at_the_same_time_do_not_mix(session: Session) -> None:
+    threads = cellray.remote(max_concurrency=8)(Busy).remote()
+    event_loop = cellray.remote(BusyLoop).remote()
+    values = range(60)
+    calls = [
+        (value, method.remote(value))
+        for method in (threads.threaded, event_loop.awaiting, event_loop.threaded, event_loop.in_a_thread)
+        for value in values
+    ]
+    assert got([ref for _, ref in calls]) == [4 * value + 6 for value, _ in calls]
+    printed = [f"{ref.task_id().hex()} {value}\n" for value, ref in calls]
+
+    def all_told(facts: list[Any]) -> dict[str, str]:
+        told: dict[str, str] = {}
+        for fact in of_type(facts, TaskOutput):
+            told[fact.task_id.hex()] = told.get(fact.task_id.hex(), "") + fact.text
+        return told if len("".join(told.values())) >= len("".join(printed)) else {}
+
+    told = all_told(facts_once(session, all_told, "everything that was printed is logged"))
+    assert told == {ref.task_id().hex(): text for (_, ref), text in zip(calls, printed, strict=True)}
 
 
 def test_a_call_does_not_see_the_context_variables_of_another() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from cellray import DynamicObjectRefGenerator, ObjectRef, ObjectRefGenerator, Session
 from cellray.exceptions import RayError, TaskError, TaskUnschedulableError, WorkerCrashedError
-from cellray.model.fact import ItemsYielded, ObjectsFreed, TaskRetried
+from cellray.model.fact import ItemsYielded, TaskFinished, TaskRetried
 
 from tests.helpers.control import StatusReader
 from tests.helpers.event_log import facts_once, of_type
@@ -324,8 +324,10 @@ def test_a_retry_yields_nothing_twice(session: Session, tmp_path: Path) -> None:
     assert [cellray.get(ref) for ref in refs] == [0, 1]
     del refs  # taken and freed: the second attempt yields them once more, for nobody
     assert outcomes(read) == [2, 3, 4, 5]
-    facts = facts_once(session, lambda facts: of_type(facts, ObjectsFreed), "freed items in the log")
     task = read.task_id()
+    facts = facts_once(
+        session, lambda facts: task in [fact.task_id for fact in of_type(facts, TaskFinished)], "the end in the log"
+    )
     assert [fact.attempt for fact in of_type(facts, TaskRetried) if fact.task_id == task] == [1]
     yielded = [fact.index for fact in of_type(facts, ItemsYielded) if fact.task_id == task]
     assert yielded.count(0) == 2

@@ -60,6 +60,12 @@ def wait_at(gate: Gate) -> None:
 
 
 @cellray.remote
+def context() -> tuple[str | None, bool]:
+    found = cellray.get_runtime_context()
+    return found.get_placement_group_id(), found.should_capture_child_tasks_in_placement_group
+
+
+@cellray.remote
 def ask_child() -> tuple[PlacementGroup | None, PlacementGroup | None]:
     return get_current_placement_group(), cellray.get(current.remote())
 
@@ -124,6 +130,8 @@ def test_actors_and_children() -> None:
     captured = ask_child.options(**within(group, placement_group_capture_child_tasks=True))
     assert cellray.get(captured.remote()) == (group, group)
     assert cellray.get(ask_child.options(**within(group)).remote()) == (group, None)
+    assert cellray.get(context.options(**within(group)).remote()) == (group.id.hex(), False)
+    assert cellray.get(context.remote()) == (None, False)
     assert cellray.get(captured.remote()) == (group, group), "what a worker submitted before makes no difference"
     assert cellray.get(ask_child.remote()) == (None, None)
     assert cellray.get(current.options(**within(None)).remote()) is None
@@ -170,7 +178,7 @@ def test_nodes_and_strategies(session: Session) -> None:
     perhaps = NodeAffinitySchedulingStrategy("f" * 56, soft=True)
     for strategy in (here, perhaps, "DEFAULT", "SPREAD", None):
         assert cellray.get(current.options(scheduling_strategy=strategy).remote()) is None
-    with pytest.raises(TaskUnschedulableError, match="no such node in this session, only node-"):
+    with pytest.raises(TaskUnschedulableError, match=f"no such node in this session, only {session.node_id}"):
         cellray.get(current.options(scheduling_strategy=there).remote())
     with pytest.raises(ValueError, match="Invalid scheduling_strategy: 'PACKED'"):
         current.options(scheduling_strategy="PACKED")

@@ -27,6 +27,11 @@ def devices() -> tuple[str | None, int]:
 
 
 @cellray.remote
+def gpu_ids() -> tuple[list[int] | list[str], list[str]]:
+    return cellray.get_gpu_ids(), cellray.get_runtime_context().get_accelerator_ids()["GPU"]
+
+
+@cellray.remote
 def devices_at(gate: Gate) -> str | None:
     gate.arrive(os.environ.get("CUDA_VISIBLE_DEVICES"))
     gate.pass_through()
@@ -97,6 +102,9 @@ def test_gpus_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     gate.open()
     assert sorted(cellray.get(halves)) == ["0", "0", "1", "1"]
     assert cellray.get(devices.options(num_gpus=2).remote())[0] == "0,1"
+    assert cellray.get(gpu_ids.options(num_gpus=2).remote()) == ([0, 1], ["0", "1"])
+    assert cellray.get(gpu_ids.remote()) == ([], [])
+    assert cellray.get_gpu_ids() == []
     seen = cellray.get([devices.remote() for _ in range(40)])
     assert {visible for visible, _ in seen} == {None}, "what has no GPU sees what the session was started with"
 
@@ -121,6 +129,7 @@ def test_gpus_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> Non
     assert cellray.cluster_resources()["GPU"] == 2
     assert cellray.get(devices.options(num_gpus=1).remote())[0] == "3"
     assert cellray.get(devices.options(num_gpus=2).remote())[0] == "3,5"
+    assert cellray.get(gpu_ids.options(num_gpus=2).remote()) == (["3", "5"], ["3", "5"])
     assert cellray.get(devices.remote())[0] == "3,5"
 
 

@@ -136,6 +136,7 @@ def test_an_actor(session: Session, actor_class: Any) -> None:
     assert (told["name"], told["function"]) == (f"{name}.ask", f"{__name__}.{name}.ask")
     assert (told["actor name"], told["resources"]) == ("asked", {})
     assert told["actor"] in repr(actor)
+    assert told["actor"] == actor._actor_id.hex()
     assert told["job"] == tell()["job"]
     assert not got(actor.is_second.remote())
     cellray.kill(actor, no_restart=False)

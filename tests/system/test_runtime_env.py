@@ -76,6 +76,11 @@ def test_variables_of_driver_task_and_actor() -> None:
             return [self.at_start, os.environ["B"], *cellray.get(variables.remote("A", "B"))]
 
     assert cellray.get(Reader.remote().read.remote()) == ["actor", "actor", "job", "actor"]
+    environment = {"env_vars": {"A": "job", "B": "job"}}
+    assert cellray.get_runtime_context().runtime_env == environment
+    in_task = cellray.remote(lambda: cellray.get_runtime_context().runtime_env)
+    assert cellray.get(in_task.remote()) == environment
+    assert cellray.get(in_task.options(runtime_env={"env_vars": {"B": "x"}}).remote())["env_vars"]["B"] == "x"
     assert os.environ.get("A") is None, "the driver itself is as it was"
 
 

@@ -25,7 +25,7 @@ from cellray.model.fact import ObjectSpilled
 
 from tests.helpers.control import StatusReader
 from tests.helpers.event_log import of_type, read_facts
-from tests.helpers.leaks import wait_nothing_held
+from tests.helpers.leaks import nothing_lost
 from tests.helpers.stress.driver import BOARD, NAMESPACE
 from tests.helpers.stress.remotes import Board
 
@@ -99,19 +99,19 @@ class Drivers:
 @contextmanager
 def playing(session: Session, reader: StatusReader, verbs: int, *options: str) -> Iterator[Drivers]:
     """Drivers that play, from their start to the look at what is left."""
-    board = Board.options(name=BOARD, namespace=NAMESPACE, lifetime="detached").remote()
-    cellray.get(board.swap.remote(-1, None))
-    drivers = Drivers(session, SEED, verbs, *options)
-    try:
-        drivers.go_on()
-        yield drivers
-        cellray.kill(board)
-        drivers.go_on()
-        drivers.wait()
-    finally:
-        drivers.kill()
-    del board
-    wait_nothing_held(session, reader)
+    with nothing_lost(session.address, reader):
+        board = Board.options(name=BOARD, namespace=NAMESPACE, lifetime="detached").remote()
+        cellray.get(board.swap.remote(-1, None))
+        drivers = Drivers(session, SEED, verbs, *options)
+        try:
+            drivers.go_on()
+            yield drivers
+            cellray.kill(board)
+            drivers.go_on()
+            drivers.wait()
+        finally:
+            drivers.kill()
+        del board
 
 
 class Killer:

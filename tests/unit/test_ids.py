@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from cellray.ids import JobId, child_task_id, child_task_ids, children_prefix, root_task_id, short_task_id
-
-
-def test_many_ids_at_once_are_the_same_ids() -> None:
-    prefix = children_prefix(root_task_id(JobId(b"job1")))
-    assert child_task_ids(prefix, [0, 7, 300]) == [child_task_id(prefix, index) for index in (0, 7, 300)]
+from cellray.ids import child_task_id, short_task_id
 
 
 def test_short_ids_tell_siblings_apart() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from cellray import provenance
+from cellray.api import current
 from cellray.api.actor_options import check_actor_options, resolve_actor_options
 from cellray.api.method_options import (
     ACTOR_METHOD_MARK,
@@ -23,6 +24,8 @@ from cellray.errors import ActorAlreadyExistsError, ActorHandleNotFoundError
 from cellray.ids import FunctionHash
 from cellray.model.actor import ActorOptions
 from cellray.ports import Created
+
+NO_OPTIONS: Mapping[str, Any] = {}
 
 
 class ActorClass:
@@ -101,11 +104,16 @@ class ActorHandle:
         if name.startswith("_cellray") or "_cellray_options" not in self.__dict__:
             raise AttributeError(name)  # half made, by copy or pickle
         if name in self._cellray_methods or name in BUILTIN_METHODS:
-            return ActorMethod(self, name, {})  # not kept: it would keep the handle, and so the actor
+            return ActorMethod(self, name, NO_OPTIONS)  # not kept: it would keep the handle, and so the actor
         raise no_such_method(self._cellray_options, name)
 
     def __dir__(self) -> list[str]:
         return sorted(self._cellray_methods)
+
+    @property
+    def _actor_id(self) -> bytes:
+        # Ray's programs print `handle._actor_id.hex()`.
+        return self._cellray_ref.task_id()
 
     def __hash__(self) -> int:
         return hash(self._cellray_ref)
@@ -120,11 +128,13 @@ class ActorHandle:
         return f"Actor({self._cellray_options.class_name}, {self._cellray_ref.task_id().hex()})"
 
     def _cellray_call(self, name: str, options: Mapping[str, Any], args: Any, kwargs: Any) -> Any:
-        engine = started_engine()
+        engine = current.engine or started_engine()
         ref = self._cellray_ref
-        if not ref.belongs_to(engine):
+        if ref._engine is not engine:
             raise ref.lost()
-        key = (name, provenance.epoch(), *map(_hashable, options.items()))
+        key: Any = (name, provenance.epoch())
+        if options:
+            key += tuple(map(_hashable, options.items()))
         prepared = self._cellray_prepared.get(key)
         if prepared is None:
             resolved = resolve_method_options(self._cellray_options, name, options, provenance.current_cell())
@@ -148,7 +158,7 @@ class ActorMethod:
     def __init__(self, handle: ActorHandle, name: str, options: Mapping[str, Any]) -> None:
         self._handle = handle
         self._name = name
-        self._options = dict(options)
+        self._options = options
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise TypeError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 from collections.abc import Callable, Generator, Sequence
 from itertools import repeat
 from types import GenericAlias
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -16,6 +15,9 @@ from cellray.errors import CellrayError, SessionLostError
 from cellray.ids import OBJECT_ID_BYTES, ObjectId, producer_of
 from cellray.model.object import ObjectValue
 from cellray.serialization import reference_seam
+
+if TYPE_CHECKING:
+    import asyncio
 
 NIL = ObjectId(b"\xff" * OBJECT_ID_BYTES)
 
@@ -108,6 +110,8 @@ class ObjectRef(msgspec.Struct, frozen=True, gc=False):
 
     def as_future(self) -> asyncio.Future[Any]:
         """An `asyncio.Future` of the value, of the running loop; `await ref` waits for one."""
+        import asyncio  # 40 ms that most programs need not spend
+
         engine, obj = self._engine, self._id
         # No code of the user's is called where the value is set, as with `future`: the loop is told of it.
         return asyncio.wrap_future(self._future(lambda future, value: engine.load_into(future, obj, value)))
@@ -132,7 +136,12 @@ class ObjectRef(msgspec.Struct, frozen=True, gc=False):
         return future
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self.as_future().__await__()
+        future = self.as_future()
+        if future.done():
+            return future.result()
+        # What it waits for may need what this task, or this actor, holds.
+        with self._engine.awaiting():
+            return (yield from future)
 
     # In annotations, `ObjectRef[int]` is the reference to an int.
     __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
@@ -145,6 +154,11 @@ class ObjectRef(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return f"ObjectRef({self._id.hex()})"
+
+    def _repr_html_(self) -> str:
+        from cellray.api.ref_card import ref_card
+
+        return ref_card(self._id, self._engine if self.belongs_to(current.engine) else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (reference_seam.note(self),)

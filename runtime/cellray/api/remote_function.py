@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from cellray import provenance
+from cellray.api import current
 from cellray.api.actor import ActorClass
 from cellray.api.actor_options import ACTOR_DEFAULTS
 from cellray.api.object_ref import ObjectRef
@@ -53,7 +54,7 @@ class RemoteFunction:
         Top-level ObjectRefs among the arguments arrive as their values. Raises SerializationError, naming the
         argument, when one cannot be pickled.
         """
-        engine = started_engine()
+        engine = current.engine or started_engine()
         epoch = provenance.epoch()
         if self._prepared_engine is not engine or self._prepared_epoch != epoch:
             cell = provenance.current_cell()

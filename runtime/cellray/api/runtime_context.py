@@ -7,10 +7,14 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from cellray.api.actor import ActorHandle
 from cellray.api.object_ref import ObjectRef
 from cellray.api.session import started_engine
 from cellray.ports import Engine, RuntimeEngine
+from cellray.runtime_env import RuntimeEnv
+from cellray.worker.environment import surroundings
 
 log = logging.getLogger(__name__)
 CUDA_VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
@@ -115,6 +119,26 @@ class RuntimeContext:
         has_any = not self._runtime.is_worker or self._runtime.resources.get("GPU", 0) > 0
         return {"GPU": [each.strip() for each in visible.split(",") if each.strip()] if has_any else []}
 
+    @property
+    def runtime_env(self) -> RuntimeEnv:
+        """What surrounds this driver, task or actor, and what it submits inherits; paths are absolute."""
+        return RuntimeEnv(**msgspec.json.decode(self.get_runtime_env_string()))
+
+    def get_runtime_env_string(self) -> str:
+        """The same as JSON."""
+        return self._engine.environment.text() or "{}"
+
+    def get_placement_group_id(self) -> str | None:
+        """The placement group that the task or actor runs in; None for all others."""
+        placement = self._engine.placement
+        return placement.group_id.hex() if placement is not None and placement.group_id else None
+
+    @property
+    def should_capture_child_tasks_in_placement_group(self) -> bool:
+        """Whether what the task or actor submits runs in its placement group too."""
+        placement = self._engine.placement
+        return placement is not None and placement.captures
+
     def get_resource_ids(self) -> dict[str, list[str]]:
         """An older name of `get_accelerator_ids`."""
         return self.get_accelerator_ids()
@@ -140,6 +164,16 @@ class RuntimeContext:
         if not self._runtime.is_worker:
             log.warning("%s() is for tasks and actors: a driver has none, and gets None.", method)
         return self._runtime.is_worker
+
+
+def get_gpu_ids() -> list[int] | list[str]:
+    """The GPUs that the running task or actor may use, by number; none in a driver.
+
+    By what `$CUDA_VISIBLE_DEVICES` calls them, if the session was started with that.
+    """
+    started_engine()
+    devices = surroundings.devices
+    return devices if surroundings.are_named else [int(device) for device in devices]
 
 
 def get_runtime_context() -> RuntimeContext:

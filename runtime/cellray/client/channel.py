@@ -3,7 +3,8 @@
 Facts are buffered and leave in batches; whoever waits for an answer reads the socket itself, so that a blocking
 round trip costs no thread switch, and one background thread reads and flushes while nobody waits. The background
 thread is "hot" (looks at the buffer every flush interval) while there was traffic lately and sleeps otherwise; the
-first fact after a rest wakes it. Nothing here knows what facts and commands mean.
+first fact after a rest wakes it, and so does a reader that leaves. As long as somebody else reads now and then it keeps
+away from the socket: each frame would wake it for nothing. Nothing here knows what facts and commands mean.
 
 A KeyboardInterrupt must never hit between reading bytes and handing them on, or in the middle of a frame being sent;
 `client.interrupts` holds it back for exactly those spans.
@@ -17,10 +18,13 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from typing import Final, Protocol
 
 from cellray.client.interrupts import Shield, Shields
 from cellray.errors import SessionLostError
+from cellray.ids import TaskId
 from cellray.model.command import ClientCommand, command_decoder
 from cellray.model.fact import UNLOGGED, Fact, TasksSubmitted, fact_encoder
 from cellray.model.task import TaskSpec
@@ -28,15 +32,25 @@ from cellray.wire import FrameKind, FrameReader, pack_frame
 
 RECEIVE_BYTES = 1 << 18
 HOT_S = 0.02
-PARK_S = 0.003
+LOOK_AGAIN_S = 1.0
 _UNLOGGED = frozenset(UNLOGGED)
+# Plain integers: looking a member up runs Python code.
+FACTS: Final[int] = FrameKind.FACTS.value
+REQUESTS: Final[int] = FrameKind.REQUESTS.value
+COMMANDS: Final[int] = FrameKind.COMMANDS.value
+
+
+class BeforeFlush(Protocol):
+    """See `Channel`."""
+
+    def __call__(self, *, all_of_it: bool) -> None: ...
 
 
 class Channel:
     """One connection. `on_commands` gets each frame's commands in order, on whichever thread reads.
 
-    `before_flush` may add facts that must not stay behind (reference counts), `has_more` says whether it would; neither
-    may block.
+    `before_flush` may add facts that must not stay behind (reference counts), and with `all_of_it` those too that
+    may for a while; `has_more` says whether it is time for them. Neither may block.
     """
 
     def __init__(
@@ -45,7 +59,7 @@ class Channel:
         *,
         on_commands: Callable[[list[ClientCommand]], None],
         on_closed: Callable[[str], None],
-        before_flush: Callable[[], None],
+        before_flush: BeforeFlush,
         has_more: Callable[[], bool],
         flush_ms: float,
         batch_max: int,
@@ -62,18 +76,18 @@ class Channel:
         self._batch_max = batch_max
         self._clock = clock
         self._reader = FrameReader(frame_bytes_max)
-        self._facts: list[Fact] = []
-        self._open_batch: TasksSubmitted | None = None
-        self._buffer_lock = threading.RLock()
+        # A pair is a task with its parent. Appending is one step for all threads, inside a garbage collection too.
+        self._buffer: deque[Fact | tuple[TaskId, TaskSpec]] = deque()
         self._sending = threading.Lock()
         self._reading = threading.Lock()
         self._changed = threading.Condition()
         self._waiters = 0
+        self._reads = 0
+        """How often somebody but the background thread has waited at the socket."""
         self.is_cold = False
         """Whether the background thread sleeps until it is nudged."""
         self.has_loop = False
         """Whether an event loop of this process watches the socket and calls `read_now`."""
-        self._reads = 0
         self._shields = Shields()
         self.closed_reason: str | None = None
         self._poll = select.poll()
@@ -87,23 +101,15 @@ class Channel:
 
     def add(self, fact: Fact) -> None:
         """Put a fact into the buffer; it leaves within the flush interval."""
-        with self._buffer_lock:
-            self._open_batch = None
-            self._facts.append(fact)
-        self.nudge()
+        self._buffer.append(fact)
+        if self.is_cold:
+            self.nudge()
 
-    def add_task(self, parent_id: bytes, spec: TaskSpec) -> None:
-        """Put a submitted task into the buffer, together with its parent's others."""
-        with self._buffer_lock:
-            batch = self._open_batch
-            if batch is None or batch.parent_id != parent_id:
-                batch = TasksSubmitted(parent_id, self._clock(), [])  # type: ignore[arg-type]
-                self._open_batch = batch
-                self._facts.append(batch)
-            tasks = batch.tasks
-            tasks.append(spec)
-            full = len(tasks) >= self._batch_max
-        if full:
+    def add_task(self, parent_id: TaskId, spec: TaskSpec) -> None:
+        """Put a submitted task into the buffer; it leaves together with its parent's others."""
+        buffer = self._buffer
+        buffer.append((parent_id, spec))
+        if len(buffer) >= self._batch_max:
             self.flush()
         elif self.is_cold:
             self.nudge()
@@ -117,92 +123,118 @@ class Channel:
 
     def flush(self) -> None:
         """Send all that is buffered, now. Returns when the socket has taken it."""
-        if self.closed_reason is not None:
-            return
-        with self._shields.here():
-            self.before_flush()
+        if self.closed_reason is None:
+            with self._shields.here():
+                self._flush(all_of_it=True)
+
+    def _flush(self, *, all_of_it: bool) -> None:
+        self.before_flush(all_of_it=all_of_it)
+        if self._buffer:
             with self._sending:
-                with self._buffer_lock:
-                    facts = self._facts
-                    if facts:
-                        self._facts = []
-                        self._open_batch = None
-                if facts:
-                    self._send_frames(facts)
-                    self.after_flush()
+                self._send_frames(self._take())
+                self.after_flush()
+
+    def _take(self) -> list[Fact]:
+        """What is in the buffer, the tasks of one parent that follow each other as one fact."""
+        buffer = self._buffer
+        facts: list[Fact] = []
+        tasks: list[TaskSpec] = []
+        parent_id: TaskId | None = None
+        for _ in range(len(buffer)):
+            item = buffer.popleft()
+            if not isinstance(item, tuple):
+                facts.append(item)
+                parent_id = None
+            elif item[0] is parent_id:
+                tasks.append(item[1])
+            else:
+                parent_id = item[0]
+                tasks = [item[1]]
+                facts.append(TasksSubmitted(parent_id, self._clock(), tasks))
+        return facts
 
     def _send_frames(self, facts: list[Fact]) -> None:
         """Consecutive facts of one kind make one frame, so that the node can log a frame as it came."""
-        frames: list[bytes] = []
-        start = 0
-        while start < len(facts):
+        frames = b""
+        start, count = 0, len(facts)
+        while start < count:
             unlogged = type(facts[start]) in _UNLOGGED
             end = start + 1
-            while end < len(facts) and (type(facts[end]) in _UNLOGGED) == unlogged:
+            while end < count and (type(facts[end]) in _UNLOGGED) is unlogged:
                 end += 1
-            kind = FrameKind.REQUESTS if unlogged else FrameKind.FACTS
-            frames.append(pack_frame(kind, fact_encoder.encode(facts[start:end])))
+            part = facts if end - start == count else facts[start:end]
+            frames += pack_frame(REQUESTS if unlogged else FACTS, fact_encoder.encode(part))
             start = end
         try:
-            self._socket.sendall(frames[0] if len(frames) == 1 else b"".join(frames))
+            self._socket.sendall(frames)
         except OSError as error:
             self._close(f"the connection to the node broke: {error}")
 
     # -- receiving
 
-    def wait_until(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:
-        """Read and hand on commands until `done()` (True) or the timeout (False).
+    def wait_until(self, done: Callable[[], object], timeout_s: float | None = None) -> bool:
+        """Send what is buffered, then read and hand on commands until `done()` (True) or the timeout (False).
 
         Raises SessionLostError when the connection is gone and `done()` did not come true.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while not done():
-            if self.closed_reason is not None:
-                raise self.lost()
-            remaining = None if deadline is None else deadline - time.monotonic()
-            if remaining is not None and remaining <= 0:
-                return False
-            if not self._read_unless_another_does(done, deadline):
-                self._wait_for_reader(done, remaining)
-        return True
-
-    def _read_unless_another_does(self, done: Callable[[], bool], deadline: float | None) -> bool:
         # The shield is outside: an interrupt between taking the lock and `try` would leave it locked for ever.
         with self._shields.here() as shield:
-            if not self._reading.acquire(blocking=False):
-                return False
-            try:
-                self._read_until(done, deadline, shield)
-            finally:
-                shield.shut()
-                self._reading.release()
-                self._notify()
+            if self.closed_reason is None:
+                self._flush(all_of_it=False)
+            while not done():
+                if self.closed_reason is not None:
+                    raise self.lost()
+                if not self._reading.acquire(blocking=False):
+                    if not self._wait_for_reader(done, deadline, shield):
+                        return False
+                    continue
+                self._reads += 1
+                try:
+                    return self._read_until(done, deadline, shield)
+                finally:
+                    self._reading.release()
+                    if self.is_cold:
+                        self.nudge()  # nobody reads now
+                    if self._waiters:
+                        self._notify()
         return True
 
-    def _read_until(self, done: Callable[[], bool], deadline: float | None, shield: Shield) -> None:
-        while not done() and self.closed_reason is None:
-            remaining = None if deadline is None else deadline - time.monotonic()
-            if remaining is not None and remaining <= 0:
-                return
-            shield.open()
-            arrived = self._poll.poll(None if remaining is None else max(1, int(remaining * 1000)))
-            shield.shut()
-            if arrived:
+    def _read_until(self, done: Callable[[], object], deadline: float | None, shield: Shield) -> bool:
+        remaining_ms = None
+        while self.closed_reason is None:
+            if deadline is not None:
+                remaining_ms = (deadline - time.monotonic()) * 1000
+                if remaining_ms <= 0:
+                    return False
+            if shield.wait(self._poll, remaining_ms):
                 self._read_once()
+                if done():
+                    return True
+        if done():
+            return True
+        raise self.lost()
 
-    def _wait_for_reader(self, done: Callable[[], bool], remaining: float | None) -> None:
-        """Another thread reads; sleep until it has handed something on or leaves."""
-        with self._changed:
-            self._waiters += 1
-            try:
-                if self._reading.locked() and not done():
-                    self._changed.wait(1.0 if remaining is None else min(remaining, 1.0))
-            finally:
-                self._waiters -= 1
+    def _wait_for_reader(self, done: Callable[[], object], deadline: float | None, shield: Shield) -> bool:
+        """Another thread reads; sleep until it has handed something on or leaves. False when the time is over."""
+        wait_s = LOOK_AGAIN_S if deadline is None else min(deadline - time.monotonic(), LOOK_AGAIN_S)
+        if wait_s <= 0:
+            return False
+        try:
+            shield.open()
+            with self._changed:
+                self._waiters += 1
+                try:
+                    if self._reading.locked() and not done():
+                        self._changed.wait(wait_s)
+                finally:
+                    self._waiters -= 1
+        finally:
+            shield.shut()
+        return True
 
     def _read_once(self) -> None:
         """Take what has arrived and hand it on. The caller holds `_reading` and knows that there is something."""
-        self._reads += 1
         try:
             data = self._socket.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
@@ -213,9 +245,9 @@ class Channel:
         if not data:
             self._close("the node closed the connection: its session has ended")
             return
-        for frame in self._reader.feed(data):
-            if frame.kind == FrameKind.COMMANDS:
-                self._on_commands(command_decoder.decode(frame.payload))
+        for kind, payload in self._reader.feed(data):
+            if kind == COMMANDS:
+                self._on_commands(command_decoder.decode(payload))
         if self._waiters:
             self._notify()
 
@@ -226,6 +258,7 @@ class Channel:
     def read_now(self) -> None:
         """For an event loop: take what has arrived, unless a thread that waits does so."""
         if self._reading.acquire(blocking=False):
+            self._reads += 1
             try:
                 self._read_once()
             finally:
@@ -251,35 +284,40 @@ class Channel:
             os.close(self._wake_read)
 
     def _serve(self) -> None:
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        poll.register(self._wake_read, select.POLLIN)
         wake_read = self._wake_read
+        alone, beside_readers = select.poll(), select.poll()
+        alone.register(self._socket, select.POLLIN)
+        for poll in (alone, beside_readers):
+            poll.register(wake_read, select.POLLIN)
+        flush_ms = self._flush_s * 1000
         hot_until = 0.0
-        reads_seen = 0
+        reads = 0
         while self.closed_reason is None:
-            hot = time.monotonic() < hot_until
-            if not hot:
-                self.is_cold = True
-                if self._facts or self._has_more():
-                    self.is_cold = False
-                    hot = True
-            events = poll.poll(self._flush_s * 1000 if hot else None)
-            if self._facts or self._has_more():
+            if self._buffer or self._has_more():
                 self.flush()
                 hot_until = time.monotonic() + HOT_S
-            for descriptor, _ in events:
+            others_read = self._reading.locked() or self._reads != reads
+            if self._reads != reads:
+                reads = self._reads
                 hot_until = time.monotonic() + HOT_S
-                self.is_cold = False
+            wait_ms: float | None = flush_ms
+            if time.monotonic() >= hot_until:
+                self.is_cold = True
+                changed = self._reads != reads or self._reading.locked() != others_read
+                if changed or self._buffer or self._has_more():
+                    continue  # who did this could not see yet that we sleep
+                wait_ms = None
+            for descriptor, _ in (beside_readers if others_read else alone).poll(wait_ms):
+                hot_until = time.monotonic() + HOT_S
                 if descriptor == wake_read:
                     os.read(wake_read, 4096)
-                elif self._reading.locked() or (self.has_loop and self._reads != reads_seen):
-                    # A waiting thread reads, or an event loop that is not held up. Stay out of its way: level-triggered
-                    # polls would wake us for each of its frames.
-                    reads_seen = self._reads
-                    time.sleep(PARK_S)
-                else:
-                    self.read_now()
+                elif self._reading.acquire(blocking=False):
+                    try:
+                        self._read_once()
+                    finally:
+                        self._reading.release()
+                        self._notify()
+            self.is_cold = False
 
     # -- end
 
@@ -304,6 +342,8 @@ class Channel:
     def close(self, reason: str) -> None:
         """Flush and disconnect. Waiting threads get SessionLostError with the reason."""
         self.flush()
+        with self._sending:
+            pass  # another thread may be at it with what it took
         self._close(reason)
         if threading.current_thread() is not self._thread:
             with contextlib.suppress(OSError):

@@ -5,9 +5,7 @@ them on, or in the middle of a frame being sent. Within `with shield:` it waits;
 
     with shields.here() as shield:
         while not done():
-            shield.open()    # what has waited is raised here
-            poll.poll()      # so does what comes now: it ends the wait
-            shield.shut()
+            shield.wait(poll, 1000)    # what has waited is raised here, what comes now ends the wait
             read_and_hand_on()
 
 Python runs signal handlers in the main thread only, so that other threads get a shield that does nothing.
@@ -27,6 +25,12 @@ SIGINT: int = _signal.SIGINT
 Handler = Callable[[int, FrameType | None], object]
 
 
+class Poll(Protocol):
+    """A `select.poll` object."""
+
+    def poll(self, timeout: float | None, /) -> object: ...
+
+
 class Shield(Protocol):
     """A context manager within which an interrupt waits."""
 
@@ -39,6 +43,9 @@ class Shield(Protocol):
 
     def shut(self) -> None:
         """From now on it waits again."""
+
+    def wait(self, poll: Poll, timeout_ms: float | None) -> object:
+        """What `poll` says, the shield being open meanwhile."""
 
 
 class Shields:
@@ -100,16 +107,28 @@ class MainThreadShield:
             self._held = False
             self._previous = None
             self._depth = 0
-        self._deliver(previous)
+        if self._pending:
+            self._deliver(previous)
 
     def open(self) -> None:
         """See `Shield`."""
         self._held = False
-        self._deliver(self._previous)
+        if self._pending:
+            self._deliver(self._previous)
 
     def shut(self) -> None:
         """See `Shield`."""
         self._held = True
+
+    def wait(self, poll: Poll, timeout_ms: float | None) -> object:
+        """See `Shield`."""
+        try:
+            self._held = False
+            if self._pending:
+                self._deliver(self._previous)
+            return poll.poll(timeout_ms)
+        finally:
+            self._held = True
 
     def _on_sigint(self, signum: int, frame: FrameType | None) -> None:
         if self._held or self._previous is None:
@@ -121,10 +140,9 @@ class MainThreadShield:
         self._held = False
 
     def _deliver(self, handler: Handler | None) -> None:
-        if self._pending:
-            self._pending = False
-            if handler is not None:
-                handler(SIGINT, None)
+        self._pending = False
+        if handler is not None:
+            handler(SIGINT, None)
 
 
 class _NoShield:
@@ -143,3 +161,7 @@ class _NoShield:
 
     def shut(self) -> None:
         """Nothing."""
+
+    def wait(self, poll: Poll, timeout_ms: float | None) -> object:
+        """See `Shield`."""
+        return poll.poll(timeout_ms)

@@ -52,8 +52,8 @@ def killed(options: ActorOptions, actor_id: ActorId) -> Death:
 
 
 def exited(options: ActorOptions, actor_id: ActorId) -> Death:
-    """`exit_actor()`."""
-    reason = "it ended itself with exit_actor()"
+    """`exit_actor()`, or `sys.exit(0)`."""
+    reason = "it ended itself with exit_actor() or sys.exit(0)"
     return _died(options, actor_id, f"{reason}. {AGAIN}"), reason
 
 

@@ -87,4 +87,6 @@ class Actor:
     @property
     def takes_calls(self) -> bool:
         """Whether calls may be sent to its process now."""
-        return self.state == ALIVE and self.worker is not None and not self.worker.ending
+        worker = self.worker
+        # While calls are on their way back from it, others would overtake them.
+        return self.state == ALIVE and worker is not None and not worker.ending and not worker.returning

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.config import Config
-from cellray.core import actor_failures, failures
+from cellray.core import actor_failures, failures, views
 from cellray.core.actor_names import ActorNames
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING, Actor
 from cellray.core.call_queue import CallQueue
@@ -39,7 +39,7 @@ class Actors:
     ) -> None:
         self.known: dict[ActorId, Actor] = {}
         self.names = ActorNames(objects, outbox)
-        self.calls = CallQueue(self.known)
+        self.calls = CallQueue()
         self._by_object: dict[ObjectId, Actor] = {}
         self._failed: list[tuple[Actor, Task, ObjectValue]] = []
         self._leaving: dict[Worker, float] = {}
@@ -57,7 +57,8 @@ class Actors:
     @property
     def has_work(self) -> bool:
         """Whether `run` has something to do."""
-        return bool(self._failed or self.calls.changed)
+        outbox = self._outbox
+        return bool(self._failed or self.calls.changed or (self.known and len(outbox.freed) > outbox.freed_seen))
 
     def submitted(self, task: Task, client: Client) -> ObjectValue | None:
         """A creation or a call was submitted; why it fails at once, or None."""
@@ -83,9 +84,8 @@ class Actors:
     def ended_badly(self, task: Task, error: ObjectValue) -> None:
         """A creation or a call failed or was cancelled."""
         if task.template.spec.method:
-            actor = self.known.get(actor_of_call(task.spec.contained))
-            if actor is not None:
-                self.calls.changed[actor] = None
+            if task.actor is not None:
+                self.calls.changed[task.actor] = None
         elif (actor := self.known.get(ActorId(task.task_id))) is not None:
             self._failed.append((actor, task, error))
 
@@ -107,8 +107,14 @@ class Actors:
         for actor, task, error in failed:
             if actor.state != DEAD:
                 self._die(actor, *actor_failures.not_created(actor.options, task, error), at)
-        for object_id in [object_id for object_id in self._outbox.freed if object_id in self._by_object]:
-            self._leave_scope(self._by_object[object_id], at)
+        outbox, by_object = self._outbox, self._by_object
+        while outbox.freed_seen < len(outbox.freed):  # with an actor go its constructor's arguments, and so others
+            fresh = outbox.freed[outbox.freed_seen :]
+            outbox.freed_seen += len(fresh)
+            if not by_object.keys().isdisjoint(fresh):
+                for object_id in fresh:
+                    if object_id in by_object:
+                        self._leave_scope(by_object[object_id], at)
         changed, self.calls.changed = self.calls.changed, {}
         for actor in changed:
             if actor.takes_calls and (ready := self.calls.take_all(actor, lambda task: dispatcher.may_go(task, at))):
@@ -173,6 +179,10 @@ class Actors:
         else:
             self._die(actor, *actor_failures.crashed(actor, worker.pid, fact), at, left)
 
+    def calls_returned(self, actor: Actor) -> None:
+        """Its process has given back what it had not begun: calls go out again, in their order."""
+        self.calls.changed[actor] = None
+
     def _call_submitted(self, task: Task) -> ObjectValue | None:
         actor_id = actor_of_call(task.spec.contained)
         actor = self.known.get(actor_id)
@@ -235,6 +245,8 @@ class Actors:
         if worker is not None:
             left = list(worker.queue)
             worker.queue.clear()
+            for task in left:
+                views.hold(self._objects, task.spec.dependencies, worker)  # it reads them until it has ended
             self._end_worker(worker, reason, at, by_force=bool(left) if by_force is None else by_force)
         doomed = [*(left or ()), *self.calls.abandon(actor)]
         if actor.creation.state < FINISHED and actor.creation not in doomed:

@@ -6,34 +6,36 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cellray.core.actor_record import Actor
 from cellray.core.ready_queue import ReadyQueue
 from cellray.core.transitions import FINISHED, READY, WAITING
-from cellray.model.actor import actor_of_call
 
 if TYPE_CHECKING:
+    from cellray.core.actor_record import Actor
     from cellray.core.tasks import Task
-    from cellray.ids import ActorId
 
 
 class CallQueue(ReadyQueue):
     """Stands in for the ready queue of all method templates. `changed` are actors whose lanes may move on."""
 
-    __slots__ = ("_known", "changed")
+    __slots__ = ("changed",)
 
-    def __init__(self, known: dict[ActorId, Actor]) -> None:
+    def __init__(self) -> None:
         super().__init__(())
-        self._known = known
         self.changed: dict[Actor, None] = {}
 
     def enroll(self, task: Task, actor: Actor) -> None:
         """A call was submitted: its place is behind the calls of the same client."""
-        actor.lanes.setdefault(task.owner_id, deque()).append(task)
+        task.actor = actor
+        try:
+            actor.lanes[task.owner_id].append(task)
+        except KeyError:
+            actor.lanes[task.owner_id] = deque((task,))
 
     def push(self, task: Task) -> None:
         """A call is ready; one that was sent before takes its place again."""
         self.count += 1
-        actor = self._actor(task)
+        actor = task.actor
+        assert actor is not None, "`enroll` comes first"
         if task.attempt:
             lane = actor.lanes.setdefault(task.owner_id, deque())
             if task not in lane:  # else its arguments were read back
@@ -43,7 +45,8 @@ class CallQueue(ReadyQueue):
     def push_front(self, task: Task) -> None:
         """A call came back unbegun."""
         self.count += 1
-        actor = self._actor(task)
+        actor = task.actor
+        assert actor is not None, "`enroll` comes first"
         actor.lanes.setdefault(task.owner_id, deque()).appendleft(task)
         self.changed[actor] = None
 
@@ -74,6 +77,3 @@ class CallQueue(ReadyQueue):
         left = [task for lane in actor.lanes.values() for task in lane if task.state < FINISHED]
         actor.lanes.clear()
         return left
-
-    def _actor(self, task: Task) -> Actor:
-        return self._known[actor_of_call(task.spec.contained)]

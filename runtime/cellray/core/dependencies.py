@@ -32,6 +32,9 @@ def attach(task: Task, objects: ObjectTable) -> ObjectValue | None:
     Returns the error that the task inherits instead: that of a dependency that failed, or of one that is lost.
     """
     spec = task.spec
+    if not spec.dependencies:
+        task.pinned = objects.pin(spec.contained)
+        return None
     dependencies = objects.pin(spec.dependencies)
     task.pinned = dependencies + objects.pin(spec.contained) if spec.contained else dependencies
     if len(dependencies) != len(spec.dependencies):

@@ -22,6 +22,7 @@ from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Task, Template
 from cellray.core.transitions import ASSIGNED, move
 from cellray.core.workers import Worker, WorkerTable
+from cellray.ids import TaskId
 from cellray.model.command import Exit, ReturnTasks, TasksAssigned
 from cellray.model.fact import TasksDispatched
 from cellray.model.task import Function, Resources, TaskAssignment, TaskTemplate
@@ -67,7 +68,10 @@ class Dispatcher:
                         self._retire(worker, "it has run a function as often as its max_calls allows")
                     self._workers.settle(worker)
             self.emptied.clear()
-        queues = [queue for queue in self._tasks.queues.values() if queue.count and not queue.is_closed]
+        queues = []
+        for queue in self._tasks.queues.values():
+            if queue.count and not queue.is_closed:
+                queues.append(queue)  # noqa: PERF401 - for the one or two that there are
         if not queues:
             return
         if len(queues) > 1:
@@ -81,12 +85,12 @@ class Dispatcher:
             elif queue.for_groups:
                 has_news |= self._serve_groups(queue, at)
             else:
-                self._serve(queue, at, not any(name in starved for name, _ in queue.demand))
-            fits = self._pool.fits(queue.demand)
+                self._serve(queue, at, not (starved and any(name in starved for name, _ in queue.demand)))
+            fits = queue.count and self._pool.fits(queue.demand)
             if fits or queue.workers or not queue.count:
                 queue.starved_since = None
                 queue.told = False
-                if fits and queue.count and not queue.for_groups:
+                if fits and not queue.for_groups:
                     wanted += self._workers_wanted(queue)
             elif self._obtainable(queue.demand):
                 starved.update(self._pool.short_of(queue.demand))
@@ -189,7 +193,7 @@ class Dispatcher:
     def _serve(self, queue: ReadyQueue, at: float, may_top_up: bool) -> None:
         """Hand out the shape's ready tasks to the workers that it has and to idle ones."""
         takers: list[Worker] = []
-        if may_top_up:
+        if may_top_up and queue.workers:
             takers = [worker for worker in queue.workers if worker.open and not self._is_slow(worker, at)]
         workers, pool, demand = self._workers, self._pool, queue.demand
         fresh: list[Worker] = []
@@ -270,17 +274,19 @@ class Dispatcher:
             worker.head_since = at
             worker.head_reported = False
         while ready.count and len(queue) < target:
-            head = ready.head()
-            # A retried task may be one that kills workers: nobody's unreported result is to stand before it.
-            room = min(target, self._depth(head.template) if not head.attempt else 1) - len(queue)
-            if room <= 0:
-                break
+            room = 1
+            if target > 1:
+                head = ready.head()
+                # A retried task may be one that kills workers: nobody's unreported result is to stand before it.
+                room = min(target, self._depth(head.template) if not head.attempt else 1) - len(queue)
+                if room <= 0:
+                    break
             tasks = ready.take(room)
             if staging.space.blocks or staging.space.losses:
                 tasks = [task for task in tasks if not task.spec.dependencies or staging.pin(task, at)]
             queue.extend(tasks)
             given.extend(tasks)
-            if tasks and head.template.spec.max_calls:
+            if given and given[-1].template.spec.max_calls:
                 break  # nobody is to stand behind the last task of a process
         if given:
             self.assign(worker, given, at)
@@ -291,6 +297,7 @@ class Dispatcher:
 
     def assign(self, worker: Worker, given: list[Task], at: float) -> None:
         """Send tasks that are in the worker's queue, with the templates and functions that it has not seen."""
+        task_ids: list[TaskId] = []
         assignments: list[TaskAssignment] = []
         templates: list[TaskTemplate] = []
         functions: list[Function] = []
@@ -298,6 +305,7 @@ class Dispatcher:
         for task in given:
             move(task, ASSIGNED)
             task.worker = worker
+            task_ids.append(task.task_id)
             spec = task.spec
             if task.template is not last:
                 last = task.template
@@ -312,10 +320,12 @@ class Dispatcher:
                 )
             else:
                 assignments.append(TaskAssignment(task.task_id, spec.template_id, spec.args, (), (), task.attempt))
-        self._outbox.facts.append(TasksDispatched(worker.client_id, at, [task.task_id for task in given]))
+        self._outbox.facts.append(TasksDispatched(worker.client_id, at, task_ids))
         devices: tuple[int, ...] | None = None
         if worker.devices or worker.devices_told:
-            devices = worker.devices_told = tuple([number for number, _ in worker.devices])
+            numbers = tuple([number for number, _ in worker.devices])
+            if numbers != worker.devices_told:
+                devices = worker.devices_told = numbers
         self._outbox.send(worker, TasksAssigned(assignments, templates, functions, devices))
 
     def _wear(self, worker: Worker, template: Template) -> None:

@@ -103,15 +103,16 @@ class NodeScheduler:
         if self._actors.known:
             self._run_actors(at)
         self._dispatcher.run(at)
-        while self._objects.resolved or self._actors.has_work:
+        if self._groups.leaving:
+            self._groups.settle()
+            self._dispatcher.run(at)
+        while self._objects.resolved or (self._actors.known and self._actors.has_work):
             # Tasks failed because their arguments can never be in memory together.
             self._tasks.settle(at)
             self._run_actors(at)
             self._dispatcher.run(at)
-        if self._groups.leaving:
-            self._groups.settle()
-            self._dispatcher.run(at)
-        if self._memory.is_waiting:
+        admission = self._objects.admission
+        if admission.urgent or admission.staging:
             self._memory.pump(at)
         return self._outbox.flush(at)
 
@@ -190,7 +191,7 @@ class NodeScheduler:
                 parent = None
         else:
             job = self._tasks.jobs.get(fact.parent_id) or client.job or NOBODY
-        refusal = self._cancellation.refusal(job, parent)
+        refusal = self._cancellation.refusal(job, parent) if parent is not None or job.ended else ""
         self._tasks.submit(fact, client, job, parent, refusal)
 
     def _on_task_finished(self, fact: f.TaskFinished, client: Client, at: float) -> None:
@@ -256,6 +257,8 @@ class NodeScheduler:
             if task is not None:
                 self._tasks.give_back(task, at)
         client.returning = False
+        if client.actor is not None:
+            self._actors.calls_returned(client.actor)
         if client.queue or client.lease is None:
             self._workers.settle(client)
         else:

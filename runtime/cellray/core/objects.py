@@ -139,7 +139,9 @@ class ObjectTable:
         if entry is not None:
             if entry.owner is client:
                 entry.owner = None
-            self.unpin(entry)
+            entry.refs -= 1
+            if not entry.refs and entry.value is not None:
+                self._free(entry)
 
     def release_all(self, client: Client) -> None:
         """`client` is gone, and with it everything it held and the space it was writing to."""
@@ -160,6 +162,12 @@ class ObjectTable:
     def pin(self, object_ids: tuple[ObjectId, ...]) -> tuple[ObjectEntry, ...]:
         """Refer to those of the objects that are known; `unpin` each of what is returned."""
         entries = self.entries
+        if len(object_ids) == 1:
+            only = entries.get(object_ids[0])
+            if only is None:
+                return ()
+            only.refs += 1
+            return (only,)
         pinned = tuple([entries[object_id] for object_id in object_ids if object_id in entries])
         for entry in pinned:
             entry.refs += 1

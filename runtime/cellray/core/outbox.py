@@ -25,11 +25,15 @@ from cellray.model.task import Function
 
 
 class Outbox:
-    """Derived facts, values and commands, until `flush` makes the command list of them."""
+    """Derived facts, values and commands, until `flush` makes the command list of them.
+
+    Of `freed`, so many were looked at already by who must know (`core/actors.py`): `freed_seen`.
+    """
 
     def __init__(self) -> None:
         self.facts: list[LoggedFact] = []
         self.freed: list[ObjectId] = []
+        self.freed_seen = 0
         self.functions: list[Function] = []
         self.spills: list[Spill] = []
         self.restores: list[Spill] = []
@@ -68,6 +72,7 @@ class Outbox:
         if self.freed:
             self.facts.append(ObjectsFreed(self.freed, at))
             self.freed = []
+            self.freed_seen = 0
         if self.facts:
             commands.append(AppendFacts(self.facts))
             self.facts = []
@@ -81,7 +86,9 @@ class Outbox:
                 client.outbox = []
             self._receivers = []
         if self._sends:
-            commands.extend(Send(client.client_id, command) for client, command in self._sends if client.alive)
+            for client, command in self._sends:
+                if client.alive:
+                    commands.append(Send(client.client_id, command))
             self._sends = []
         if self._kills or self._start_count:
             commands.extend(self._kills)

@@ -110,7 +110,7 @@ class ReadyQueue:
             if queue:
                 self.by_job[job] = queue
         else:
-            taken = _take_alike(queue, limit, head)
+            taken = _take_alike(queue, limit, head) if limit > 1 else [queue.popleft()]
             if not queue:
                 del self.by_job[job]
         self.count -= len(taken)

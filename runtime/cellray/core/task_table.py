@@ -20,7 +20,6 @@ from cellray.ids import (
     ObjectId,
     TaskId,
     TemplateId,
-    child_task_ids,
     children_prefix,
     is_put,
     producer_of,
@@ -57,6 +56,7 @@ class TaskTable:
         self.tasks: dict[TaskId, Task] = {}
         self.functions: dict[FunctionHash, Function] = {}
         self.templates: dict[TemplateId, Template] = {}
+        self._usable: dict[TemplateId, Template] = {}
         self.queues: dict[Shape, ReadyQueue] = {}
         self.environments: dict[str, None] = {}
         self.jobs: dict[TaskId, Job] = {}
@@ -134,11 +134,12 @@ class TaskTable:
         alive = client.alive
         if fact.parent_id != self._prefix_of:
             self._prefix_of, self._prefix = fact.parent_id, children_prefix(fact.parent_id)
-        task_ids = child_task_ids(self._prefix, [spec.index for spec in specs])
-        for spec, task_id in zip(specs, task_ids, strict=True):
+        prefix = self._prefix
+        for spec in specs:
+            task_id: TaskId = prefix + spec.index.to_bytes(4, "big")  # type: ignore[assignment]
             if spec.template_id != last_template_id:
-                template = self._template(spec)
                 last_template_id = spec.template_id
+                template = self._usable.get(last_template_id) or self._template(spec)
             assert template is not None
             object_id: ObjectId = task_id + RETURN_0  # type: ignore[assignment]
             if task_id in tasks or object_id in entries:
@@ -336,6 +337,7 @@ class TaskTable:
         if template.refusal is None and content not in self.functions and template.spec.group is None:
             text = f"Function {content.hex()} of {template.spec.name} was used before it was registered."
             return _unusable(template.spec, text)
+        self._usable[spec.template_id] = template
         return template
 
     def _declare(self, task_id: TaskId, num_returns: int, client: Client) -> tuple[ObjectEntry, ...]:

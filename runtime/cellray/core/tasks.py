@@ -10,6 +10,7 @@ from cellray.model.object import ObjectValue
 from cellray.model.task import TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
+    from cellray.core.actor_record import Actor
     from cellray.core.blocks import Block
     from cellray.core.objects import ObjectEntry
     from cellray.core.ready_queue import ReadyQueue
@@ -97,10 +98,11 @@ class Task:
     `orphans` are objects that a dead worker held while it ran this task: a retry will submit and put them again; and
     returns that an earlier run has made.
     `views` are those of its dependencies that lie in shared memory: pinned there while `worker` has it, before that
-    staged.
+    staged. `actor` is the one that a call is for.
     """
 
     __slots__ = (
+        "actor",
         "attempt",
         "cancel",
         "children",
@@ -147,6 +149,7 @@ class Task:
         self.missing = 0
         self.attempt = 0
         self.worker: Worker | None = None
+        self.actor: Actor | None = None
         self.pinned: tuple[ObjectEntry, ...] = ()
         self.orphans: tuple[ObjectEntry, ...] = ()
         self.views: tuple[Block, ...] = ()

@@ -42,16 +42,7 @@ class Views:
 
     def hold(self, object_ids: Sequence[ObjectId], client: Client) -> bool:
         """`client` reads arguments of the task that it runs on. Whether all of them were in their places."""
-        fine = True
-        for object_id in object_ids:
-            block = self._objects.space.blocks.get(object_id)
-            if block is None or not block.pins:
-                fine = False
-            elif object_id not in client.views:
-                client.views[object_id] = block
-                block.entry.refs += 1
-                self._objects.space.pin(block)
-        return fine
+        return hold(self._objects, object_ids, client)
 
     def release(self, object_ids: Sequence[ObjectId], client: Client) -> None:
         """`client` has stopped to read these, or to wait for them."""
@@ -112,3 +103,18 @@ class Views:
         block.viewers[client] = ticket
         self._objects.admission.restore(block, at, urgent=True)
         return None
+
+
+def hold(objects: ObjectTable, object_ids: Sequence[ObjectId], client: Client) -> bool:
+    """`client` reads arguments on when their task has ended, until it says otherwise or is gone. Whether all of them
+    were in their places."""
+    fine = True
+    for object_id in object_ids:
+        block = objects.space.blocks.get(object_id)
+        if block is None or not block.pins:
+            fine = False
+        elif object_id not in client.views:
+            client.views[object_id] = block
+            block.entry.refs += 1
+            objects.space.pin(block)
+    return fine

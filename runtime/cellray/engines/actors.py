@@ -66,11 +66,13 @@ class NativeActors:
         engine, limit = self._engine, prepared.max_pending_calls
         if limit > 0:
             self._pending.check(actor, limit)
-        payload, dependencies, contained = engine.pack_arguments(None, args, kwargs)
+        packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]] = (b"", (), (actor,))
+        if args or kwargs:
+            payload, dependencies, contained = engine.pack_arguments(None, args, kwargs)
+            packed = (payload, dependencies, (actor, *contained))
         index, task = engine.context.take_child()
         if prepared.stream is not None:
             engine.streams.open(task, prepared.stream)
-        packed = (payload, dependencies, (actor, *contained))
         returns = engine.submit_packed(index, task, prepared.template_id, prepared.num_returns, packed)
         if limit > 0 and returns:
             self._pending.add(actor, returns[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from contextvars import ContextVar
 
-from cellray.ids import PREFIX_BYTES, ObjectId, TaskId, child_task_id, children_prefix, put_object_id
+from cellray.ids import PREFIX_BYTES, ObjectId, TaskId, children_prefix, put_object_id
 from cellray.model.task import Cell, Function, TaskTemplate
 
 
@@ -49,7 +49,8 @@ class SubmitContext:
         if not self._prefix:
             self._prefix = children_prefix(self.task_id)
         index = next(self._indices)
-        return index, child_task_id(self._prefix, index)
+        task_id: TaskId = self._prefix + index.to_bytes(4, "big")  # type: ignore[assignment]
+        return index, task_id
 
     def take_put(self) -> ObjectId:
         """The next `put` object's id."""

@@ -16,6 +16,10 @@ from cellray.ids import ObjectId
 from cellray.model.fact import GeneratorDropped, ObjectsHeld, ObjectsReleased, ViewsHeld, ViewsReleased
 from cellray.ports import Clock
 
+RELEASES_MAX = 64
+"""So many releases are told without delay. A program that waits for one result after another releases each before the
+next: told one by one they would cost the node as much as the tasks."""
+
 
 class Holdings:
     """The counts of one connection."""
@@ -30,11 +34,16 @@ class Holdings:
         self._on_dropped: Callable[[Stream], GeneratorDropped | None] | None = None
         self._on_gone: Callable[[Sequence[ObjectId]], None] | None = None
         self._reporting = threading.Lock()
+        self._releases_seen = 0
 
-    @property
     def has_news(self) -> bool:
-        """Whether `report` has something to say."""
-        return bool(self.references.has_events or self.views.has_events or self.yielded or self.dropped)
+        """Whether it is time for `report`: there is more than a few releases, or nothing has come since the last look,
+        so that no later flush may take them along."""
+        releases = len(self.references.released)
+        seen, self._releases_seen = self._releases_seen, releases
+        if releases >= RELEASES_MAX or releases == seen > 0:
+            return True
+        return bool(self.references.retained or self.views.has_events or self.yielded or self.dropped)
 
     def open(
         self,
@@ -51,15 +60,21 @@ class Holdings:
         """What is held are names of nothing from now on."""
         self.references.on_change = self.views.on_change = _nothing
 
-    def report(self) -> None:
-        """Put what changed into the channel's buffer, before whatever is added next."""
-        if not (self.has_news or self._reporting.locked()):
+    def report(self, *, all_of_it: bool = True) -> None:
+        """Put what changed into the channel's buffer, before whatever is added next.
+
+        Unless `all_of_it` is wanted, a few releases stay behind: nothing that follows can depend on them.
+        """
+        references, views = self.references, self.views
+        few = not references.released or (not all_of_it and len(references.released) < RELEASES_MAX)
+        urgent = references.retained or views.has_events or self.yielded or self.dropped
+        if few and not urgent and not self._reporting.locked():
             return
         # One thread at a time: else another one could add its fact between our drain and our facts.
         with self._reporting:
-            if self.views.has_events:
+            if views.has_events:
                 self._report_views()
-            held, released = self.references.drain() if self.references.has_events else ([], [])
+            held, released = references.drain() if references.released or references.retained else ([], [])
             if held:
                 self._channel().add(ObjectsHeld(held))
             if self.yielded or self.dropped:

@@ -28,7 +28,6 @@ class Lending:
             self._waits.add(wait)
             if is_first:
                 self._channel().add(WorkerBlocked(self._worker_id, self._clock.now()))
-                self._channel().flush()
 
     def end(self, wait: Lent) -> None:
         """It is over."""

@@ -14,7 +14,7 @@ from cellray.config import Config
 from cellray.engines.actors import NativeActors
 from cellray.engines.context import SharedContext, SubmitContext
 from cellray.engines.holdings import Holdings
-from cellray.engines.lending import Lending
+from cellray.engines.lending import Lending, Lent
 from cellray.engines.objects import NativeObjects
 from cellray.engines.placement_groups import NativeGroups
 from cellray.engines.requests import Requests
@@ -100,7 +100,7 @@ class NativeEngine:
         self.welcome = connected.welcome
         self.config = config
         self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None, None)
-        self.lost_listeners: list[Callable[[], None]] = []
+        self._lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.node_id: str = connected.welcome.node_id
         self.environment = NOTHING
@@ -131,6 +131,7 @@ class NativeEngine:
         self.get = self.objects.get
         self.get_one = self.objects.get_one
         self.wait = self.objects.wait
+        self.look = self.objects.look
         self.resolved = self.objects.resolved
         self.load_into = self.values.load_into
         self.retain = self.references.retain
@@ -159,7 +160,7 @@ class NativeEngine:
             on_commands=self._on_commands,
             on_closed=self._on_closed,
             before_flush=holdings.report,
-            has_more=lambda: holdings.has_news,
+            has_more=holdings.has_news,
             flush_ms=config.submit_flush_ms,
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
@@ -178,7 +179,6 @@ class NativeEngine:
             pickled = serialize_function(function)
         hashed = function_hash(pickled)
         if hashed not in self._functions:
-            self._functions.add(hashed)
             for obj in captured:  # as long as the function may be called, that is, as long as we are connected
                 self.references.retain(obj)
             module = getattr(function, "__module__", "") or ""
@@ -190,6 +190,7 @@ class NativeEngine:
                     Function(hashed, name, module, _source_of(function), pickled, options.cell), self._clock.now()
                 )
             )
+            self._functions.add(hashed)  # now: another thread that finds it here submits at once
         template = template_of(hashed, options)
         self.register_template(template)
         return Prepared(template.template_id, options.num_returns, function, hashed, options.stream)
@@ -197,8 +198,8 @@ class NativeEngine:
     def register_template(self, template: TaskTemplate) -> None:
         """Tell the node of a template, once."""
         if template.template_id not in self._templates:
-            self._templates.add(template.template_id)
             self.channel.add(TemplateRegistered(template, self._clock.now()))
+            self._templates.add(template.template_id)
 
     def submit(self, prepared: Prepared, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
         """Submit one task. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
@@ -225,7 +226,8 @@ class NativeEngine:
         packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]],
     ) -> list[ObjectId]:
         """Submit a task that took its place in the order of submissions before."""
-        self.require_open()
+        if self.channel.closed_reason is not None:
+            self.require_open()
         returns = return_object_ids(task, num_returns)
         self.references.adopt(returns)
         self.objects.expected.update(returns)
@@ -299,6 +301,11 @@ class NativeEngine:
     def current_task_id(self) -> TaskId:
         """The task that the running thread or coroutine belongs to; the driver's root task."""
         return self.context.task_id
+
+    def awaiting(self) -> Lent:
+        """Around a coroutine's wait: lends out what the task or the actor holds, if it holds anything."""
+        holds = self._lending is not None and bool(self.runtime.held())
+        return Lent(self._lending if holds else None)
 
     @property
     def task_here(self) -> SubmitContext:
@@ -380,7 +387,13 @@ class NativeEngine:
         lost = encode_failure(Failure("session_lost", str(self.channel.lost())))
         self.objects.on_closed(lost)
         self._holdings.views.on_closed(lost)
-        for listener in self.lost_listeners:
+        for listener in list(self._lost_listeners):
+            listener()
+
+    def when_lost(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, on any thread, when the connection is gone; at once if it is. It may be called twice."""
+        self._lost_listeners.append(listener)
+        if self.is_lost:
             listener()
 
     def require_open(self) -> None:

@@ -20,8 +20,9 @@ class References:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.on_change = on_change
         self._counts: dict[ObjectId, int] = {}
-        self._retained: deque[ObjectId] = deque()
-        self._released: deque[ObjectId] = deque()
+        self.retained: deque[ObjectId] = deque()
+        self.released: deque[ObjectId] = deque()
+        """What `drain` has not seen."""
         self._lock = threading.Lock()
 
     def adopt(self, objects: Sequence[ObjectId]) -> None:
@@ -31,29 +32,30 @@ class References:
             for obj in objects:
                 counts[obj] = counts.get(obj, 0) + 1
 
+    def adopt_one(self, obj: ObjectId) -> None:
+        """`adopt` for a single object."""
+        counts = self._counts
+        with self._lock:
+            counts[obj] = counts.get(obj, 0) + 1
+
     def retain(self, obj: ObjectId) -> None:
         """One reference or view more."""
-        self._retained.append(obj)
+        self.retained.append(obj)
         self.on_change()
 
     def retain_all(self, objects: Sequence[ObjectId]) -> None:
         """One more of each."""
-        self._retained.extend(objects)
+        self.retained.extend(objects)
         self.on_change()
 
     def release(self, obj: ObjectId) -> None:
         """One reference or view less. It was counted before: by `adopt`, or by a `retain` that came earlier."""
-        self._released.append(obj)
+        self.released.append(obj)
         self.on_change()
 
     def holds(self, obj: ObjectId) -> bool:
         """Whether there is a reference, as of the last drain."""
         return obj in self._counts
-
-    @property
-    def has_events(self) -> bool:
-        """Whether `drain` has something to do."""
-        return bool(self._released or self._retained)
 
     def drain(self) -> tuple[list[ObjectId], list[ObjectId]]:
         """Ids whose count went from none to some, and from some to none, since the last drain."""
@@ -62,9 +64,9 @@ class References:
         gone: list[ObjectId] = []
         with self._lock:
             # Releases are taken first and counted last: each one's `retain` came before it, and is counted by then.
-            released = _take(self._released)
-            if self._retained:
-                for obj in _take(self._retained):
+            released = _take(self.released)
+            if self.retained:
+                for obj in _take(self.retained):
                     count = counts.get(obj, 0)
                     counts[obj] = count + 1
                     if not count:

@@ -75,7 +75,7 @@ class NativeRuntime:
     @property
     def resources(self) -> dict[str, float]:
         """What the task, or the actor as long as it lives, has for itself."""
-        return {name: units / RESOURCE_UNITS for name, units in self._held()}
+        return {name: units / RESOURCE_UNITS for name, units in self.held()}
 
     def job(self) -> tuple[str, str]:
         """The job's id (hexadecimal) and its namespace; in a worker the node is asked, once for each task."""
@@ -103,7 +103,8 @@ class NativeRuntime:
         self._engine.retain(obj)
         return Created(obj, role.creation.function_hash, role.options, is_new=False)
 
-    def _held(self) -> Resources:
+    def held(self) -> Resources:
+        """What the task, or the actor as long as it lives, has for itself."""
         template = self._engine.context.here.template
         if Role.actor is not None:
             return Role.actor.creation.resources

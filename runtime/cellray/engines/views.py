@@ -49,7 +49,7 @@ class ViewCounts(References):
         """
         with self._lock:
             if obj in self._counts:
-                self._retained.append(obj)
+                self.retained.append(obj)
                 place = self._places.get(obj)
                 if place is None or place.kind == ValueKind.SHARED:
                     return False
@@ -88,7 +88,7 @@ class ViewCounts(References):
     @property
     def has_events(self) -> bool:
         """Whether `drain` has something to do."""
-        return bool(self._released or self._retained or self._recalled)
+        return bool(self.released or self.retained or self._recalled)
 
     def drain(self) -> tuple[list[ObjectId], list[ObjectId]]:
         """See `References.drain`; views that go on, or linger from now on, are not among those that ended."""

@@ -1,4 +1,4 @@
-"""redis-py clients for an address, blocking and async; importing redis-py is left to the first call (60 ms)."""
+"""redis-py clients for an address, for those who read; importing redis-py is left to the first call (60 ms)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from cellray.gcs.address import GcsAddress
 
 if TYPE_CHECKING:
     import redis
-    import redis.asyncio
 
 
 def make_client(address: GcsAddress, timeout_s: float) -> redis.Redis:
@@ -20,22 +19,8 @@ def make_client(address: GcsAddress, timeout_s: float) -> redis.Redis:
     return redis.Redis(**_settings(address, timeout_s), retry=Retry(NoBackoff(), 0))
 
 
-def make_async_client(address: GcsAddress, timeout_s: float) -> redis.asyncio.Redis:
-    """A client for one task at a time on the running loop; connects with its first command.
-
-    Without a pool, which saves 40 us of CPU for each command.
-    """
-    import redis.asyncio
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
-    return redis.asyncio.Redis(
-        **_settings(address, timeout_s), retry=Retry(NoBackoff(), 0), single_connection_client=True
-    )
-
-
 def _settings(address: GcsAddress, timeout_s: float) -> dict[str, Any]:
-    """What both kinds share. No retries: who calls knows how often to try again, and tells the user meanwhile."""
+    """No retries: who calls knows how often to try again, and tells the user meanwhile."""
     settings: dict[str, Any] = {
         "username": address.username or None,
         "password": address.password or None,

@@ -17,6 +17,14 @@ PASSING_CODES = frozenset(
 """States of the server in which nothing of a command was done, and the same command may succeed later."""
 
 
+class AnsweredError(Exception):
+    """The server refuses a command, in its own words."""
+
+
+class NotRedisError(Exception):
+    """The peer answers what no Redis server would; shown are its first bytes."""
+
+
 def server_faults() -> tuple[type[Exception], ...]:
     """What redis-py raises for faults outside this process; to be caught."""
     import redis.exceptions
@@ -26,6 +34,37 @@ def server_faults() -> tuple[type[Exception], ...]:
 
 def explain(address: GcsAddress, error: Exception) -> CellrayError:
     """GcsUnavailableError when the same may succeed later or elsewhere, InternalError for our own bug."""
+    match error:
+        case AnsweredError():
+            return _explain_answer(address, str(error))
+        case NotRedisError():
+            return GcsUnavailableError(_no_redis(address, str(error)))
+        case TimeoutError():
+            return GcsUnavailableError(_silence(address))
+        case OSError():
+            return GcsUnavailableError(_connection_problem(address, error))
+    return _explain_redis_py(address, error)
+
+
+def _explain_answer(address: GcsAddress, text: str) -> CellrayError:
+    """`text` is the answer with its code in front."""
+    code = text.partition(" ")[0]
+    if code in ("NOAUTH", "WRONGPASS") or "password" in text:
+        return GcsUnavailableError(_password_problem(address, text))
+    if code == "LOADING":
+        return GcsUnavailableError(_loading(address))
+    # 6.2 wraps what a command inside a script was answered: "Error running script ... -OOM command not ...".
+    if {word.strip("-:,.") for word in text.split()[:40]} & PASSING_CODES:
+        return _refuses_for_now(address, text)
+    if "DB index" in text:
+        return GcsUnavailableError(
+            f"the Redis server at {address} has no database {address.database} ({text}). Correct the address."
+        )
+    return InternalError(f"the Redis server at {address} refused a command: {text}")
+
+
+def _explain_redis_py(address: GcsAddress, error: Exception) -> CellrayError:
+    """The client of those who only read."""
     from redis import exceptions as redis_errors
 
     wrapped = error.__cause__ or error.__context__
@@ -36,36 +75,39 @@ def explain(address: GcsAddress, error: Exception) -> CellrayError:
         case redis_errors.AuthenticationError():
             return GcsUnavailableError(_password_problem(address, str(error)))
         case redis_errors.BusyLoadingError():
-            return GcsUnavailableError(
-                f"the Redis server at {address} is still loading its data. Try again in a moment."
-            )
+            return GcsUnavailableError(_loading(address))
         case redis_errors.InvalidResponse():
-            return GcsUnavailableError(
-                f"what listens at {address} is no Redis server: it answered {_answer(error)}. Check host and port, "
-                "and whether the server wants TLS (rediss://)."
-            )
-        case redis_errors.TimeoutError() | TimeoutError():
-            return GcsUnavailableError(
-                f"the Redis server at {address} did not answer in time. Check that it runs, that the address is "
-                "right and that nothing between blocks it."
-            )
-        case redis_errors.ConnectionError() | OSError():
+            return GcsUnavailableError(_no_redis(address, _answer(error)))
+        case redis_errors.TimeoutError():
+            return GcsUnavailableError(_silence(address))
+        case redis_errors.ConnectionError():
             return GcsUnavailableError(_connection_problem(address, error))
         case redis_errors.ReadOnlyError() | redis_errors.OutOfMemoryError() | redis_errors.NoPermissionError():
-            return _refuses_for_now(address, error)
-    # 6.2 wraps what a command inside a script was answered: "Error running script ... -OOM command not ...".
-    if {word.strip("-:,.") for word in str(error).split()[:40]} & PASSING_CODES:
-        return _refuses_for_now(address, error)
-    if "DB index" in str(error):
-        return GcsUnavailableError(
-            f"the Redis server at {address} has no database {address.database} ({error}). Correct the address."
-        )
-    return InternalError(f"the Redis server at {address} refused a command: {error}")
+            return _refuses_for_now(address, str(error))
+    return _explain_answer(address, str(error))
 
 
-def _refuses_for_now(address: GcsAddress, error: Exception) -> GcsUnavailableError:
+def _loading(address: GcsAddress) -> str:
+    return f"the Redis server at {address} is still loading its data. Try again in a moment."
+
+
+def _no_redis(address: GcsAddress, answer: str) -> str:
+    return (
+        f"what listens at {address} is no Redis server: it answered {answer}. Check host and port, and whether the "
+        "server wants TLS (rediss://)."
+    )
+
+
+def _silence(address: GcsAddress) -> str:
+    return (
+        f"the Redis server at {address} did not answer in time. Check that it runs, that the address is right and that "
+        "nothing between blocks it."
+    )
+
+
+def _refuses_for_now(address: GcsAddress, answer: str) -> GcsUnavailableError:
     return GcsUnavailableError(
-        f"the Redis server at {address} refuses work for now: {error}. See its log; the write is repeated."
+        f"the Redis server at {address} refuses work for now: {answer}. See its log; the write is repeated."
     )
 
 

@@ -56,6 +56,8 @@ class LogBuffer:
         """Of the newest record added."""
         self.written_sequence = first_sequence - 1
         """Of the newest record acknowledged by the GCS."""
+        self.is_overfull = False
+        """Whether submissions must wait: too much is held, or nothing will ever be written again."""
         self.unavailable_since: float | None = None
         self.failure: CellrayError | None = None
         self._writer = writer
@@ -74,11 +76,6 @@ class LogBuffer:
         self._written = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def is_overfull(self) -> bool:
-        """Whether submissions must wait: too much is held, or nothing will ever be written again."""
-        return self.backlog_bytes > self._backlog_bytes_max or self.failure is not None
-
     def start(self) -> None:
         """Begin to write."""
         self._loop = asyncio.get_running_loop()
@@ -92,6 +89,8 @@ class LogBuffer:
         self._pending_facts += fact_count
         self.backlog_bytes += len(payload) + RECORD_OVERHEAD_BYTES
         self.last_sequence += 1
+        if self.backlog_bytes > self._backlog_bytes_max:
+            self.is_overfull = True
         if not self._is_timer_set:
             self._set_timer()
         if self._pending_facts >= self._facts_max:
@@ -139,6 +138,7 @@ class LogBuffer:
                     await self._write(records)
                     self.written_sequence = records[-1].sequence
                     self.backlog_bytes -= held_bytes
+                    self.is_overfull = self.backlog_bytes > self._backlog_bytes_max
                     self._written.set()
         except (SessionLostError, InternalError) as error:
             self._fail(error)
@@ -179,5 +179,6 @@ class LogBuffer:
 
     def _fail(self, error: CellrayError) -> None:
         self.failure = error
+        self.is_overfull = True
         self._written.set()
         self._on_failed(error)

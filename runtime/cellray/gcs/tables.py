@@ -13,16 +13,16 @@ import msgspec
 
 from cellray.errors import InternalError
 from cellray.gcs.address import GcsAddress
-from cellray.gcs.clients import make_async_client, make_client
-from cellray.gcs.faults import explain, server_faults
+from cellray.gcs.clients import make_client
+from cellray.gcs.faults import AnsweredError, NotRedisError, explain, server_faults
 from cellray.gcs.keys import SESSIONS, session_keys
+from cellray.gcs.resp import RespClient, pack_command
 from cellray.ids import FunctionHash, NodeId, SessionId
 from cellray.model.fact import LOG_SCHEMA_VERSION
 from cellray.model.task import Function, Resources
 
 if TYPE_CHECKING:
     import redis
-    import redis.asyncio
 
 T = TypeVar("T")
 
@@ -63,23 +63,19 @@ class AsyncTables:
 
     def __init__(self, address: GcsAddress, *, timeout_s: float) -> None:
         self._address = address
-        self._timeout_s = timeout_s
-        self._client: redis.asyncio.Redis | None = None
+        self._client = RespClient(address, timeout_s=timeout_s)
 
     async def run(self, request: Request[T]) -> T:
         """Raises GcsUnavailableError, at once: whether to try again is the caller's to know."""
-        if self._client is None:
-            self._client = make_async_client(self._address, self._timeout_s)
         try:
-            reply = await self._client.execute_command(*request.command)  # type: ignore[no-untyped-call]
-        except server_faults() as error:
+            reply = await self._client.call(pack_command(*request.command))
+        except (AnsweredError, NotRedisError, OSError) as error:
             raise explain(self._address, error) from None
         return request.decode(reply)
 
     async def close(self) -> None:
         """May be called twice."""
-        if self._client is not None:
-            await self._client.aclose()
+        await self._client.close()
 
 
 class SessionDescription(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -130,6 +131,8 @@ class ControlServer:
 
 
 def _import_grpc() -> Any:
+    # A redis-server that is started again is forked from here: gRPC must not wake up in the child, where it aborts.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     import grpc
     import grpc.aio
 

@@ -1,7 +1,6 @@
-"""The one way in: connections of drivers and workers, their handshake, their frames.
+"""The one way in: listens for drivers and workers, and makes connections of those that prove the session's token.
 
-A connection is nobody until its Hello proved the session's token. A malformed frame closes that connection and
-nothing else.
+A connection is nobody until its Hello did so. A malformed frame closes that connection and nothing else.
 """
 
 from __future__ import annotations
@@ -12,17 +11,18 @@ import logging
 import os
 import socket
 from collections.abc import Coroutine
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import msgspec
 
 from cellray.errors import SessionError
 from cellray.ids import ClientId
+from cellray.node.connection import ClientConnection, Receiver
+from cellray.node.event_loop import ClientSelector
 from cellray.wire import (
     HEADER_BYTES,
     HELLO_BYTES_MAX,
     FrameKind,
-    FrameReader,
     Hello,
     Refused,
     Welcome,
@@ -34,79 +34,21 @@ log = logging.getLogger(__name__)
 HELLO_TIMEOUT_S = 10.0
 
 
-class Reception(Protocol):
+class Reception(Receiver, Protocol):
     """What the ingress tells the node loop."""
 
     def admit(self, hello: Hello, client: ClientConnection) -> Welcome:
         """A peer proved the token; what to welcome it with. Raises SessionError to refuse it."""
 
-    def receive(self, client: ClientConnection, kind: int, payload: bytes) -> None:
-        """A frame of an admitted client. Raises on a payload that is not what its kind says."""
-
-    def left(self, client: ClientConnection) -> None:
-        """An admitted client's connection ended."""
-
-
-class ClientConnection(asyncio.Protocol):
-    """One admitted client's connection, driven by the event loop."""
-
-    def __init__(self, client_id: ClientId, hello: Hello, reception: Reception, frame_bytes_max: int) -> None:
-        self.client_id = client_id
-        self.hello = hello
-        self._reception = reception
-        self._reader = FrameReader(frame_bytes_max)
-        self._transport: asyncio.WriteTransport | None = None
-        self._early: list[bytes] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop; frames that were sent before go out now."""
-        self._transport = cast(asyncio.WriteTransport, transport)
-        for frame in self._early:
-            self._transport.write(frame)
-        self._early.clear()
-
-    def data_received(self, data: bytes) -> None:
-        """Called by the event loop with whatever arrived."""
-        try:
-            for kind, payload in self._reader.feed(data):
-                self._reception.receive(self, kind, payload)
-        except (SessionError, msgspec.MsgspecError) as error:
-            log.error("client %d (%s) sent something malformed: %s", self.client_id, self.hello.role, error)
-            self.close()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """Called by the event loop when the peer is gone."""
-        self._transport = None
-        self._reception.left(self)
-
-    def send(self, frame: bytes) -> None:
-        """Write a packed frame; silently nothing once the peer is gone (its `left` follows)."""
-        if self._transport is not None:
-            self._transport.write(frame)
-        else:
-            self._early.append(frame)
-
-    def pause(self) -> None:
-        """Read nothing more from this client until `resume`; its own sends block once the socket is full."""
-        if self._transport is not None:
-            cast(asyncio.ReadTransport, self._transport).pause_reading()
-
-    def resume(self) -> None:
-        """Read on."""
-        if self._transport is not None:
-            cast(asyncio.ReadTransport, self._transport).resume_reading()
-
-    def close(self) -> None:
-        """Disconnect after what was written has left."""
-        if self._transport is not None:
-            self._transport.close()
-
 
 class Ingress:
     """Listens on the node's Unix socket."""
 
-    def __init__(self, reception: Reception, token: str, arena_fd: int, frame_bytes_max: int) -> None:
+    def __init__(
+        self, reception: Reception, clients: ClientSelector, token: str, arena_fd: int, frame_bytes_max: int
+    ) -> None:
         self._reception = reception
+        self._clients = clients
         self._token = token
         self._arena_fd = arena_fd
         self._frame_bytes_max = frame_bytes_max
@@ -143,7 +85,7 @@ class Ingress:
             self._spawn(self._handshake(connection))
 
     async def _handshake(self, connection: socket.socket) -> None:
-        """Hello in, Welcome with the arena's descriptor out, then the connection is the event loop's."""
+        """Hello in, Welcome with the arena's descriptor out, then the connection is open."""
         connection.setblocking(False)
         try:
             async with asyncio.timeout(HELLO_TIMEOUT_S):
@@ -151,7 +93,14 @@ class Ingress:
             if not hmac.compare_digest(hello.token.encode(), self._token.encode()):
                 raise SessionError("wrong token: this session belongs to another user or another session folder")
             self._last_client_id += 1
-            client = ClientConnection(ClientId(self._last_client_id), hello, self._reception, self._frame_bytes_max)
+            client = ClientConnection(
+                ClientId(self._last_client_id),
+                hello,
+                connection,
+                self._reception,
+                self._frame_bytes_max,
+                self._clients,
+            )
             welcome = self._reception.admit(hello, client)
         except (SessionError, msgspec.MsgspecError, TimeoutError, OSError) as error:
             log.warning("refused a connection: %s", error)
@@ -163,10 +112,9 @@ class Ingress:
         try:
             socket.send_fds(connection, [frame], [self._arena_fd])
         except OSError:
-            connection.close()
-            self._reception.left(client)
+            client.close()
             return
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: client, connection)
+        client.open()
 
     async def _receive_hello(self, connection: socket.socket) -> Hello:
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -30,11 +31,12 @@ from cellray.model.fact import (
     WorkerExited,
     WorkerOutput,
     WorkerStarted,
-    decode_facts,
     encode_facts,
+    fact_decoder,
+    fact_encoder,
 )
 from cellray.model.object import ObjectValue, ValueKind
-from cellray.node.ingress import ClientConnection
+from cellray.node.connection import ClientConnection
 from cellray.node.memory_watch import KERNEL, MemoryWatch
 from cellray.node.perform import Performer
 from cellray.node.pool import TemplatePool
@@ -43,7 +45,7 @@ from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.node.spilling import Spilling
 from cellray.node.worker_files import WorkerFiles
 from cellray.ports import Clock
-from cellray.wire import FrameKind, Hello, Welcome
+from cellray.wire import Frame, FrameKind, Hello, Welcome
 
 log = logging.getLogger(__name__)
 NODE_SOURCE = ClientId(0)
@@ -51,6 +53,9 @@ ORPHANED_SOCKET_S = 0.2
 """An ended worker's connection is closed from this side after that long; what it had sent is read long before."""
 OVERFULL_PAUSE_S = 0.02
 LOG_AS_IT_CAME_BYTES = 64 * 1024
+# Plain integers: looking a member up runs Python code.
+FACTS: Final[int] = FrameKind.FACTS.value
+REQUESTS: Final[int] = FrameKind.REQUESTS.value
 
 
 class NodeLoop:
@@ -118,7 +123,7 @@ class NodeLoop:
         self._feed([fact], NODE_SOURCE)
 
     def _append_derived(self, facts: Sequence[LoggedFact]) -> None:
-        self._event_log.add(NODE_SOURCE, encode_facts(list(facts)), len(facts))
+        self._event_log.add(NODE_SOURCE, fact_encoder.encode(facts), len(facts))
 
     # -- ingress.Reception
 
@@ -148,15 +153,21 @@ class NodeLoop:
             config=self._config_bytes,
         )
 
-    def receive(self, client: ClientConnection, kind: int, payload: bytes) -> None:
-        """A frame: into the log as it came, and to the core."""
-        facts = decode_facts(payload)
-        if kind == FrameKind.FACTS:
-            record = payload if len(payload) <= LOG_AS_IT_CAME_BYTES else self._without_large_values(facts)
-            self._event_log.add(client.client_id, record, len(facts))
-        elif kind != FrameKind.REQUESTS:
-            raise SessionError(f"a client sends facts or requests, not frames of kind {kind}")
-        self._feed(facts, client.client_id)
+    def receive(self, client: ClientConnection, frames: Sequence[Frame]) -> None:
+        """Frames that came together: into the log as they came, and all to the core at once."""
+        facts: list[Fact] = []
+        try:
+            for kind, payload in frames:
+                taken = fact_decoder.decode(payload)
+                if kind == FACTS:
+                    record = payload if len(payload) <= LOG_AS_IT_CAME_BYTES else self._without_large_values(taken)
+                    self._event_log.add(client.client_id, record, len(taken))
+                elif kind != REQUESTS:
+                    raise SessionError(f"a client sends facts or requests, not frames of kind {kind}")
+                facts += taken
+        finally:
+            if facts:
+                self._feed(facts, client.client_id)
         if self._event_log.is_overfull:
             self._hold_back(client)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import importlib
 import logging
 import os
 import shutil
@@ -18,7 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -29,6 +28,9 @@ from cellray.node.gcs_keeper import GcsKeeper
 from cellray.node.pool import TemplatePool
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from cellray.node.event_loop import NodeEventLoop
 
 log = logging.getLogger("cellray.node")
 DRAIN_S = 2.0
@@ -68,7 +70,10 @@ class Node:
 
     async def run(self) -> None:
         """Until the owner leaves, somebody asks to stop, or a part is lost for good."""
+        from cellray.node.event_loop import NodeEventLoop
+
         loop = asyncio.get_running_loop()
+        assert isinstance(loop, NodeEventLoop)
         self._stop = loop.create_future()
         await self._start_parts(loop)
         gc.freeze()
@@ -81,7 +86,7 @@ class Node:
             async with asyncio.timeout(END_TIMEOUT_S):
                 await self._end(reason)
 
-    async def _start_parts(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _start_parts(self, loop: NodeEventLoop) -> None:
         from cellray.clock import SystemClock
         from cellray.core.node_scheduler import NodeScheduler
         from cellray.gcs.address import parse_address
@@ -131,7 +136,7 @@ class Node:
             gcs_url,
             SystemClock(),
         )
-        self._ingress = Ingress(self._loop, self._token, arena_fd, config.frame_bytes_max)
+        self._ingress = Ingress(self._loop, loop.clients, self._token, arena_fd, config.frame_bytes_max)
         now = time.time()
         self._loop.record(
             [
@@ -150,14 +155,9 @@ class Node:
         self._control = ControlServer(
             self._token, {"Status": self._on_status, "Cancel": self._on_cancel, "Stop": self._on_stop}
         )
-        self._writing_start = asyncio.ensure_future(self._start_writing(now))
-        self._control_start = asyncio.ensure_future(self._control.start(self._folder.control_socket))
-
-    async def _start_writing(self, joined_at: float) -> None:
-        """Begin to write to the GCS. redis-py takes 60 ms to import: off the loop, while first tasks run already."""
-        await asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "redis.asyncio")
         self._event_log.start()
-        self._register.start(joined_at)
+        self._register.start(now)
+        self._control_start = asyncio.ensure_future(self._control.start(self._folder.control_socket))
 
     def _wait_for_gcs(self, loop: asyncio.AbstractEventLoop) -> str:
         assert self._gcs_keeper is not None
@@ -260,7 +260,6 @@ class Node:
         self._ingress.close()
         self._pool.close()
         self._spilling.close()
-        await self._writing_start
         await self._event_log.drain(DRAIN_S)
         self._register.put_end(time.time())
         await self._register.close(DRAIN_S)
@@ -308,7 +307,10 @@ def main() -> None:
     node = Node(folder, report)
     try:
         node.start_processes()
-        _event_loop_runner()(node.run())
+        from cellray.node.event_loop import NodeEventLoop  # the processes start while we import
+
+        with asyncio.Runner(loop_factory=NodeEventLoop) as runner:
+            runner.run(node.run())
     except CellrayError as error:
         log.exception("the node failed")
         report("failed " + str(error).replace("\n", " "))
@@ -320,14 +322,6 @@ def main() -> None:
         node.remove()
     logging.shutdown()
     os._exit(0)  # no thread of a library may keep the process
-
-
-def _event_loop_runner() -> Callable[[Any], None]:
-    try:
-        import uvloop
-    except ImportError:  # no wheel for this platform: the standard loop does the same, slower
-        return asyncio.run
-    return uvloop.run
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from cellray.model.command import (
 )
 from cellray.model.fact import LoggedFact
 from cellray.model.task import Function
-from cellray.node.ingress import ClientConnection
+from cellray.node.connection import ClientConnection
 from cellray.node.spilling import Spilling
 from cellray.ports import WorkerPool
 from cellray.wire import FrameKind, pack_frame

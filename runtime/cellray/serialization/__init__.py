@@ -8,7 +8,7 @@ from cellray.serialization.arguments import (
 from cellray.serialization.exception import deserialize_exception, serialize_exception
 from cellray.serialization.function import deserialize_function, serialize_function
 from cellray.serialization.references import ReferenceSeam, collect_references, reference_seam
-from cellray.serialization.value import Serialized, deserialize, serialize
+from cellray.serialization.value import Serialized, deserialize, serialize, serialize_plain
 
 __all__ = [
     "STORED_ARGUMENTS",
@@ -24,4 +24,5 @@ __all__ = [
     "serialize_arguments",
     "serialize_exception",
     "serialize_function",
+    "serialize_plain",
 ]

@@ -77,6 +77,11 @@ def serialize(value: Any, name: str = "the value") -> Serialized:
         raise_culprit(value, name, error)
 
 
+def serialize_plain(value: Any) -> bytes | None:
+    """A small value of builtin types as bytes, at once; None for all others, which `serialize` is for."""
+    return pickle.dumps(value, 5) if is_plain(value) else None
+
+
 def deserialize(data: bytes | memoryview) -> Any:
     """The value again; arrays in it are read-only views of `data` and keep it alive.
 

@@ -15,7 +15,8 @@ from cellray.util.placement_group import (
 )
 
 if TYPE_CHECKING:
-    from cellray.util import actor_pool, executor, joblib, multiprocessing, scheduling_strategies
+    from cellray.api.actor import list_named_actors
+    from cellray.util import actor_pool, executor, joblib, multiprocessing, queue, scheduling_strategies
     from cellray.util.actor_pool import ActorPool
     from cellray.util.check_serialize import inspect_serializability
     from cellray.util.executor import CellrayExecutor
@@ -32,24 +33,27 @@ __all__ = [
     "get_placement_group",
     "inspect_serializability",
     "joblib",
+    "list_named_actors",
     "map_unordered",
     "multiprocessing",
     "placement_group",
     "placement_group_table",
+    "queue",
     "remove_placement_group",
     "scheduling_strategies",
 ]
 
 # Imported when they are first used: most programs need one of them, or none.
 _HOMES = {
-    "ActorPool": "actor_pool",
-    "CellrayExecutor": "executor",
-    "inspect_serializability": "check_serialize",
-    "as_completed": "helpers",
-    "get_node_ip_address": "helpers",
-    "map_unordered": "helpers",
+    "ActorPool": "cellray.util.actor_pool",
+    "CellrayExecutor": "cellray.util.executor",
+    "inspect_serializability": "cellray.util.check_serialize",
+    "as_completed": "cellray.util.helpers",
+    "get_node_ip_address": "cellray.util.helpers",
+    "list_named_actors": "cellray.api.actor",
+    "map_unordered": "cellray.util.helpers",
 }
-_MODULES = ("actor_pool", "executor", "joblib", "multiprocessing", "scheduling_strategies")
+_MODULES = ("actor_pool", "executor", "joblib", "multiprocessing", "queue", "scheduling_strategies")
 
 
 def __getattr__(name: str) -> Any:
@@ -58,7 +62,7 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'cellray.util' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"cellray.util.{home}"), name)
+    value = globals()[name] = getattr(importlib.import_module(home), name)
     return value
 
 

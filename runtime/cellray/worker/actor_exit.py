@@ -15,10 +15,13 @@ class ActorExit(SystemExit):
     """Ends the actor's process; not a crash, so that it does not restart."""
 
 
-def without_story(leaving: SystemExit) -> SystemExit:
-    """What ends an actor, without the frames that it went through: they hold the instance."""
-    leaving.__context__ = leaving.__cause__ = None
-    return leaving.with_traceback(None)
+def how_it_leaves(raised: SystemExit) -> SystemExit:
+    """What ends an actor, without the frames that it went through: they hold the instance.
+
+    As in Ray `sys.exit(0)` is as good as `exit_actor()`, any other code a crash.
+    """
+    raised.__context__ = raised.__cause__ = raised.__traceback__ = None
+    return ActorExit(0) if type(raised.code) is int and raised.code == 0 else raised
 
 
 class ActorRole(NamedTuple):

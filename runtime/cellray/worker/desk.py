@@ -32,9 +32,6 @@ class TaskScope(Protocol):
 class WorkerEngine(ExecutionEngine, Protocol):
     """What a worker needs of the engine that its tasks use."""
 
-    lost_listeners: list[Callable[[], None]]
-    """Called when the connection has gone."""
-
     @property
     def channel(self) -> Channel:
         """The connection to the node."""
@@ -65,6 +62,9 @@ class WorkerEngine(ExecutionEngine, Protocol):
 
     def end_call(self) -> None:
         """As `end_task`, for one of several."""
+
+    def when_lost(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when the connection is gone, at once if it is; perhaps twice."""
 
 
 class Introduced(NamedTuple):
@@ -110,17 +110,18 @@ class Desk:
         channel.before_flush, channel.after_flush = self._before_flush, files.black_box.clear
         self._files = files
 
-    def _before_flush(self) -> None:
+    def _before_flush(self, *, all_of_it: bool) -> None:
         """What was printed since the last flush is among the facts that are sent now, unless a line has not ended."""
-        self._report()
+        self._report(all_of_it=all_of_it)
         assert self._files is not None
         news = self._files.news(lambda: self.engine.task_here)
         if news is not None:
             self.engine.channel.add(news)
-        if not (self.streams[0].has_pending or self.streams[1].has_pending):
+        if not (self.streams[0].pending or self.streams[1].pending):
             self._files.black_box.mark()
 
     def end_output(self, task_id: TaskId) -> None:
         """What a task has printed goes before its result."""
         for stream in self.streams:
-            stream.end_task(task_id)
+            if stream.pending or stream.dropped_bytes:
+                stream.end_task(task_id)

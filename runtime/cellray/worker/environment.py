@@ -22,6 +22,11 @@ class Surroundings:
         self._failure = ""
         self._visible = os.environ.get(CUDA_VISIBLE_DEVICES)
 
+    @property
+    def are_named(self) -> bool:
+        """Whether the ids are those of `$CUDA_VISIBLE_DEVICES`, as it was before any task changed it."""
+        return bool(self._visible)
+
     def take_on(self, text: str) -> Environment:
         """Set the environment up, before any code that belongs to it is loaded; a second time does nothing.
 

@@ -14,10 +14,9 @@ from contextvars import copy_context
 
 from cellray.ids import TaskId
 from cellray.model.task import TaskAssignment
-from cellray.worker.actor_exit import ActorExit, without_story
+from cellray.worker.actor_exit import ActorExit, how_it_leaves
 from cellray.worker.concurrency import not_begun
 from cellray.worker.desk import Desk
-from cellray.worker.execute import Outcome
 
 
 class LoopGroup:
@@ -48,7 +47,7 @@ class LoopCalls:
         self._thread = threading.get_ident()
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        desk.engine.lost_listeners.append(self._on_lost)
+        desk.engine.when_lost(self._on_lost)
 
     def take(self, tasks: Sequence[TaskAssignment]) -> None:
         """See `Calls`."""
@@ -96,7 +95,13 @@ class LoopCalls:
         assert current is not None, "a coroutine of this loop"
         self._under_way[task.task_id] = current
         try:
-            outcome = await self._outcome_of(task)
+            template, function = self._desk.look_up(task)
+            self._engine.enter_call(TaskId(task.task_id), template, function)
+            if self._dropped and task.task_id in self._dropped:
+                self._dropped.discard(task.task_id)
+                outcome = not_begun(TaskId(task.task_id))
+            else:
+                outcome = await self._desk.runner.run_async(task, template, function, self._desk.end_output)
             self._engine.end_call()
             self._channel.add(outcome.fact)
             self._plan_flush()
@@ -111,15 +116,6 @@ class LoopCalls:
             self._begin(group.waiting.popleft(), group)
         if self._leaving is not None and not self._running:
             self._loop.stop()
-
-    async def _outcome_of(self, task: TaskAssignment) -> Outcome:
-        task_id = TaskId(task.task_id)
-        template, function = self._desk.look_up(task)
-        self._engine.enter_call(task_id, template, function)
-        if self._dropped and task_id in self._dropped:
-            self._dropped.discard(task_id)
-            return not_begun(task_id)
-        return await self._desk.runner.run_async(task, template, function, self._desk.end_output)
 
     def _cancel(self, task_id: TaskId) -> None:
         running = self._under_way.get(task_id)
@@ -153,6 +149,6 @@ class LoopCalls:
 
     def _leave(self, leaving: SystemExit) -> None:
         """After `exit_actor` what runs comes to its end; `sys.exit` ends the process as it is."""
-        self._leaving = without_story(leaving)
-        if not isinstance(leaving, ActorExit) or not self._running:
+        self._leaving = how_it_leaves(leaving)
+        if not isinstance(self._leaving, ActorExit) or not self._running:
             self._loop.stop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import linecache
@@ -84,7 +83,10 @@ class TaskRunner:
         started_at = time.time()
         try:
             result = self._call(task, template, function)
-            sealed = self._seal(task_id, template, result)
+            if result is None and template.num_returns == 1:
+                sealed = NONE_RETURN
+            else:
+                sealed = self._seal(task_id, template, result)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -98,6 +100,8 @@ class TaskRunner:
         self, task: TaskAssignment, template: TaskTemplate, function: Function, end_output: Callable[[TaskId], None]
     ) -> Outcome:
         """As `run`, for an actor with an event loop, on it: waits for what an `async def` method returns."""
+        import asyncio  # there already: only such actors need it
+
         task_id = TaskId(task.task_id)
         started_at = time.time()
         try:
@@ -238,6 +242,7 @@ def _not_created(
 
 
 NONE_VALUE = ObjectValue(ValueKind.INLINE, serialize(None).to_bytes())
+NONE_RETURN: tuple[ObjectValue, ...] = (NONE_VALUE,)
 
 
 def remote_traceback(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from cellray.model.actor import ActorOptions
 from cellray.model.command import InterruptTask, ReturnTasks, TasksAssigned
 from cellray.model.fact import ActorExited, TaskCancelled, TasksReturned
 from cellray.model.task import TaskAssignment
-from cellray.worker.actor_exit import ActorExit, Role, run_last_words, without_story
+from cellray.worker.actor_exit import ActorExit, Role, how_it_leaves, run_last_words
 from cellray.worker.concurrency import Calls, make_calls
 from cellray.worker.desk import Desk, TaskScope, WorkerEngine
 from cellray.worker.environment import surroundings
@@ -66,13 +66,12 @@ class Worker:
         channel, queue = self._engine.channel, self._queue
         while True:
             try:
-                channel.wait_until(lambda: bool(queue))
+                channel.wait_until(queue.__len__)  # sends what has been run first
                 while queue:
                     if self._concurrent is not None:
                         self._serve(self._concurrent)
                         return
                     self._run_next()
-                channel.flush()
             except SessionLostError:
                 self._run_last_words()
                 return
@@ -100,7 +99,7 @@ class Worker:
             self._running = None
         except SystemExit as leaving:
             self._running = None
-            self._leave(without_story(leaving), task_id)
+            self._leave(how_it_leaves(leaving), task_id)
         if self._interrupt is not None:
             self._interrupt = None
             if self._scope.is_cancelled and self._scope.minds_cancel:
@@ -146,7 +145,7 @@ class Worker:
             calls.take(tasks)
 
     def _leave(self, leaving: SystemExit, task_id: TaskId | None) -> NoReturn:
-        """An actor ends its own process: with `exit_actor` for good, with `sys.exit` as if it had crashed."""
+        """An actor ends its own process: with `exit_actor` for good, with an exit code as if it had crashed."""
         engine = self._engine
         if task_id is not None:
             self._desk.end_output(task_id)

@@ -73,13 +73,9 @@ class TaskStream(io.TextIOBase):
         self._emit = emit
         self._budget = budget
         self._black_box = black_box
-        self._pending: dict[TaskId, list[str]] = {}
-        self._dropped_bytes: dict[TaskId, int] = {}
-
-    @property
-    def has_pending(self) -> bool:
-        """Whether a line has begun and not ended."""
-        return bool(self._pending)
+        self.pending: dict[TaskId, list[str]] = {}
+        self.dropped_bytes: dict[TaskId, int] = {}
+        """What was not forwarded yet, and how much never was; when both are empty, `end_task` has nothing to do."""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -102,7 +98,7 @@ class TaskStream(io.TextIOBase):
             self._fallback.flush()
             return len(text)
         self._black_box.note(self._name, task_id, text)
-        pending = self._pending.setdefault(task_id, [])
+        pending = self.pending.setdefault(task_id, [])
         pending.append(text)
         if "\n" in text:
             self._forward_lines(task_id)
@@ -115,30 +111,30 @@ class TaskStream(io.TextIOBase):
         task_id = self._current_task()
         if task_id is None:
             self._fallback.flush()
-        elif task_id in self._pending:
+        elif task_id in self.pending:
             self._forward(task_id)
 
     def end_task(self, task_id: TaskId) -> None:
         """Forward the rest before the task's result, and what was dropped as a count."""
-        if task_id in self._pending:
+        if task_id in self.pending:
             self._forward(task_id)
-        if task_id in self._dropped_bytes:
-            self._emit(TaskOutput(task_id, time.time(), self._name, "", self._dropped_bytes.pop(task_id)))
+        if task_id in self.dropped_bytes:
+            self._emit(TaskOutput(task_id, time.time(), self._name, "", self.dropped_bytes.pop(task_id)))
 
     def _forward_lines(self, task_id: TaskId) -> None:
         """What is after the last end of line stays here, so that no line is torn apart."""
-        whole, _, rest = "".join(self._pending.pop(task_id)).rpartition("\n")
+        whole, _, rest = "".join(self.pending.pop(task_id)).rpartition("\n")
         if rest:
-            self._pending[task_id] = [rest]
+            self.pending[task_id] = [rest]
         self._emit_text(task_id, f"{whole}\n")
 
     def _forward(self, task_id: TaskId) -> None:
-        self._emit_text(task_id, "".join(self._pending.pop(task_id, ())))
+        self._emit_text(task_id, "".join(self.pending.pop(task_id, ())))
 
     def _emit_text(self, task_id: TaskId, text: str) -> None:
-        dropped_bytes = self._dropped_bytes.pop(task_id, 0)
+        dropped_bytes = self.dropped_bytes.pop(task_id, 0)
         if self._budget.take(len(text)):
             self._emit(TaskOutput(task_id, time.time(), self._name, text, dropped_bytes))
         else:
             self._budget.leave(text)
-            self._dropped_bytes[task_id] = dropped_bytes + len(text)
+            self.dropped_bytes[task_id] = dropped_bytes + len(text)

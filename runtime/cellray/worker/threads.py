@@ -8,7 +8,7 @@ from queue import SimpleQueue
 
 from cellray.ids import TaskId
 from cellray.model.task import TaskAssignment
-from cellray.worker.actor_exit import ActorExit, without_story
+from cellray.worker.actor_exit import ActorExit, how_it_leaves
 from cellray.worker.concurrency import ended_cancelled, not_begun
 from cellray.worker.desk import Desk, TaskScope
 from cellray.worker.execute import Outcome
@@ -60,7 +60,7 @@ class ThreadedCalls:
         self._is_leaving = False
         self._ended = threading.Condition()
         self._last: SimpleQueue[SystemExit | None] = SimpleQueue()
-        desk.engine.lost_listeners.append(lambda: self._last.put(None))
+        desk.engine.when_lost(lambda: self._last.put(None))
 
     def take(self, tasks: Sequence[TaskAssignment]) -> None:
         """See `Calls`."""
@@ -92,7 +92,7 @@ class ThreadedCalls:
         try:
             outcome = self._outcome_of(task)
         except SystemExit as leaving:
-            self._leave(task, without_story(leaving))
+            self._leave(task, how_it_leaves(leaving))
             return
         engine.end_call()
         engine.channel.add(outcome.fact)

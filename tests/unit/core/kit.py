@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cellray.config import Config
-from cellray.core import NodeScheduler
 from cellray.core.invariants import check
+from cellray.core.node_scheduler import NodeScheduler
 from cellray.core.ready_queue import ReadyQueue
 from cellray.core.tasks import Job, Task, Template
 from cellray.ids import (

@@ -10,11 +10,11 @@ from cellray.config import Config
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING
 from cellray.core.invariants import check_drained
 from cellray.errors import InternalError
-from cellray.ids import ActorId, ClientId, FunctionHash, ObjectId, TaskId, actor_object_id
+from cellray.ids import ActorId, ClientId, FunctionHash, ObjectId, TaskId, actor_object_id, put_object_id
 from cellray.model import command as c
 from cellray.model import fact as f
 from cellray.model.actor import ActorOptions
-from cellray.model.object import ObjectValue, decode_failure
+from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.model.task import TaskSpec, TaskTemplate, make_resources, make_template
 
 from tests.unit.core.kit import DRIVER, JOB, ROOT, SHELL, VALUE, F, Node, assigned, child, result
@@ -254,3 +254,54 @@ def test_random_histories_keep_the_invariants(seed: int) -> None:
     for worker in list(node.core._workers.workers.values()):
         node.tell(f.WorkerExited(worker.client_id, node.at, 0, 9), source=SHELL)
     check_drained(node.core)
+
+
+def test_calls_do_not_overtake_those_that_are_on_their_way_back() -> None:
+    node = ActorNode()
+    actor = node.create(creation())
+    worker = node.worker_of(actor)
+    node.finish(actor, worker)
+    first, second = node.call(actor), node.call(actor)
+    node.core._dispatcher.reclaim(node.core._actors.known[actor].worker)  # type: ignore[arg-type]
+    third = node.call(actor)
+    commands = node.tell(f.TasksReturned(worker, node.at, [second]), source=worker)
+    assert assigned(commands) == [(worker, [second, third])]
+    node.core._dispatcher.reclaim(node.core._actors.known[actor].worker)  # type: ignore[arg-type]
+    fourth = node.call(actor)
+    commands = node.tell(f.TasksReturned(worker, node.at, []), source=worker)
+    assert assigned(commands) == [(worker, [fourth])], "nothing came back: nobody else would send it"
+    assert node.state(actor) == ALIVE
+    assert first != fourth
+
+
+def test_what_a_killed_actor_reads_stays_until_its_process_has_ended() -> None:
+    node = ActorNode()
+    actor = node.create(creation())
+    worker = node.worker_of(actor)
+    node.finish(actor, worker)
+    array = put_object_id(ROOT, 0)
+    node.tell(f.SpaceRequested(array, 1000))
+    node.tell(f.ObjectSealed(array, 0.0, ObjectValue(ValueKind.SHARED, b"", 0, 1000)))
+    node.call(actor, dependencies=(array,))
+    node.tell(f.ObjectsReleased([array]))
+    node.tell(f.ActorKillRequested(actor, node.at))
+    assert node.core._objects.arena.used_bytes, "the process reads it still"
+    node.tell(f.WorkerExited(worker, node.at, 0, 9, ""), source=SHELL)
+    assert not node.core._objects.arena.used_bytes
+
+
+def test_with_an_actor_goes_one_that_only_its_constructor_was_given() -> None:
+    node = ActorNode()
+    inner = node.create(creation())
+    node.finish(inner, node.worker_of(inner))
+    template = creation(max_restarts=1)
+    node.register(template)
+    index = next(node.next)
+    spec = TaskSpec(index, template.template_id, b"", (), (actor_object_id(inner),))
+    node.tell(f.TasksSubmitted(ROOT, node.at, [spec]))
+    outer = ActorId(child(index))
+    node.finish(outer, node.worker_of(outer))
+    node.tell(f.ObjectsReleased([actor_object_id(inner)]))
+    assert node.state(inner) == ALIVE
+    node.tell(f.ObjectsReleased([actor_object_id(outer)]))
+    assert not node.core._actors.known

@@ -12,8 +12,8 @@ import shlex
 from collections.abc import Iterator
 
 from cellray.config import Config
-from cellray.core import NodeScheduler
 from cellray.core.invariants import check
+from cellray.core.node_scheduler import NodeScheduler
 from cellray.ids import (
     ActorId,
     ClientId,

@@ -7,7 +7,7 @@ import socket
 import pytest
 from cellray.errors import GcsUnavailableError, InternalError
 from cellray.gcs.address import GcsAddress
-from cellray.gcs.faults import explain
+from cellray.gcs.faults import AnsweredError, NotRedisError, explain
 from redis import exceptions as redis_errors
 
 ADDRESS = GcsAddress(host="db.example", password="hidden", database=2)
@@ -40,6 +40,16 @@ def caused_by(cause: OSError) -> redis_errors.ConnectionError:
         (redis_errors.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "refuses work for now"),
         (redis_errors.ReadOnlyError("You can't write against a read only replica."), "refuses work for now"),
         (redis_errors.ResponseError("MISCONF Errors writing to the AOF file"), "refuses work for now: MISCONF"),
+        (AnsweredError("NOAUTH Authentication required."), "asks for a password"),
+        (AnsweredError("WRONGPASS invalid username-password pair or user is disabled."), "refuses the password"),
+        (AnsweredError("ERR AUTH <password> called without any password configured"), "Remove it"),
+        (AnsweredError("LOADING Redis is loading the dataset in memory"), "still loading"),
+        (AnsweredError("ERR DB index is out of range"), "no database 2"),
+        (AnsweredError("READONLY You can't write against a read only replica."), "refuses work for now: READONLY"),
+        (AnsweredError("ERR Error running script (call to f_1): @user_script:7: -OOM command not"), "OOM"),
+        (NotRedisError("b'HTTP/1.1 400'"), "it answered b'HTTP/1.1 400'"),
+        (ConnectionResetError("connection closed by the server"), "closed the connection"),
+        (ConnectionRefusedError(111, "Connection refused"), "no Redis server listens .*refused"),
         (redis_errors.ResponseError("Error running script (call to f_1): @user_script:7: -OOM command not"), "OOM"),
     ],
 )
@@ -50,7 +60,8 @@ def test_what_may_pass_is_told_with_its_reason(error: Exception, says: str) -> N
     assert "hidden" not in str(caught.value)
 
 
-def test_anything_else_is_our_own_bug() -> None:
-    error = explain(ADDRESS, redis_errors.ResponseError("WRONGTYPE Operation against a key"))
+@pytest.mark.parametrize("kind", [redis_errors.ResponseError, AnsweredError])
+def test_anything_else_is_our_own_bug(kind: type[Exception]) -> None:
+    error = explain(ADDRESS, kind("WRONGTYPE Operation against a key"))
     assert isinstance(error, InternalError)
     assert "WRONGTYPE" in str(error)

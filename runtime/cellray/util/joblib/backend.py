@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
@@ -18,9 +17,7 @@ from joblib._parallel_backends import (
 import cellray
 from cellray import ObjectRef
 from cellray.util.executor import CellrayExecutor
-
-SHARED_BYTES_MIN = 100_000
-"""Arguments of this size and above are stored once a `Parallel` call, however many of its calls have them."""
+from cellray.util.sizes import is_large
 
 
 class Shared(NamedTuple):
@@ -112,19 +109,13 @@ class CellrayBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mi
         return batch
 
     def _share(self, value: Any) -> Any:
-        if isinstance(value, ObjectRef) or size_of(value) < SHARED_BYTES_MIN:
+        if isinstance(value, ObjectRef) or not is_large(value):
             return value
         known = self._stored.get(id(value))
         if known is None:
             # With the value itself: else another one could come to have its id.
             known = self._stored[id(value)] = (value, Shared(cellray.put(value)))
         return known[1]
-
-
-def size_of(value: Any) -> int:
-    """Bytes, for what knows of itself; lists and dicts of small things count as small."""
-    nbytes = getattr(value, "nbytes", None)
-    return nbytes if isinstance(nbytes, int) else sys.getsizeof(value)
 
 
 def run_batch(batch: Any) -> Any:
