@@ -228,7 +228,8 @@ class TaskTable:
             return
         template = task.template
         template.observe(fact.finished_at - fact.started_at)
-        if template.is_special and self._restarted(task, worker, fact.finished_at):
+        yields = template.is_special and template.spec.stream is not None
+        if yields and self._restarted(task, worker, fact.finished_at):
             return
         move(task, FINISHED)
         objects = self._objects
@@ -239,7 +240,7 @@ class TaskTable:
                 self._finish_return(entry, value, worker)
         if worker.granted or worker.wanted:
             self._drop_grants(task, worker)
-        if template.is_special:
+        if yields:
             self.generators.ended(task)
         self._conclude(task)
 
@@ -429,7 +430,10 @@ class TaskTable:
         task.returns = ()
         if task.pinned:
             for entry in task.pinned:
-                self._objects.unpin(entry)
+                if entry.refs > 1:  # as is every actor's whose handle made the call
+                    entry.refs -= 1
+                else:
+                    self._objects.unpin(entry)
             task.pinned = ()
         if task.orphans:
             for entry in task.orphans:
