@@ -257,6 +257,17 @@ def test_nobody_can_shrink_the_arena() -> None:
     os.close(fd)
 
 
+def test_no_file_system_limits_the_arena() -> None:
+    """The 64 MB that containers give /dev/shm do not: a memory file lies in the kernel's own mount, which has no size.
+
+    Its pages are charged to the control group of whoever writes them first, like all memory, and the size that is taken
+    or refused keeps within what the group has left (`machine_memory`).
+    """
+    fd = create_arena(ARENA_BYTES)
+    assert os.fstatvfs(fd).f_blocks == 0
+    os.close(fd)
+
+
 def test_the_arena_leaves_no_name_and_is_not_inherited() -> None:
     before = set(os.listdir("/dev/shm"))
     fd = create_arena(ARENA_BYTES)

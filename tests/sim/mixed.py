@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from cellray.config import Config
-from cellray.core import NodeScheduler
+from cellray.core.node_scheduler import NodeScheduler
 from cellray.ids import ClientId, JobId, NodeId, TaskId, child_task_id, children_prefix, root_task_id
 from cellray.model import command as c
 from cellray.model import fact as f

@@ -184,10 +184,10 @@ class Actors:
         self.calls.changed[actor] = None
 
     def _call_submitted(self, task: Task) -> ObjectValue | None:
-        actor_id = actor_of_call(task.spec.contained)
-        actor = self.known.get(actor_id)
+        contained = task.spec.contained
+        actor = self._by_object.get(contained[0]) if contained else None
         if actor is None:
-            return actor_failures.unknown(task.template.spec.name, actor_id)
+            return actor_failures.unknown(task.template.spec.name, actor_of_call(contained))
         if actor.state == DEAD:
             return actor.death
         self.calls.enroll(task, actor)

@@ -57,19 +57,21 @@ class CallQueue(ReadyQueue):
     def take_all(self, actor: Actor, may_go: Callable[[Task], bool]) -> list[Task]:
         """Every call that may be sent: in each lane up to the first that waits for an argument, or must now."""
         taken: list[Task] = []
+        callers = len(actor.lanes)
         for caller, lane in list(actor.lanes.items()):
             while lane and lane[0].state != WAITING:
                 task = lane[0]
                 if task.state == READY:
                     self.count -= 1
-                    if may_go(task):
+                    if not task.spec.dependencies or may_go(task):
                         taken.append(task)
                     elif task.state == WAITING:
                         break
                 lane.popleft()
             if not lane:
                 del actor.lanes[caller]
-        taken.sort(key=lambda task: task.order)  # of several callers the one that called first
+        if callers > 1:
+            taken.sort(key=lambda task: task.order)  # the one that called first
         return taken
 
     def abandon(self, actor: Actor) -> list[Task]:

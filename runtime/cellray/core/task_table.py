@@ -15,7 +15,16 @@ from cellray.core.ready_queue import ReadyQueue
 from cellray.core.resources import ResourcePool
 from cellray.core.tasks import Job, Refusal, Task, Template
 from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
-from cellray.ids import FunctionHash, ObjectId, TaskId, TemplateId, children_prefix, return_object_id
+from cellray.ids import (
+    FunctionHash,
+    ObjectId,
+    TaskId,
+    TemplateId,
+    children_prefix,
+    is_put,
+    producer_of,
+    return_object_id,
+)
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
@@ -120,6 +129,7 @@ class TaskTable:
         tasks, entries, held = self.tasks, self._objects.entries, client.held
         template: Template | None = None
         last_template_id = -1
+        kept: tuple[ObjectEntry, ...] = ()
         owner_id = client.client_id
         alive = client.alive
         if fact.parent_id != self._prefix_of:
@@ -136,6 +146,8 @@ class TaskTable:
                 if self._resubmitted(task_id, template, client):
                     continue
                 returns = self._declare(task_id, template.num_returns, client)
+                # Made by an earlier run: nobody else may hold it until this one ends.
+                kept = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
             elif template.num_returns == 1 and alive:
                 entry = entries[object_id] = held[object_id] = ObjectEntry(object_id)
                 entry.refs = 1
@@ -145,6 +157,8 @@ class TaskTable:
                 returns = self._declare(task_id, template.num_returns, client)
             self._order += 1
             task = Task(task_id, spec, template, owner_id, job, parent, self._order, at, returns)
+            if kept:
+                task.orphans, kept = kept, ()
             if parent is None and task_id not in tasks:
                 tasks[task_id] = task
                 self.live += 1
@@ -214,7 +228,8 @@ class TaskTable:
             return
         template = task.template
         template.observe(fact.finished_at - fact.started_at)
-        if template.is_special and self._restarted(task, worker, fact.finished_at):
+        yields = template.is_special and template.spec.stream is not None
+        if yields and self._restarted(task, worker, fact.finished_at):
             return
         move(task, FINISHED)
         objects = self._objects
@@ -225,7 +240,7 @@ class TaskTable:
                 self._finish_return(entry, value, worker)
         if worker.granted or worker.wanted:
             self._drop_grants(task, worker)
-        if template.is_special:
+        if yields:
             self.generators.ended(task)
         self._conclude(task)
 
@@ -415,7 +430,10 @@ class TaskTable:
         task.returns = ()
         if task.pinned:
             for entry in task.pinned:
-                self._objects.unpin(entry)
+                if entry.refs > 1:  # as is every actor's whose handle made the call
+                    entry.refs -= 1
+                else:
+                    self._objects.unpin(entry)
             task.pinned = ()
         if task.orphans:
             for entry in task.orphans:
@@ -459,8 +477,9 @@ class TaskTable:
     def _drop_grants(self, task: Task, worker: Worker) -> None:
         """Free the space for results that this attempt did not seal. (Its `put` space the worker returns itself.)"""
         if worker.granted or worker.wanted:
-            for entry in task.returns:
-                self._objects.ungrant(entry.object_id, worker)
+            for object_id in [*worker.granted, *worker.wanted]:
+                if producer_of(object_id) == task.task_id and not is_put(object_id):
+                    self._objects.ungrant(object_id, worker)
 
 
 def _unusable(spec: TaskTemplate, text: str) -> Template:

@@ -44,6 +44,7 @@ from cellray.model.command import (
     NodeStateTold,
     ObjectsReady,
     OutputForwarded,
+    ReaderLeft,
     RecallViews,
     SpaceGranted,
     TaskDescribed,
@@ -99,7 +100,7 @@ class NativeEngine:
         self.welcome = connected.welcome
         self.config = config
         self.context: SubmitContext | SharedContext = SubmitContext(connected.welcome.root_task_id, None, None)
-        self.lost_listeners: list[Callable[[], None]] = []
+        self._lost_listeners: list[Callable[[], None]] = []
         self.last_submitted: TaskId | None = None
         self.node_id: str = connected.welcome.node_id
         self.environment = NOTHING
@@ -150,6 +151,7 @@ class NativeEngine:
             TaskDescribed: self.requests.on_answer,
             ItemsReady: self.streams.on_ready,
             ItemsRead: self.yielding.on_read,
+            ReaderLeft: self.streams.on_left,
             NodeStateTold: self.requests.on_answer,
             **(handlers or {}),
         }
@@ -163,6 +165,7 @@ class NativeEngine:
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
         )
+        self.report_holdings = holdings.report
         holdings.open(self.objects.forget, self.streams.close)
 
     def _get_channel(self) -> Channel:
@@ -384,7 +387,13 @@ class NativeEngine:
         lost = encode_failure(Failure("session_lost", str(self.channel.lost())))
         self.objects.on_closed(lost)
         self._holdings.views.on_closed(lost)
-        for listener in self.lost_listeners:
+        for listener in list(self._lost_listeners):
+            listener()
+
+    def when_lost(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, on any thread, when the connection is gone; at once if it is. It may be called twice."""
+        self._lost_listeners.append(listener)
+        if self.is_lost:
             listener()
 
     def require_open(self) -> None:

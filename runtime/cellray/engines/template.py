@@ -5,6 +5,10 @@ python -m cellray.engines.template <control descriptor>     (settings come as th
 
 from __future__ import annotations
 
+import cellray.quick_start  # noqa: F401
+
+# isort: split
+
 import atexit
 import os
 import socket

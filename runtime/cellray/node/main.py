@@ -7,6 +7,10 @@ started it reads them, so that a slow start says where it is and a failed one wh
 
 from __future__ import annotations
 
+import cellray.quick_start  # noqa: F401
+
+# isort: split
+
 import asyncio
 import contextlib
 import gc

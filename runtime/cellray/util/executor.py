@@ -13,6 +13,7 @@ from typing import Any
 
 import cellray
 from cellray import ObjectRef, RemoteFunction
+from cellray.util.chunks import chunked
 
 FUNCTIONS_MAX = 256
 """Functions that are kept exported; one that is submitted again is not pickled again."""
@@ -165,7 +166,7 @@ class CellrayExecutor(Executor):
             raise ValueError("chunksize must be >= 1.")
         if chunksize == 1:
             return super().map(fn, *iterables, timeout=timeout, **more)
-        chunks = _chunks(zip(*iterables, strict=False), chunksize)
+        chunks = chunked(zip(*iterables, strict=False), chunksize)
         results = super().map(functools.partial(_run_chunk, fn), chunks, timeout=timeout, **more)
         return itertools.chain.from_iterable(results)
 
@@ -190,11 +191,6 @@ def _is_needed(max_workers: int | None, options: dict[str, Any]) -> bool:
         return False
     cpus = options.get("num_cpus", 1)
     return not cpus or max_workers * cpus < cellray.cluster_resources().get("CPU", 0)
-
-
-def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    while chunk := list(itertools.islice(items, size)):
-        yield chunk
 
 
 def _run_chunk(fn: Callable[..., Any], chunk: list[tuple[Any, ...]]) -> list[Any]:

@@ -32,9 +32,6 @@ class TaskScope(Protocol):
 class WorkerEngine(ExecutionEngine, Protocol):
     """What a worker needs of the engine that its tasks use."""
 
-    lost_listeners: list[Callable[[], None]]
-    """Called when the connection has gone."""
-
     @property
     def channel(self) -> Channel:
         """The connection to the node."""
@@ -65,6 +62,9 @@ class WorkerEngine(ExecutionEngine, Protocol):
 
     def end_call(self) -> None:
         """As `end_task`, for one of several."""
+
+    def when_lost(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when the connection is gone, at once if it is; perhaps twice."""
 
 
 class Introduced(NamedTuple):

@@ -61,7 +61,7 @@ class LoopCalls:
         self._is_reading = self._is_beginning = False
         self._loop = EagerLoop()
         asyncio.set_event_loop(self._loop)
-        desk.engine.lost_listeners.append(self._on_lost)
+        desk.engine.when_lost(self._on_lost)
 
     def take(self, tasks: Sequence[TaskAssignment]) -> None:
         """See `Calls`."""

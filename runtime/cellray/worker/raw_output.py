@@ -55,7 +55,8 @@ class RawFiles:
     def news(self, context: Callable[[], TaskOfThread]) -> WorkerWrote | None:
         """What the node must be told, if they have grown: two system calls for a flush of facts, not for a task."""
         first, second = self.descriptors
-        size = os.fstat(first).st_size + os.fstat(second).st_size
+        # By `lseek`, at a third of the cost of `fstat`: whoever writes appends, wherever the offset stands.
+        size = os.lseek(first, 0, os.SEEK_END) + os.lseek(second, 0, os.SEEK_END)
         if size == self._told_bytes:
             return None
         self._told_bytes = size

@@ -60,7 +60,7 @@ class ThreadedCalls:
         self._is_leaving = False
         self._ended = threading.Condition()
         self._last: SimpleQueue[SystemExit | None] = SimpleQueue()
-        desk.engine.lost_listeners.append(lambda: self._last.put(None))
+        desk.engine.when_lost(lambda: self._last.put(None))
 
     def take(self, tasks: Sequence[TaskAssignment]) -> None:
         """See `Calls`."""

@@ -9,6 +9,7 @@ from typing import Any
 from tests.helpers.stress.actors import ActorVerbs
 from tests.helpers.stress.book import ALONE, WEIGHT
 from tests.helpers.stress.crews import CrewVerbs
+from tests.helpers.stress.generators import GeneratorVerbs
 from tests.helpers.stress.objects import ObjectVerbs
 from tests.helpers.stress.tasks import TaskVerbs
 
@@ -16,7 +17,7 @@ HELD_MAX = 40
 TOLD_MAX = 50
 
 
-class Player(TaskVerbs, ObjectVerbs, ActorVerbs, CrewVerbs):
+class Player(TaskVerbs, ObjectVerbs, ActorVerbs, CrewVerbs, GeneratorVerbs):
     """All verbs. `with_faults`: workers are killed meanwhile, so nothing is done whose outcome depends on that."""
 
     def __init__(self, seed: int, board: Any, *, with_faults: bool) -> None:

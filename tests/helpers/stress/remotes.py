@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import cellray
@@ -91,6 +92,23 @@ def several(key: int, width: int, size: int, *inputs: Any) -> tuple[Any, ...]:
 @cellray.remote
 def fail(key: int, *_inputs: Any) -> None:
     """Raises."""
+    raise FailureError(key)
+
+
+@cellray.remote
+def stream(key: int, width: int, size: int, *inputs: Any) -> Iterator[Any]:
+    """Yields one after another what `several` returns at once."""
+    values = [unwrap(each) for each in inputs]
+    for number in range(width):
+        yield wrap(mix(key + number, values), size)
+
+
+@cellray.remote
+def stream_and_fail(key: int, width: int, size: int, *inputs: Any) -> Iterator[Any]:
+    """The same, and raises at the end."""
+    values = [unwrap(each) for each in inputs]
+    for number in range(width):
+        yield wrap(mix(key + number, values), size)
     raise FailureError(key)
 
 

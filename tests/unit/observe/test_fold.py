@@ -6,11 +6,12 @@ from itertools import pairwise
 from typing import Any
 
 from cellray.clock import ManualClock
-from cellray.ids import ClientId, JobId, SessionId, TaskId, put_object_id, return_object_id
+from cellray.ids import ClientId, FunctionHash, GroupId, JobId, SessionId, TaskId, put_object_id, return_object_id
 from cellray.model import fact as told
 from cellray.model.fact import Fact, decode_facts, encode_facts
 from cellray.model.object import ObjectValue, ValueKind
-from cellray.model.task import TaskSpec
+from cellray.model.placement import GroupOptions
+from cellray.model.task import TaskSpec, make_template
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
 from cellray.observe.lineage import Lineage
@@ -350,3 +351,20 @@ def test_an_object_that_moves_to_disk_and_back() -> None:
     fold.apply([told.SpillFailed(object_id, 2, 4.0, "gone", True)], 0, NODE)
     assert fold.objects[object_id].state == "lost"
     assert fold.last_at == 4.0
+
+
+def test_a_placement_group_is_a_task_that_runs_nowhere() -> None:
+    story = Story()
+    group = make_template(FunctionHash(b""), "mine", (("CPU", 10000),), group=GroupOptions(((("CPU", 10000),),)))
+    story.tell(told.TemplateRegistered, template=group)
+    story.templates[group.template_id] = group
+    (created,) = story.submit(group)
+    fold = fold_of(story.facts)
+    assert fold.tasks[created].state_name == "ready"
+    story.finish(created)
+    story.tell(told.GroupRemoved, group_id=GroupId(created))
+    fold = fold_of(story.facts)
+    record = fold.tasks[created]
+    assert (record.state_name, record.template.function, record.worker) == ("finished", "mine", None)
+    assert fold.unknown == 0
+    assert fold.last_at == story.now

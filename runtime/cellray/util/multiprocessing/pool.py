@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Sized
 from typing import Any
 
 import cellray
+from cellray.util.chunks import chunked
 from cellray.util.multiprocessing.process import PoolProcess
 from cellray.util.multiprocessing.processes import Chunk, Outcome, Processes
 from cellray.util.multiprocessing.results import AsyncResult, Callback, IMapIterator
@@ -129,7 +129,7 @@ class Pool:
         if chunksize is None:
             chunksize = max(1, -(-len(items) // (self._processes.count * CHUNKS_PER_PROCESS)))
         _check_chunksize(chunksize)
-        chunks = list(_chunks(iter(items), chunksize))
+        chunks = list(chunked(iter(items), chunksize))
         result = AsyncResult(self, len(chunks), callback, error_callback, single=False)
         function = [cellray.put(func)] if chunks else []
         for index, chunk in enumerate(chunks):
@@ -155,7 +155,7 @@ class Pool:
             self._processes.put(Chunk("map", (function, chunk), done))
 
         ahead_max = IMAP_AHEAD_PER_PROCESS * self._processes.count
-        return IMapIterator(self, _chunks(iter(iterable), chunksize), submit, ahead_max, ordered=ordered)
+        return IMapIterator(self, chunked(iter(iterable), chunksize), submit, ahead_max, ordered=ordered)
 
     # -- the end
 
@@ -198,8 +198,3 @@ class Pool:
 def _check_chunksize(chunksize: int) -> None:
     if chunksize < 1:
         raise ValueError(f"Chunksize must be 1+, not {chunksize}")
-
-
-def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    while chunk := list(itertools.islice(items, size)):
-        yield chunk

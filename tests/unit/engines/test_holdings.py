@@ -1,0 +1,108 @@
+"""What a process holds and reads, as facts, in the order in which the node must hear of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cellray.clock import SystemClock
+from cellray.engines.holdings import Holdings
+from cellray.ids import ObjectId, TaskId
+from cellray.model.command import RecallViews, ViewsGranted
+from cellray.model.fact import GeneratorDropped, ObjectsHeld, ObjectsReleased, ViewsHeld, ViewsReleased
+from cellray.model.object import ObjectValue, ValueKind
+
+A, B = (ObjectId(letter * 20) for letter in (b"a", b"b"))
+HERE = ObjectValue(ValueKind.SHARED, b"", 64, 100)
+
+
+class Sent:
+    """What was sent, in place of a channel."""
+
+    def __init__(self) -> None:
+        self.facts: list[Any] = []
+        self.nudges = 0
+
+    def add(self, fact: Any) -> None:
+        self.facts.append(fact)
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+    def taken(self) -> list[Any]:
+        facts, self.facts = self.facts, []
+        return facts
+
+
+def dropped(task_id: TaskId) -> GeneratorDropped:
+    raise AssertionError("there are no generators here")
+
+
+def opened() -> tuple[Holdings, Sent, list[ObjectId]]:
+    sent = Sent()
+    gone: list[ObjectId] = []
+    holdings = Holdings(lambda: sent, SystemClock())  # type: ignore[arg-type, return-value]
+    holdings.open(gone.extend, dropped)
+    return holdings, sent, gone
+
+
+def viewed(holdings: Holdings, obj: ObjectId) -> None:
+    """A view of the object was had, and has gone."""
+    holdings.views.join(obj, 1)
+    holdings.views.on_granted(ViewsGranted([(obj, HERE)], 1))
+    holdings.views.release(obj)
+
+
+def test_changes_are_told_once_and_wake_the_channel() -> None:
+    holdings, sent, gone = opened()
+    holdings.references.retain(A)
+    assert sent.nudges == 1
+    holdings.report()
+    assert sent.taken() == [ObjectsHeld([A])]
+    holdings.report()
+    assert sent.taken() == []
+    holdings.references.release(A)
+    holdings.report()
+    assert sent.taken() == [ObjectsReleased([A])]
+    assert gone == [A]
+
+
+def test_a_view_that_goes_on_is_told_before_the_reference_goes() -> None:
+    holdings, sent, _ = opened()
+    holdings.references.adopt_one(A)
+    holdings.views.retain(A)
+    holdings.references.release(A)
+    holdings.report()
+    assert sent.taken() == [ViewsHeld([A]), ObjectsReleased([A])]
+
+
+def test_a_view_that_lingers_ends_with_the_reference() -> None:
+    holdings, sent, _ = opened()
+    holdings.references.adopt([A, B])
+    viewed(holdings, A)
+    holdings.report()
+    assert sent.taken() == []
+    holdings.references.release(A)
+    holdings.references.release(B)
+    holdings.report()
+    assert sent.taken() == [ViewsReleased([A]), ObjectsReleased([A, B])]
+
+
+def test_views_that_linger_are_given_back_when_they_are_recalled() -> None:
+    holdings, sent, _ = opened()
+    holdings.references.adopt([A])
+    viewed(holdings, A)
+    holdings.report()
+    nudges = sent.nudges
+    holdings.views.on_recalled(RecallViews())
+    assert sent.nudges == nudges + 1
+    holdings.report()
+    assert sent.taken() == [ViewsReleased([A])]
+
+
+def test_a_closed_one_wakes_nobody() -> None:
+    holdings, sent, _ = opened()
+    holdings.references.adopt([A])
+    holdings.close()
+    holdings.references.release(A)
+    holdings.views.on_recalled(RecallViews())
+    assert sent.nudges == 0
