@@ -224,18 +224,21 @@ class CurrentActor(Protocol):
 
 
 class StreamEngine(Protocol):
-    """What the public API needs to read generators. One is named by its task; one thread at a time reads it."""
+    """What the public API needs to read generators. A reader is read by one thread at a time."""
 
-    def next_id(self, task: TaskId) -> ObjectId:
+    def opened(self, task: TaskId) -> Any:
+        """The reader of a generator that was just submitted."""
+
+    def next_id(self, stream: Any) -> ObjectId:
         """What to wait for: exists once there is a next item, or the end."""
 
-    def take(self, task: TaskId) -> ObjectId | None:
+    def take(self, stream: Any) -> ObjectId | None:
         """The next item, retained once; None when it has not come, or there is none."""
 
-    def is_at_end(self, task: TaskId) -> bool:
+    def is_at_end(self, stream: Any) -> bool:
         """Whether all items have been taken and there will be no more."""
 
-    def drop(self, task: TaskId) -> None:
+    def drop(self, stream: Any) -> None:
         """Nobody will read on; never blocks (it is called from `__del__`)."""
 
 

@@ -17,6 +17,7 @@ from cellray.ids import (
     TaskId,
     child_task_id,
     children_prefix,
+    item_object_id,
     put_object_id,
     return_object_id,
 )
@@ -28,6 +29,7 @@ from cellray.model.task import TaskAssignment, TaskSpec, TaskTemplate
 from tests.sim.actors import NOT_CREATED, ActorUser
 from tests.sim.groups import Reservations
 from tests.sim.programs import Op, program
+from tests.sim.streams import NOBODY_READS, Producer, Streams
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -49,6 +51,12 @@ class VirtualClient:
         self.views: dict[ObjectId, ObjectValue | None] = {}
         self.tickets: dict[ObjectId, int] = {}
         self.last_ticket = 0
+        self.streams = Streams(self)
+
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether items are taken as they come: by tasks, and when all is to come to rest."""
+        return isinstance(self, VirtualWorker) or not self.world.wants_more_tasks()
 
     def tell(self, *facts: f.Fact) -> None:
         """Send facts, now and then in a frame with those before them."""
@@ -78,6 +86,8 @@ class VirtualClient:
             returns += mine
             known += mine
             self.world.note_submission(task_id, specs[-1], depth, template, self.client_id)
+            if template.stream is not None:
+                self.streams.begin(task_id, template)
         for object_id in returns:
             self.held[object_id] = None
             self.values.pop(object_id, None)
@@ -163,6 +173,10 @@ class VirtualDriver(VirtualClient):
         """Handle one command of the node."""
         if isinstance(command, c.ObjectsReady):
             self.receive_values(command)
+        elif isinstance(command, c.ItemsReady):
+            self.streams.receive(command)
+        elif isinstance(command, c.ReaderLeft):
+            self.streams.left(command)
         elif isinstance(command, c.ViewsGranted):
             self.receive_views(command)
         elif isinstance(command, c.SpaceGranted):
@@ -199,6 +213,7 @@ class VirtualDriver(VirtualClient):
         """Do one thing that a user program might."""
         random = self.world.random
         self.check_views()
+        self.streams.act()
         if random.random() < 0.05 and self.world.wants_more_tasks():
             self.groups.act()
             return
@@ -246,6 +261,7 @@ class VirtualWorker(VirtualClient):
         self.started_at = 0.0
         self.awaits: list[ObjectId] = []
         self.awaits_space: ObjectId | None = None
+        self.producer: Producer | None = None
         self.space_bytes = 0
         self.arguments: dict[ObjectId, ObjectValue] = {}
         self.creation: ActorId | None = None
@@ -265,6 +281,13 @@ class VirtualWorker(VirtualClient):
             self.queue.extend(command.tasks)
         elif isinstance(command, c.ObjectsReady):
             self.receive_values(command)
+        elif isinstance(command, c.ItemsReady):
+            self.streams.receive(command)
+        elif isinstance(command, c.ReaderLeft):
+            self.streams.left(command)
+        elif isinstance(command, c.ItemsRead):
+            if self.producer is not None and self.producer.task_id == command.task_id:
+                self.producer.read = command.count
         elif isinstance(command, c.ViewsGranted):
             self.receive_views(command)
         elif isinstance(command, c.ReturnTasks):
@@ -283,6 +306,8 @@ class VirtualWorker(VirtualClient):
         """Whether there is something to do that does not wait for the node."""
         if self.ops is None:
             return bool(self.queue)
+        if self.producer is not None and self.producer.must_wait:
+            return False
         return self.awaits_space is None and all(object_id in self.values for object_id in self.awaits)
 
     def step(self) -> None:
@@ -295,15 +320,21 @@ class VirtualWorker(VirtualClient):
         if self.awaits:
             self.awaits = []
             self.tell(f.WorkerUnblocked(self.client_id, self.world.at))
+        if self.producer is not None and self.producer.read == NOBODY_READS:
+            self.ops.clear()  # the generator is closed
+            self._return([SMALL])
+            return
         op = self.ops.popleft()
-        if op.kind == "work":
+        if op.kind == "yield" and not op.amount:
+            self._yield(self._result())
+        elif op.kind == "work":
             if op.amount:
                 self.ops.appendleft(Op("work", op.amount - 1))
         elif op.kind == "spawn":
             self._spawn(op.amount)
         elif op.kind == "get":
             self._get()
-        elif op.kind in ("put", "return_shared"):
+        elif op.kind in ("put", "return_shared", "yield"):
             self._request_space(op)
         elif op.kind == "print":
             self.tell(f.TaskOutput(self.head_id, self.world.at, "stdout", "hello\n"))
@@ -326,6 +357,7 @@ class VirtualWorker(VirtualClient):
         self._check_arguments()
         for value in self.arguments.values():
             assert value.kind < ValueKind.ERROR, "a task was given an error as its argument"
+        self.producer = Producer(self.head_id, info.template) if info.template.stream is not None else None
         self.ops = deque(program(self.world.seed, self.head_id, info.depth, info.template))
         self.ops_random = Random(f"ops {self.world.seed} {self.head_id.hex()}")
         self.children, self.child_index, self.put_index = [], 0, 0
@@ -372,6 +404,9 @@ class VirtualWorker(VirtualClient):
         if op.kind == "put":
             object_id = put_object_id(self.head_id, self.put_index)
             self.put_index += 1
+        elif op.kind == "yield":
+            assert self.producer is not None
+            object_id = item_object_id(self.head_id, self.producer.yielded)
         else:
             object_id = return_object_id(self.head_id, 0)
         self.awaits_space, self.space_bytes = object_id, op.amount
@@ -393,8 +428,15 @@ class VirtualWorker(VirtualClient):
             self.held[command.object_id] = None
             self.values[command.object_id] = value
             self.tell(f.ObjectSealed(command.object_id, self.world.at, value))
+        elif command.object_id != return_object_id(self.head_id, 0):
+            self._yield(value)
         else:
             self._return([value] + [self._result() for _ in range(self._num_returns() - 1)])
+
+    def _yield(self, value: ObjectValue) -> None:
+        assert self.producer is not None, "only generators yield"
+        self.tell(f.ItemsYielded(self.head_id, self.producer.yielded, self.world.at, [value]))
+        self.producer.yielded += 1
 
     def _result(self) -> ObjectValue:
         return ObjectValue(ValueKind.INLINE, b"v", 0, 0, self._some_held())
@@ -438,7 +480,9 @@ class VirtualWorker(VirtualClient):
             self.tell(fact)
         self.queue.popleft()
         self.ops = None
+        self.producer = None
         self.awaits_space = None
+        self.streams.drop_all()
         if self.world.random.random() < 0.4:
             self.end_views(list(self.views))
         elif self.world.random.random() < 0.2:

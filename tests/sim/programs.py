@@ -10,7 +10,7 @@ from random import Random
 from typing import NamedTuple
 
 from cellray.ids import FunctionHash, TaskId
-from cellray.model.task import TaskTemplate, make_resources, make_template
+from cellray.model.task import StreamOptions, TaskTemplate, make_resources, make_template
 
 NODE_RESOURCES: dict[str, float] = {"CPU": 4, "GPU": 1}
 FUNCTION = FunctionHash(b"simulated-work--")
@@ -24,7 +24,7 @@ class Op(NamedTuple):
     amount: int = 0
 
 
-def _template(name: str, amounts: dict[str, float], **options: int | bool | str) -> TaskTemplate:
+def _template(name: str, amounts: dict[str, float], **options: StreamOptions | int | bool | str) -> TaskTemplate:
     return make_template(FUNCTION, name, make_resources(amounts), **options)  # type: ignore[arg-type]
 
 
@@ -40,9 +40,12 @@ TEMPLATES = (
     _template("stubborn", {"CPU": 1}, retry_exceptions=True, max_retries=2),
     _template("impossible", {"GPU": 9}),
     _template("elsewhere", {"CPU": 1}, environment="E"),
+    _template("items", {"CPU": 1}, stream=StreamOptions()),
+    _template("paced_items", {"CPU": 1}, stream=StreamOptions(2)),
+    _template("worn", {"CPU": 1}, max_calls=3),
 )
-WEIGHTS = (30, 6, 3, 6, 3, 4, 4, 3, 4, 1, 6)
-WEIGHTS_BELOW = (30, 6, 3, 6, 3, 0, 4, 3, 4, 1, 6)
+WEIGHTS = (30, 6, 3, 6, 3, 4, 4, 3, 4, 1, 6, 4, 4, 2)
+WEIGHTS_BELOW = (30, 6, 3, 6, 3, 0, 4, 3, 4, 1, 6, 4, 4, 2)
 """Of tasks that tasks submit: one that waits for a GPU while its parent holds it would wait for ever."""
 
 
@@ -53,6 +56,8 @@ def program(seed: int, task_id: TaskId, depth: int, template: TaskTemplate) -> l
         # The same each time it runs: an actor whose constructor fails does not come to be by a restart.
         return [Op("work", random.choice((0, 0, 2))), Op("fail_creation" if random.random() < 0.1 else "return")]
     ops: list[Op] = [Op("work", random.choice((0, 0, 0, 1, 3)))]
+    if template.stream is not None:
+        ops += [Op("yield", random.choice((0, 0, 0, 70_000))) for _ in range(random.choice((0, 1, 3, 7)))]
     if random.random() < 0.15:
         ops.append(Op("put", random.choice((50, 5_000, 60_000))))
     if depth < DEPTH_MAX and random.random() < 0.25:

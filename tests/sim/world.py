@@ -209,6 +209,8 @@ class World:
                 f.ViewsReleased([ObjectId(b"!" * 20)]),
                 f.ViewsHeld([ObjectId(b"?" * 20)]),
                 f.CancelRequested([TaskId(b"?" * 16)], self.at),
+                f.ItemsYielded(task_id, 3, self.at, [ObjectValue(ValueKind.SHARED, b"", 64, 64), SMALL]),
+                f.ItemsTaken(task_id, 2),
                 f.TasksReturned(ClientId(1), self.at, [TaskId(b"?" * 16)]),
             ]
             if self.drivers:
@@ -261,6 +263,11 @@ class World:
         if task is None or task.worker is None or task.worker.client_id != source:
             return
         template = task.template.spec
+        stream = self.core._tasks.generators.streams.get(fact.task_id)
+        if stream is not None and stream.reader is not None:
+            is_stopped = isinstance(fact, f.TaskCancelled) and task.cancel is None and stream.interrupted
+            if is_stopped or (stream.must_restart and task.cancel is None):
+                return
         may_retry = template.retry_exceptions and task.cancel is None and task.attempt < template.max_retries
         if not (isinstance(fact, f.TaskFailed) and may_retry):
             self.ends[fact.task_id] += 1
@@ -290,9 +297,11 @@ class World:
     def _drain(self) -> None:
         """Nobody submits, nobody dies any more; in the end everybody lets go of everything."""
         for driver in self.drivers.values():
+            driver.streams.take_all()
             driver.groups.remove_all()
         self._rest()
         for client in (*self.workers.values(), *self.drivers.values()):
+            client.streams.drop_all()
             client.release(list(client.held))
             client.end_views(list(client.views))
             while client.outgoing:

@@ -28,7 +28,7 @@ class ObjectRefGenerator:
     def __init__(self, completed: ObjectRef, engine: Engine) -> None:
         self._completed = completed
         self._engine = engine
-        self._task = TaskId(completed.task_id())
+        self._stream = engine.streams.opened(TaskId(completed.task_id()))
         self._error_taken = False
 
     def __iter__(self) -> ObjectRefGenerator:
@@ -71,13 +71,13 @@ class ObjectRefGenerator:
     def is_finished(self) -> bool:
         """Whether `next` would raise StopIteration. Returns at once."""
         self._own_engine()
-        if not self._engine.streams.is_at_end(self._task):
+        if not self._engine.streams.is_at_end(self._stream):
             return False
         return self._error_taken or not self._failed()
 
     def task_id(self) -> bytes:
         """The id of the task that yields (16 bytes)."""
-        return self._task
+        return self._completed.task_id()
 
     def belongs_to(self, engine: Any) -> bool:
         """Whether the task is one of this engine's session."""
@@ -112,10 +112,10 @@ class ObjectRefGenerator:
         raise NotImplementedError("`gen.aclose` is not supported.")
 
     def __del__(self) -> None:
-        self._engine.streams.drop(self._task)
+        self._engine.streams.drop(self._stream)
 
     def __repr__(self) -> str:
-        return f"ObjectRefGenerator({self._task.hex()})"
+        return f"ObjectRefGenerator({self.task_id().hex()})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -126,7 +126,7 @@ class ObjectRefGenerator:
     @property
     def _id(self) -> ObjectId:
         """The id to wait for: the object exists when there is a next item, or when there will be none."""
-        return self._engine.streams.next_id(self._task)
+        return self._engine.streams.next_id(self._stream)
 
     def _own_engine(self) -> Engine:
         if self._engine is not current.engine_or_none():
@@ -134,7 +134,7 @@ class ObjectRefGenerator:
         return self._engine
 
     def _take(self) -> ObjectRef | None:
-        obj = self._engine.streams.take(self._task)
+        obj = self._engine.streams.take(self._stream)
         return None if obj is None else ObjectRef(obj, self._engine)
 
     def _take_error(self) -> ObjectRef | None:

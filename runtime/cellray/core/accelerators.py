@@ -7,7 +7,7 @@ of certain GPUs in its own names, and what runs in the group gets these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cellray.model.placement import original_name
 from cellray.model.task import RESOURCE_UNITS, Resources
@@ -40,17 +40,20 @@ class DeviceTable:
         units = next(units for name, units in demand if name in self.free)
         return _choose({number: min(each[number] for each in accounts) for number in min(accounts, key=len)}, units)
 
-    def find_each(self, demands: Iterable[int]) -> list[Devices] | None:
-        """GPUs for several who get theirs at the same time, each so many units; None when they cannot all have some."""
+    def find_each(self, demands: Sequence[int]) -> list[Devices] | None:
+        """GPUs for several who get theirs at the same time, each so many units; None when they do not all get some.
+
+        The largest choose first: so small ones do not break what large ones need.
+        """
         left = dict(self.free.get(GPU, {}))
-        found: list[Devices] = []
-        for units in demands:
-            devices = _choose(left, units)
+        found: list[Devices] = [()] * len(demands)
+        for place in sorted(range(len(demands)), key=lambda place: -demands[place]):
+            devices = _choose(left, demands[place])
             if devices is None:
                 return None
             for number, taken in devices:
                 left[number] -= taken
-            found.append(devices)
+            found[place] = devices
         return found
 
     def take(self, demand: Resources, devices: Devices) -> None:

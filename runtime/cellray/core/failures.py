@@ -119,6 +119,15 @@ def group_infeasible_text(name: str, bundles: int) -> str:
     )
 
 
+def gpus_infeasible_text(name: str, bundles: tuple[Resources, ...], gpus: int) -> str:
+    """Why the bundles of a placement group cannot be cut out of this many GPUs."""
+    shown = "; ".join(format_resources(each) for each in bundles)
+    return (
+        f"{name} has bundles ({shown}) that cannot be cut out of {gpus} GPU(s): no bundle gets its part of a GPU from "
+        "two. Ask for other fractions."
+    )
+
+
 def misfit_text(name: str, demand: Resources, bundle: int, bundles: tuple[Resources, ...]) -> str:
     """Why `name` can never run in a placement group of these bundles."""
     where = f"bundle {bundle}" if bundle >= 0 else "any bundle"

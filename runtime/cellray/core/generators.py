@@ -19,7 +19,7 @@ from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.transitions import FINISHED
 from cellray.ids import ObjectId, TaskId, item_object_id
-from cellray.model.command import InterruptTask, ItemsRead, ItemsReady
+from cellray.model.command import InterruptTask, ItemsRead, ItemsReady, ReaderLeft
 
 if TYPE_CHECKING:
     from cellray.core.clients import Client
@@ -113,6 +113,7 @@ class Generators:
             for index in range(fact.count, stream.delivered):
                 self._objects.release(item_object_id(fact.task_id, index), client)
             self._leave(stream)
+        self._outbox.send(client, ReaderLeft(fact.task_id))
 
     def forget(self, client: Client) -> None:
         """A client is gone; what it held is somebody else's affair."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from cellray.core import actor_failures, failures
-from cellray.core.accelerators import GPU, Devices
+from cellray.core.accelerators import GPU, Devices, DeviceTable
 from cellray.core.actor_names import namespace_of
 from cellray.core.tasks import Refusal
 from cellray.core.transitions import FINISHED
@@ -34,7 +34,7 @@ from cellray.model.placement import (
     resources_of,
     sum_of,
 )
-from cellray.model.task import Resources, TaskTemplate
+from cellray.model.task import RESOURCE_UNITS, Resources, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.core.actors import Actors
@@ -104,7 +104,11 @@ class PlacementGroups:
         assert spec.group is not None, "the template of a group's creation"
         if spec.group.strategy == "STRICT_SPREAD" and len(spec.group.bundles) > 1:
             return failures.group_infeasible_text(spec.name, len(spec.group.bundles))
-        return failures.infeasible_text(spec.name, spec.resources, self._pool)
+        gpus = self._pool.total.get(GPU, 0) // RESOURCE_UNITS
+        text = failures.infeasible_text(spec.name, spec.resources, self._pool)
+        if not text and DeviceTable(gpus).find_each(_gpus_of(spec.group.bundles)) is None:
+            return failures.gpus_infeasible_text(spec.name, spec.group.bundles, gpus)
+        return text
 
     def submitted(self, task: Task, client: Client) -> ObjectValue | None:
         """A creation was submitted; why it fails at once, or None. What it returns is kept for those who ask later
@@ -240,10 +244,10 @@ class PlacementGroups:
                 name = task.template.spec.name
                 self._tasks.fail(task, failures.group_removed(name, group.group_id), "its group was removed", at)
         for template in group.templates:
-            self._tasks.drop_queue(template.queue)
+            self._tasks.registry.drop_queue(template.queue)
 
     def _devices_for(self, bundles: tuple[Resources, ...]) -> list[Devices] | None:
-        return self._pool.devices.find_each(dict(bundle).get(GPU, 0) for bundle in bundles)
+        return self._pool.devices.find_each(_gpus_of(bundles))
 
     def _give_back(self, group: Group) -> None:
         demand = sum_of(group.options.bundles)
@@ -261,6 +265,10 @@ class PlacementGroups:
                 del self.known[group.group_id]
                 for entry in group.kept:
                     self._objects.unpin(entry)
+
+
+def _gpus_of(bundles: tuple[Resources, ...]) -> list[int]:
+    return [dict(bundle).get(GPU, 0) for bundle in bundles]
 
 
 def _fits(demand: Resources, bundle: dict[str, int]) -> bool:

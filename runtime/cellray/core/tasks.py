@@ -95,7 +95,8 @@ class Task:
     """One task that is not final, or is final but has descendants that are not.
 
     `pinned` are the objects that it keeps alive: its dependencies in their order, then what its arguments contain.
-    `orphans` are objects that a dead worker held while it ran this task: a retry will submit and put them again.
+    `orphans` are objects that a dead worker held while it ran this task: a retry will submit and put them again; and
+    returns that an earlier run has made.
     `views` are those of its dependencies that lie in shared memory: pinned there while `worker` has it, before that
     staged. `actor` is the one that a call is for.
     """

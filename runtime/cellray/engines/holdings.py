@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 
 from cellray.client.channel import Channel
 from cellray.engines.references import References
+from cellray.engines.streams import Stream
 from cellray.engines.views import ViewCounts
 from cellray.engines.yielding import Item, gather
-from cellray.ids import ObjectId, TaskId
+from cellray.ids import ObjectId
 from cellray.model.fact import GeneratorDropped, ObjectsHeld, ObjectsReleased, ViewsHeld, ViewsReleased
 from cellray.ports import Clock
 
@@ -27,10 +28,10 @@ class Holdings:
         self.references = References(_nothing)
         self.views = ViewCounts(_nothing, self.references.holds)
         self.yielded: deque[Item] = deque()
-        self.dropped: deque[TaskId] = deque()
+        self.dropped: deque[Stream] = deque()
         self._channel = channel
         self._clock = clock
-        self._on_dropped: Callable[[TaskId], GeneratorDropped] | None = None
+        self._on_dropped: Callable[[Stream], GeneratorDropped | None] | None = None
         self._on_gone: Callable[[Sequence[ObjectId]], None] | None = None
         self._reporting = threading.Lock()
         self._releases_seen = 0
@@ -45,7 +46,9 @@ class Holdings:
         return bool(self.references.retained or self.views.has_events or self.yielded or self.dropped)
 
     def open(
-        self, on_gone: Callable[[Sequence[ObjectId]], None], on_dropped: Callable[[TaskId], GeneratorDropped]
+        self,
+        on_gone: Callable[[Sequence[ObjectId]], None],
+        on_dropped: Callable[[Stream], GeneratorDropped | None],
     ) -> None:
         """From now on changes wake the channel; `on_gone` hears of objects that this process refers to no longer,
         `on_dropped` of generators that it reads no more."""
@@ -89,7 +92,9 @@ class Holdings:
         for fact in gather(self.yielded, self._clock.now()):
             self._channel().add(fact)
         while self.dropped and self._on_dropped is not None:
-            self._channel().add(self._on_dropped(self.dropped.popleft()))
+            left = self._on_dropped(self.dropped.popleft())
+            if left is not None:
+                self._channel().add(left)
 
     def _report_views(self) -> None:
         """Before the references: a view that goes on keeps its object alive, when the last reference to it goes."""

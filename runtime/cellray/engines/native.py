@@ -44,6 +44,7 @@ from cellray.model.command import (
     NodeStateTold,
     ObjectsReady,
     OutputForwarded,
+    ReaderLeft,
     RecallViews,
     SpaceGranted,
     TaskDescribed,
@@ -150,6 +151,7 @@ class NativeEngine:
             TaskDescribed: self.requests.on_answer,
             ItemsReady: self.streams.on_ready,
             ItemsRead: self.yielding.on_read,
+            ReaderLeft: self.streams.on_left,
             NodeStateTold: self.requests.on_answer,
             **(handlers or {}),
         }
@@ -163,6 +165,7 @@ class NativeEngine:
             batch_max=config.submit_batch_max,
             frame_bytes_max=config.frame_bytes_max,
         )
+        self.report_holdings = holdings.report
         holdings.open(self.objects.forget, self.streams.close)
 
     def _get_channel(self) -> Channel:

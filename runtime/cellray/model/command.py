@@ -121,6 +121,12 @@ class ItemsRead(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
     count: int
 
 
+class ReaderLeft(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=22):
+    """To a client that dropped a generator: all that it was sent for that reader is behind it."""
+
+    task_id: TaskId
+
+
 class ViewsGranted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=16):
     """To a client: where objects lie that it asked to read. They stay there until it says ViewsReleased.
 
@@ -157,6 +163,7 @@ ClientCommand = (
     | ViewsGranted
     | ItemsReady
     | ItemsRead
+    | ReaderLeft
     | NodeStateTold
     | RecallViews
 )

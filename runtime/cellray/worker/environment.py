@@ -68,8 +68,8 @@ def _set_up(environment: Environment) -> str:
             os.stat(place)
     except OSError as error:
         return (
-            f"the runtime environment {environment.text()} could not be set up: {error.strerror}: "
-            f"{error.filename}. It was there when the environment was described; put it back, or describe another one."
+            f"its runtime environment could not be set up: {error.strerror}: {error.filename}. It was there when the "
+            "environment was described; put it back, or describe another one."
         )
     places = [place for place in (folder, *environment.py_modules) if place]
     sys.path[:0] = places

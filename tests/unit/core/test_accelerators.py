@@ -37,7 +37,8 @@ def test_what_is_found(used: tuple[float, ...], asked: float, found: Devices | N
 
 def test_several_at_once_do_not_get_the_same_one() -> None:
     table = DeviceTable(2)
-    assert table.find_each([5000, 0, 5000, 10_000]) == [((0, 5000),), (), ((0, 5000),), ((1, 10_000),)]
+    assert table.find_each([5000, 0, 5000, 10_000]) == [((1, 5000),), (), ((1, 5000),), ((0, 10_000),)]
+    assert table.find_each([4000, 4000, 6000, 6000]) == [((0, 4000),), ((1, 4000),), ((0, 6000),), ((1, 6000),)]
     assert table.find_each([6000, 6000, 6000]) is None
     assert table.find_each([]) == []
 

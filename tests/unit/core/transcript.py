@@ -402,6 +402,8 @@ class Interpreter(PlacementWords):
                 return f"items of {self._name(task_id)}: {items}".rstrip(",") + (f"no more, {index} in all" * has_ended)
             case c.ItemsRead(task_id, count):
                 return f"read of {self._name(task_id)}: {count if count >= 0 else 'nobody reads on'}"
+            case c.ReaderLeft(task_id):
+                return f"reads {self._name(task_id)} no more"
             case c.Warn(message):
                 return f"warning: {self._plain(message)}"
             case c.Exit(reason):
