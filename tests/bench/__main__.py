@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.alone import ALONE
+from tests.bench.alone.parts import ALONE
 from tests.bench.contenders import OURS, OURS_ALONE, PEERS, PEERS_PYTHON, ROOT, Entry, make_plan, run, versions
 from tests.bench.machine import load_average, this_machine
 from tests.bench.measures import GROUPS, MEASURES

@@ -52,7 +52,7 @@ def make_plan(groups: list[str], *, quick: bool) -> dict[str, Any]:
         "only": groups,
         "seconds": 0.2 if quick else 1.0,
         "array_bytes": 100_000_000,
-        "core_tasks": 20_000 if quick else 200_000,
+        "alone_tasks": 20_000 if quick else 200_000,
     }
 
 

@@ -271,6 +271,22 @@ ALONE = (
         more_is_better=False,
         has_peers=False,
     ),
+    *(
+        Measure(name, group, title, unit, note, scale, more_is_better=unit == "1/s", has_peers=False)
+        for name, group, title, unit, scale, note in (
+            ("redis_start_s", "gcs", "redis-server from nothing to its first answer", "ms", 1e3, "Median of 5."),
+            ("append_cpu_s", "gcs", "CPU of an append to the log", "µs", 1e6, "20 KB, as a busy node's; on our side."),
+            ("append_server_cpu_s", "gcs", "CPU of an append in redis-server", "µs", 1e6, "The same appends."),
+            ("buffer_add_s", "gcs", "Adding a frame of facts to the log's buffer", "ns", 1e9, "The hot path."),
+            ("records_written_per_s", "gcs", "Records from the buffer to Redis", "1/s", 1.0, "200 bytes each."),
+            ("records_read_per_s", "gcs", "Records read back", "1/s", 1.0, "A thousand at a time."),
+            ("fold_s", "observe", "Folding the log, per task", "µs", 1e6, "Decoding included; three facts a task."),
+            ("lineage_s", "observe", "Making the lineage, per task", "µs", 1e6, "Of the folded log."),
+            ("tasks_delta_s", "observe", "A delta of all tasks drawn one by one", "ms", 1e3, "2,000 tasks."),
+            ("boxes_delta_s", "observe", "A delta of boxes", "ms", 1e3, "In which every task of the log changed."),
+            ("snapshot_s", "observe", "A snapshot of all tasks drawn one by one", "ms", 1e3, "2,000 tasks."),
+        )
+    ),
 )
 
 MEASURES: tuple[Measure, ...] = (*START, *TASKS, *ACTORS, *OBJECTS, *MIXED, *ALONE)

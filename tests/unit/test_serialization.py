@@ -30,6 +30,7 @@ from cellray.serialization import (
     serialize,
     serialize_arguments,
     serialize_function,
+    serialize_plain,
 )
 from cellray.serialization.references import ReferenceSeam
 from cellray.serialization.value import ALIGNMENT_BYTES, PLAIN_BYTES_MAX
@@ -331,6 +332,41 @@ def test_what_is_pickled_outside_of_values_is_kept() -> None:
     for dumps in (pickle.dumps, cloudpickle.dumps):
         assert pickle.loads(dumps([reference(2)])) == [reference(2)]
     assert kept == [reference(2), reference(2)]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_quick"),
+    [
+        ({"state": list(range(10))}, True),
+        ([1, (2, "b"), {"c": None}], True),
+        ([[], {}, ()], True),
+        ({(1, 2): [3]}, True),
+        ([[1] * 16] * 8, True),
+        ([[1] * 16] * 9, False),
+        ([[1] * 17], False),
+        ([[[1]]], False),
+        ([[len]], False),
+        ([["x" * (PLAIN_BYTES_MAX + 1)]], False),
+        ([{"a": reference(1)}], False),
+        ([True, {1, 2}], False),
+    ],
+)
+def test_small_containers_in_small_containers_take_the_short_way(value: Any, is_quick: bool) -> None:
+    data = serialize_plain(value)
+    assert (data is not None) == is_quick
+    if data is not None:
+        assert deserialize(data) == value
+    assert deserialize(serialize(value).to_bytes()) == value
+
+
+def test_arguments_of_small_containers_are_bytes_at_once() -> None:
+    args, kwargs = ([1, 2], {"a": (1, "x")}), {"state": {"b": [None]}}
+    data, dependencies, contained = serialize_arguments(args, kwargs)
+    assert isinstance(data, bytes)
+    assert (dependencies, contained) == ((), ())
+    assert deserialize_arguments(data) == (args, kwargs)
+    _, _, contained = serialize_arguments(([reference(1)],), {"k": {"a": reference(2)}})
+    assert contained == (reference(1).object_id, reference(2).object_id)
 
 
 def test_serializing_within_serializing_keeps_references_apart() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from cellray.errors import SessionError
 from cellray.ports import Engine
@@ -11,6 +12,10 @@ engine: Engine | None = None
 """None while this process has no session. Read by the verbs of objects, for which a call of a function is too long."""
 _inherited: Engine | None = None
 """In a forked process the parent's, which is of no use here: the connection is the parent's."""
+
+
+before_end: list[Callable[[], None]] = []
+"""Called by `shutdown` while the session is still there, for those who look at it: what they show then stays."""
 
 
 def set_engine(new: Engine | None) -> None:

@@ -246,6 +246,9 @@ def shutdown() -> None:
         engine = current.engine_or_none()
         if engine is None:
             return
+        for listener in () if engine.is_lost else tuple(current.before_end):
+            with contextlib.suppress(Exception):  # a view that fails must not keep the session from ending
+                listener()
         session, _session = _session, None
         current.set_engine(None)
         engine.close()

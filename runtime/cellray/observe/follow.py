@@ -104,6 +104,16 @@ class LogFollower:
                 if not self._waiting and not self._closed:
                     self._hurry.clear()
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody is told of changes."""
+        return bool(self._listeners)
+
+    def wait_told(self, timeout_s: float) -> bool:
+        """Wait until listeners have been told of all that has been read."""
+        with self.lock:
+            return self._applied.wait_for(lambda: self._closed or not self.fold.ledger.changes, timeout_s)
+
     def close(self) -> None:
         """Stop following and close the reader. The fold stays as it is."""
         with self.lock:
@@ -196,6 +206,7 @@ class LogFollower:
                     continue
                 if notice is not None:
                     notices.append(notice)
+            self._applied.notify_all()
         for give in notices:
             try:
                 give()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 READ_TIMEOUT_S = 5.0
 STATUS_TIMEOUT_S = 2.0
 TIMELINE_TIMEOUT_S = 60.0
+SETTLE_S = 0.5
 NO_LIMIT = 1 << 60
 LIVE = frozenset({"waiting", "ready", "fetching", "running"})
 
@@ -53,6 +54,8 @@ def follower() -> LogFollower:
                 parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S
             )
             _follower, _followed = LogFollower(reader), session.session_id
+            if _settle not in current.before_end:
+                current.before_end.append(_settle)
         return _follower
 
 
@@ -98,6 +101,13 @@ def catch_up(timeout_s: float, *, at_rest: bool = False) -> bool:
         return bool(fold.jobs) and not (at_rest and LIVE & fold.totals().keys())
 
     return followed.wait_for(caught_up, timeout_s)
+
+
+def _settle() -> None:
+    """The session is about to end: views are to show what came of its tasks, and not that they run for ever."""
+    if _follower is not None and _follower.has_listeners:
+        catch_up(SETTLE_S, at_rest=True)
+        _follower.wait_told(SETTLE_S)
 
 
 def _wait_until_logged(ref: ObjectRef, timeout_s: float) -> None:

@@ -37,7 +37,7 @@ def serialize_arguments(
     """
     if not args and not kwargs:
         return NO_ARGUMENTS, (), ()
-    if is_plain(args) and (not kwargs or is_plain(kwargs)):
+    if all(map(is_plain, args)) and all(map(is_plain, kwargs.values())):
         return pickle.dumps([args, kwargs, ()] if kwargs else args, 5), (), ()
     is_reference = is_reference or reference_seam.is_reference
     dependencies: dict[ObjectId, int] = {}
@@ -57,7 +57,7 @@ def serialize_arguments(
     kept_args = tuple(without_references(enumerate(args)))
     kept_kwargs = dict(zip(kwargs, without_references(kwargs.items()), strict=True))
     payload = [kept_args, kept_kwargs, slots] if kept_kwargs or slots else kept_args
-    if is_plain(kept_args) and is_plain(kept_kwargs):
+    if all(map(is_plain, kept_args)) and all(map(is_plain, kept_kwargs.values())):
         return pickle.dumps(payload, 5), tuple(dependencies), ()
     try:
         serialized = pickle_parts(payload)

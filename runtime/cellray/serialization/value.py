@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import pickle
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple, NoReturn
 
 import cloudpickle  # type: ignore[import-untyped]
@@ -28,6 +28,9 @@ from cellray.serialization.references import reference_at, reference_seam
 ALIGNMENT_BYTES = 64
 PLAIN_ITEMS_MAX = 64
 """Longer containers are not looked through for plain items: the general way costs them little."""
+PLAIN_NESTED_MAX = 8
+PLAIN_NESTED_ITEMS_MAX = 16
+"""Up to so many containers of up to so many items are looked into, where they are inside of a plain one."""
 PLAIN_BYTES_MAX = 32 * 1024
 """Longer strings take the general way, which writes them without a copy."""
 
@@ -42,6 +45,7 @@ Part = bytes | memoryview
 FIXED_ATOMS = frozenset({type(None), bool, int, float, complex})
 LONG_ATOMS = frozenset({str, bytes})
 ATOMS = FIXED_ATOMS | LONG_ATOMS
+CONTAINERS = frozenset({list, tuple, dict})
 
 
 class Serialized(msgspec.Struct, frozen=True, gc=False):
@@ -115,15 +119,30 @@ def is_plain(value: Any) -> bool:
     return False
 
 
-def are_plain(items: Iterable[Any]) -> bool:
-    """Whether all items are atoms, and none of them long."""
+def are_plain(items: Collection[Any]) -> bool:
+    """Whether all items are atoms, and none of them long; a few may be small containers of such."""
     if FIXED_ATOMS.issuperset(map(type, items)):
         return True
+    may_nest = len(items) <= PLAIN_NESTED_MAX
     for item in items:
         kind = type(item)
-        if kind not in FIXED_ATOMS and (kind not in LONG_ATOMS or len(item) > PLAIN_BYTES_MAX):
+        if kind in FIXED_ATOMS:
+            continue
+        if kind in LONG_ATOMS:
+            if len(item) > PLAIN_BYTES_MAX:
+                return False
+        elif not may_nest or kind not in CONTAINERS or len(item) > PLAIN_NESTED_ITEMS_MAX or not are_atoms(item):
             return False
     return True
+
+
+def are_atoms(container: Any) -> bool:
+    """Whether a list, tuple or dict holds nothing but atoms, none of them long."""
+    if type(container) is dict:
+        return are_atoms(tuple(container)) and are_atoms(tuple(container.values()))
+    return FIXED_ATOMS.issuperset(map(type, container)) or all(
+        type(item) in FIXED_ATOMS or (type(item) in LONG_ATOMS and len(item) <= PLAIN_BYTES_MAX) for item in container
+    )
 
 
 def pickle_parts(value: Any) -> Serialized:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import contender
-from tests.bench.alone import core_us
+from tests.bench.alone.parts import ALONE, measure_alone
 from tests.bench.contenders import ROOT, Entry, make_plan, parse_output, run, versions
 from tests.bench.loads import PARTS
 from tests.bench.measures import GROUPS, MEASURES
@@ -42,8 +42,9 @@ def test_versions_of_what_is_installed() -> None:
     assert versions(Path("/no/such/python"), ["pytest"]) == {}
 
 
-def test_the_core_can_be_measured() -> None:
-    assert core_us(1000) > 0
+def test_parts_can_be_measured_alone() -> None:
+    figures = measure_alone({"only": ["core", "observe"], "alone_tasks": 1000})["figures"]
+    assert all(figures[measure.name] > 0 for measure in MEASURES if measure.group in ("core", "observe"))
 
 
 def test_quick_plans_are_smaller() -> None:
@@ -75,7 +76,7 @@ def test_what_a_contender_lacks_is_left_out_and_what_fails_says_why() -> None:
 
 
 def test_every_load_has_a_measure() -> None:
-    assert {group for group, _ in PARTS} <= set(GROUPS)
+    assert {group for group, _ in PARTS} | set(ALONE) | {"start"} == set(GROUPS)
     assert len({measure.name for measure in MEASURES}) == len(MEASURES)
 
 

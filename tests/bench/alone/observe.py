@@ -1,8 +1,4 @@
-"""What watching costs: facts folded a second, and the price of a delta at the limit of what is drawn one by one.
-
-Run it directly: `PYTHONPATH=runtime python tests/bench/bench_observe.py`. Figures are of this machine only; to compare
-two commits, run both in turn on one machine.
-"""
+"""What watching costs: facts folded a second, and the price of a delta at the limit of what is drawn one by one."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import gc
 import time
 from collections.abc import Callable
 
-import msgspec
 from cellray.config import Config
 from cellray.gcs.memory import MemoryLog, MemoryLogReader
 from cellray.ids import ClientId, FunctionHash, JobId, TaskId, child_task_id, children_prefix, root_task_id
@@ -18,9 +13,8 @@ from cellray.model import fact as f
 from cellray.model.fact import decode_facts, encode_facts
 from cellray.model.object import ObjectValue
 from cellray.model.task import Cell, TaskSpec, make_template
-from cellray.observe import GraphDelta, GraphView, Lineage, LogFold, LogFollower
+from cellray.observe import GraphView, Lineage, LogFold, LogFollower
 
-TASKS = 200_000
 BATCH = 512
 ROOT = root_task_id(JobId(b"jobb"))
 PREFIX = children_prefix(ROOT)
@@ -69,54 +63,39 @@ def view_of(fold: LogFold, config: Config) -> GraphView:
     return GraphView(follower, config=config)
 
 
-def delta_costs() -> None:
-    """A delta in which every one of the tasks drawn changed, and one in which ten did."""
-    config = Config()
-    tasks = config.view_tasks_max
-    fold = LogFold()
-    view = view_of(fold, config)
+def measure(tasks: int) -> dict[str, float]:
+    """All of it, for a log of so many tasks."""
     batches = records(tasks)
-    for batch in batches[:-1]:
-        fold.apply(batch, 0, "n")
-    deltas: list[GraphDelta | None] = []
-
-    def look() -> None:
-        deltas.append(view.next_delta(fold.take_changes()))
-
-    print(f"first delta, {tasks} tasks: {best_of(1, look) * 1e3:.1f} ms")
-    ten = list(fold.tasks.values())[:10]
-    for record in ten:
-        fold.ledger.move(record, record.state)
-    print(f"delta of 10 of {tasks} tasks: {best_of(1, look) * 1e3:.2f} ms")
-    for record in fold.tasks.values():
-        fold.ledger.move(record, record.state)
-    print(f"delta of all {tasks} tasks: {best_of(1, look) * 1e3:.1f} ms")
-    snapshot = view.snapshot()
-    encoded = msgspec.json.encode(snapshot)
-    print(f"snapshot: {best_of(5, view.snapshot) * 1e3:.1f} ms, {len(encoded) / 1e6:.2f} MB of JSON")
-
-
-def main() -> None:
-    batches = records(TASKS)
     frames = [encode_facts(batch) for batch in batches]
-    task_facts = 3 * TASKS
     # The facts held here for repetition are not what a follower holds: the collector must not walk them.
     gc.freeze()
-    seconds = best_of(3, lambda: fold_all(batches))
-    print(f"fold: {task_facts / seconds / 1e3:.0f} thousand task-facts/s ({seconds / TASKS * 1e6:.2f} us a task)")
-    seconds = best_of(3, lambda: fold_all([decode_facts(frame) for frame in frames]))
-    print(f"decode and fold: {task_facts / seconds / 1e3:.0f} thousand task-facts/s")
-    delta_costs()
+    folded_s = best_of(2, lambda: fold_all([decode_facts(frame) for frame in frames]))
     fold = fold_all(batches)
     view = view_of(fold, Config())
     view.next_delta(fold.take_changes())
     for record in fold.tasks.values():
         fold.ledger.move(record, record.state)
     changes = fold.take_changes()
-    seconds = best_of(5, lambda: view.next_delta(changes))
-    print(f"delta of boxes, {TASKS} tasks, {len(changes.tasks)} of them changed: {seconds * 1e3:.1f} ms")
-    print(f"lineage of {len(fold.tasks)} tasks: {best_of(3, lambda: Lineage(fold)) * 1e3:.0f} ms")
+    return {
+        "fold_s": folded_s / tasks,
+        "boxes_delta_s": best_of(3, lambda: view.next_delta(changes)),
+        "lineage_s": best_of(2, lambda: Lineage(fold)) / tasks,
+        **delta_costs(),
+    }
 
 
-if __name__ == "__main__":
-    main()
+def delta_costs() -> dict[str, float]:
+    """A delta in which every one of the tasks drawn changed, and a snapshot of them."""
+    config = Config()
+    fold = LogFold()
+    view = view_of(fold, config)
+    for batch in records(config.view_tasks_max)[:-1]:
+        fold.apply(batch, 0, "n")
+    view.next_delta(fold.take_changes())
+    for record in fold.tasks.values():
+        fold.ledger.move(record, record.state)
+    changes = fold.take_changes()
+    return {
+        "tasks_delta_s": best_of(1, lambda: view.next_delta(changes)),
+        "snapshot_s": best_of(3, view.snapshot),
+    }

@@ -1,13 +1,7 @@
-"""What the node's core alone costs for an empty task: submitted in batches, dispatched, finished, released.
-
-`make bench` includes it; alone and by kind of frame: `.venv/bin/python -m tests.bench.bench_core`. Figures are of this
-machine only; to compare two commits, run both in turn on one machine. The collector is off; in a node it looks seldom:
-the core's records hold no circles.
-"""
+"""What the node's core alone costs for an empty task: submitted in batches, dispatched, finished, released."""
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -20,7 +14,6 @@ from cellray.model.command import ObjectsReady, Send, TasksAssigned
 from cellray.model.object import ObjectValue
 from cellray.model.task import Function, TaskSpec, TaskState, TaskTemplate, make_resources, make_template
 
-TASKS = 200_000
 BATCH = 512
 RUN_S = 5e-6
 WORKERS = 2
@@ -54,7 +47,7 @@ class Bench:
         self.spent[kind] += time.perf_counter() - begin
         self.sends.extend(command for command in commands if isinstance(command, Send))
 
-    def run(self, tasks: int = TASKS) -> dict[str, float]:
+    def run(self, tasks: int) -> dict[str, float]:
         """Microseconds of core time a task, by kind of frame."""
         self.spent.clear()
         template_id = self.template.template_id
@@ -80,11 +73,3 @@ class Bench:
             self.handle("finish+dispatch", done, send.client_id)
         elif isinstance(send.command, ObjectsReady):
             self.handle("release", [f.ObjectsReleased([object_id for object_id, _ in send.command.objects])], DRIVER)
-
-
-if __name__ == "__main__":
-    gc.disable()
-    rounds = [Bench().run() for _ in range(5)]
-    best = min(rounds, key=lambda each: sum(each.values()))
-    parts = ", ".join(f"{kind} {microseconds:.2f}" for kind, microseconds in best.items())
-    print(f"{sum(best.values()):.2f} us/task ({parts}); all rounds {[round(sum(r.values()), 2) for r in rounds]}")

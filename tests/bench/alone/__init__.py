@@ -1,0 +1,1 @@
+"""What the parts of Cellray cost by themselves, without a session."""
