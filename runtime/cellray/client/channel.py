@@ -31,6 +31,8 @@ from cellray.model.task import TaskSpec
 from cellray.wire import FrameKind, FrameReader, pack_frame
 
 RECEIVE_BYTES = 1 << 18
+BESIDE_LOOP_S = 0.01
+"""An event loop that has read is left alone for that long. One that has not read since then may be held up."""
 HOT_S = 0.02
 LOOK_AGAIN_S = 1.0
 _UNLOGGED = frozenset(UNLOGGED)
@@ -291,15 +293,18 @@ class Channel:
             poll.register(wake_read, select.POLLIN)
         flush_ms = self._flush_s * 1000
         hot_until = 0.0
+        beside_until = 0.0
         reads = 0
         while self.closed_reason is None:
             if self._buffer or self._has_more():
                 self.flush()
                 hot_until = time.monotonic() + HOT_S
-            others_read = self._reading.locked() or self._reads != reads
+            others_read = self._reading.locked() or self._reads != reads or time.monotonic() < beside_until
             if self._reads != reads:
                 reads = self._reads
                 hot_until = time.monotonic() + HOT_S
+                if self.has_loop:
+                    beside_until = time.monotonic() + BESIDE_LOOP_S
             wait_ms: float | None = flush_ms
             if time.monotonic() >= hot_until:
                 self.is_cold = True

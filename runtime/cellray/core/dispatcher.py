@@ -69,7 +69,7 @@ class Dispatcher:
                     self._workers.settle(worker)
             self.emptied.clear()
         queues = []
-        for queue in self._tasks.queues.values():
+        for queue in self._tasks.registry.queues.values():
             if queue.count and not queue.is_closed:
                 queues.append(queue)  # noqa: PERF401 - for the one or two that there are
         if not queues:
@@ -160,7 +160,7 @@ class Dispatcher:
         """Have tasks back from workers that are held up by a long one, as far as others could run them: idle ones, or
         one that will be started, since there is room for it and none is idle."""
         idle = max(1, len(self._workers.idle))
-        for queue in self._tasks.queues.values():
+        for queue in self._tasks.registry.queues.values():
             if not queue.workers or queue.count or not self._pool.fits(queue.demand):
                 continue
             for worker in list(queue.workers):
@@ -172,7 +172,7 @@ class Dispatcher:
         """Replace workers that died, add some when all are held up, retire those that too much nesting has left."""
         workers = self._workers
         wanted = workers.short
-        is_free = [queue for queue in self._tasks.queues.values() if queue.count and not queue.demand]
+        is_free = [queue for queue in self._tasks.registry.queues.values() if queue.count and not queue.demand]
         held_up = [
             worker.blocked or self._is_slow(worker, at) for worker in workers.workers.values() if worker.actor is None
         ]
@@ -344,7 +344,7 @@ class Dispatcher:
         templates.append(spec)
         if spec.function_hash not in worker.functions:
             worker.functions.add(spec.function_hash)
-            functions.append(self._tasks.functions[spec.function_hash])
+            functions.append(self._tasks.registry.functions[spec.function_hash])
 
     def _depth(self, template: Template) -> int:
         """How many tasks of this template one worker may hold; one until it is known how long they take."""

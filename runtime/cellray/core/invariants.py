@@ -65,7 +65,9 @@ def check_drained(core: NodeScheduler) -> None:
     assert not len(core._actors.names), "names of actors are left"
     assert not core._groups.known, f"placement groups are left: {list(core._groups.known)[:5]}"
     assert core._pool.available == core._pool.total, f"{core._pool.available} of {core._pool.total} are back"
-    assert not any(queue.by_job or queue.workers for queue in core._tasks.queues.values()), "a queue is not empty"
+    assert not any(queue.by_job or queue.workers for queue in core._tasks.registry.queues.values()), (
+        "a queue is not empty"
+    )
 
 
 def _check_resources(core: NodeScheduler) -> None:
@@ -114,9 +116,9 @@ def _check_workers(core: NodeScheduler) -> None:
 
 def _check_no_needless_idling(core: NodeScheduler) -> None:
     """No worker idles while a task that would fit is ready, unless what is free is kept for an older one."""
-    if not core._workers.idle or any(queue.starved_since is not None for queue in core._tasks.queues.values()):
+    if not core._workers.idle or any(queue.starved_since is not None for queue in core._tasks.registry.queues.values()):
         return
-    for queue in core._tasks.queues.values():
+    for queue in core._tasks.registry.queues.values():
         if queue.count and core._workers.has_idle(queue.environment) and not (queue.is_closed or queue.for_groups):
             assert not core._pool.fits(queue.demand), f"{queue.count} tasks of {queue.demand} wait idly"
 
@@ -171,7 +173,7 @@ def _check_queues(core: NodeScheduler) -> None:
         elif task.state == READY:
             ready[id(task.template.queue)] += 1
     assert calls == core._actors.calls.count, f"{core._actors.calls.count} ready calls counted of {calls}"
-    for demand, queue in core._tasks.queues.items():
+    for demand, queue in core._tasks.registry.queues.items():
         queued: list[Task] = [task for tasks in queue.by_job.values() for task in tasks if task.state == READY]
         assert len(queued) == len(set(queued)), f"a task stands twice in the queue of {demand}"
         counted = ready.pop(id(queue), 0)

@@ -62,9 +62,9 @@ class NodeScheduler:
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
         self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
-        self._tasks.actors = self._actors
+        self._tasks.actors = self._tasks.registry.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
-        self._tasks.groups = self._groups
+        self._tasks.groups = self._tasks.registry.groups = self._groups
         staging = Staging(self._tasks, self._objects)
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
@@ -334,12 +334,12 @@ class NodeScheduler:
     # Functions and templates
 
     def _on_function_registered(self, fact: f.FunctionRegistered, client: Client, at: float) -> None:
-        if self._tasks.register_function(fact.function):
+        if self._tasks.registry.register_function(fact.function):
             self._outbox.functions.append(fact.function)
 
     def _on_template_registered(self, fact: f.TemplateRegistered, client: Client, at: float) -> None:
-        self._tasks.register_template(fact.template)
-        self._workers.is_mixed = len(self._tasks.environments) > 1
+        self._tasks.registry.register_template(fact.template)
+        self._workers.is_mixed = len(self._tasks.registry.environments) > 1
 
     # Drivers and workers
 

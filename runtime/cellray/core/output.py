@@ -82,7 +82,7 @@ class Output:
         self._outbox.send(driver, OutputForwarded(task_id, stream, text, dropped_bytes, name, cell, pid))
 
     def _template(self, template_id: TemplateId | None) -> Template | None:
-        return self._tasks.templates.get(template_id) if template_id is not None else None
+        return self._tasks.registry.templates.get(template_id) if template_id is not None else None
 
 
 def _running(worker: Worker) -> TaskId:

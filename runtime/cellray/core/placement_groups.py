@@ -244,7 +244,7 @@ class PlacementGroups:
                 name = task.template.spec.name
                 self._tasks.fail(task, failures.group_removed(name, group.group_id), "its group was removed", at)
         for template in group.templates:
-            self._tasks.drop_queue(template.queue)
+            self._tasks.registry.drop_queue(template.queue)
 
     def _devices_for(self, bundles: tuple[Resources, ...]) -> list[Devices] | None:
         return self._pool.devices.find_each(_gpus_of(bundles))

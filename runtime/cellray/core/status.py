@@ -51,7 +51,7 @@ class NodeStatus:
     @property
     def ready_count(self) -> int:
         """Tasks in state READY."""
-        return sum(queue.count for queue in self._tasks.queues.values()) + self._tasks.actors.calls.count
+        return sum(queue.count for queue in self._tasks.registry.queues.values()) + self._tasks.actors.calls.count
 
     @property
     def available(self) -> dict[str, int]:

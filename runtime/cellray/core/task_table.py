@@ -11,15 +11,13 @@ from cellray.core import dependencies, failures
 from cellray.core.generators import Generators
 from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
 from cellray.core.outbox import Outbox
-from cellray.core.ready_queue import ReadyQueue
 from cellray.core.resources import ResourcePool
-from cellray.core.tasks import Job, Refusal, Task, Template
+from cellray.core.tasks import Job, Task, Template
+from cellray.core.template_table import TemplateTable
 from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
 from cellray.ids import (
-    FunctionHash,
     ObjectId,
     TaskId,
-    TemplateId,
     children_prefix,
     is_put,
     producer_of,
@@ -27,7 +25,6 @@ from cellray.ids import (
 )
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
 from cellray.model.object import ObjectValue, ValueKind
-from cellray.model.task import Function, Resources, TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.core.actors import Actors
@@ -35,15 +32,12 @@ if TYPE_CHECKING:
     from cellray.core.placement_groups import PlacementGroups
     from cellray.core.workers import Worker
 
-Shape = tuple[Resources, str, bool, bool]
-"""What is asked for, in which environment, and whether by creations of actors or of placement groups."""
-
 RETURN_0 = return_object_id(TaskId(b""), 0)
 """What a task's id is extended by to get the id of its first return."""
 
 
 class TaskTable:
-    """Tasks by id, with the templates, functions and ready queues that they need.
+    """Tasks by id; `registry` has the templates, functions and ready queues that they need.
 
     `live` counts tasks that are not final, `waiting` those in state WAITING, `ended` (by state) all that became final.
     """
@@ -54,11 +48,7 @@ class TaskTable:
 
     def __init__(self, objects: ObjectTable, pool: ResourcePool, outbox: Outbox, node_id: str = "") -> None:
         self.tasks: dict[TaskId, Task] = {}
-        self.functions: dict[FunctionHash, Function] = {}
-        self.templates: dict[TemplateId, Template] = {}
-        self._usable: dict[TemplateId, Template] = {}
-        self.queues: dict[Shape, ReadyQueue] = {}
-        self.environments: dict[str, None] = {}
+        self.registry = TemplateTable(pool, node_id)
         self.jobs: dict[TaskId, Job] = {}
         self.generators = Generators(objects, outbox)
         self.live = 0
@@ -68,64 +58,13 @@ class TaskTable:
         # Batches of one parent mostly follow each other; the hash costs more than a whole task.
         self._prefix_of, self._prefix = TaskId(b""), b""
         self._objects = objects
-        self._pool = pool
         self._outbox = outbox
-        self._node_id = node_id
-
-    def register_function(self, function: Function) -> bool:
-        """Add to the function table, which is content-addressed; whether it was not there yet."""
-        if function.function_hash in self.functions:
-            return False
-        self.functions[function.function_hash] = function
-        return True
-
-    def register_template(self, spec: TaskTemplate) -> None:
-        """Add a template; content-addressed, so that the same again changes nothing."""
-        if spec.template_id not in self.templates:
-            self.templates[spec.template_id] = self._make_template(spec)
-
-    def _make_template(self, spec: TaskTemplate) -> Template:
-        demand, placement, infeasible = spec.resources, spec.placement, ""
-        refusal: Refusal | None = None
-        if spec.method:
-            return Template(spec, self.actors.calls)
-        if spec.group is not None:
-            infeasible = self.groups.infeasible(spec)
-        elif placement is not None and placement.group_id:
-            demand, refusal = self.groups.demand_of(spec)
-        elif placement is not None and placement.node_id not in ("", self._node_id) and not placement.soft:
-            infeasible = failures.no_such_node_text(spec.name, placement.node_id, self._node_id)
-        else:
-            infeasible = failures.infeasible_text(spec.name, spec.resources, self._pool)
-        if infeasible:
-            refusal = Refusal(infeasible, failures.unschedulable(infeasible))
-        if refusal is not None:
-            return Template(spec, ReadyQueue(demand), refusal)
-        template = Template(spec, self._queue(spec, demand))
-        self.groups.enroll(template)
-        return template
-
-    def _queue(self, spec: TaskTemplate, demand: Resources) -> ReadyQueue:
-        """The queue of the template's shape."""
-        is_actor, is_group = spec.actor is not None, spec.group is not None
-        shape = (demand, spec.environment, is_actor, is_group)
-        queue = self.queues.get(shape)
-        if queue is None:
-            self.environments.setdefault(spec.environment)
-            queue = ReadyQueue(demand, spec.environment, for_actors=is_actor, for_groups=is_group)
-            self.queues[shape] = queue
-        return queue
-
-    def drop_queue(self, queue: ReadyQueue) -> None:
-        """Nothing of this shape will be submitted any more."""
-        shape = (queue.demand, queue.environment, queue.for_actors, queue.for_groups)
-        if self.queues.get(shape) is queue:
-            del self.queues[shape]
 
     def submit(self, fact: TasksSubmitted, client: Client, job: Job, parent: Task | None, refusal: str) -> None:
         """Take over a batch. A non-empty `refusal` cancels all of it: its job, or its parent, is at its end."""
         specs = fact.tasks
         at = fact.at
+        registry = self.registry
         tasks, entries, held = self.tasks, self._objects.entries, client.held
         template: Template | None = None
         last_template_id = -1
@@ -139,7 +78,7 @@ class TaskTable:
             task_id: TaskId = prefix + spec.index.to_bytes(4, "big")  # type: ignore[assignment]
             if spec.template_id != last_template_id:
                 last_template_id = spec.template_id
-                template = self._usable.get(last_template_id) or self._template(spec)
+                template = registry.usable.get(last_template_id) or registry.of(spec)
             assert template is not None
             object_id: ObjectId = task_id + RETURN_0  # type: ignore[assignment]
             if task_id in tasks or object_id in entries:
@@ -328,19 +267,6 @@ class TaskTable:
         if not job.live:
             self.jobs.pop(job.root_task_id, None)
 
-    def _template(self, spec: TaskSpec) -> Template:
-        """The task's template; for one that nobody registered, a stand-in whose tasks fail."""
-        template = self.templates.get(spec.template_id)
-        if template is None:
-            unknown = TaskTemplate(spec.template_id, FunctionHash(b""), "a task", ())
-            return _unusable(unknown, f"Template {spec.template_id} was used before it was registered.")
-        content = template.spec.function_hash
-        if template.refusal is None and content not in self.functions and template.spec.group is None:
-            text = f"Function {content.hex()} of {template.spec.name} was used before it was registered."
-            return _unusable(template.spec, text)
-        self._usable[spec.template_id] = template
-        return template
-
     def _declare(self, task_id: TaskId, num_returns: int, client: Client) -> tuple[ObjectEntry, ...]:
         return tuple([self._objects.declare(return_object_id(task_id, i), client) for i in range(num_returns)])
 
@@ -480,11 +406,6 @@ class TaskTable:
             for object_id in [*worker.granted, *worker.wanted]:
                 if producer_of(object_id) == task.task_id and not is_put(object_id):
                     self._objects.ungrant(object_id, worker)
-
-
-def _unusable(spec: TaskTemplate, text: str) -> Template:
-    """A template whose tasks fail at once because of a bug on the submitter's side of ours."""
-    return Template(spec, ReadyQueue(spec.resources), Refusal(text, failures.internal(text)))
 
 
 def _one_line(text: str) -> str:

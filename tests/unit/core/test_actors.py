@@ -210,7 +210,8 @@ def test_random_histories_keep_the_invariants(seed: int) -> None:
     node.next = count(1000)
     plain, actors, held = count(0), [], {}
     classes = [creation(max_restarts=random.choice((-1, 0, 1, 2)), cpus=random.choice((0, 0, 1)),
-                        detached=random.random() < 0.2) for _ in range(3)]  # fmt: skip
+                        detached=random.random() < 0.2, max_concurrency=random.choice((1, 1, 3)))
+               for _ in range(3)]  # fmt: skip
     for _ in range(120):
         node.at += 0.01
         workers = list(node.core._workers.workers.values())
@@ -229,8 +230,12 @@ def test_random_histories_keep_the_invariants(seed: int) -> None:
         elif action < 0.75:
             for worker in workers:
                 if worker.queue and not worker.ending and random.random() < 0.7:
-                    task = worker.queue[0].task_id
-                    if random.random() < 0.9:
+                    slots = worker.actor.options.max_concurrency if worker.actor is not None else 1
+                    running = random.choice(list(worker.queue)[:slots])
+                    task = running.task_id
+                    if running.cancel is not None and random.random() < 0.5:
+                        node.tell(f.TaskCancelled(task, node.at), source=worker.client_id)
+                    elif random.random() < 0.9:
                         node.finish(task, worker.client_id)
                     else:
                         error = ObjectValue(2, b"e")
