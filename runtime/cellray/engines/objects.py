@@ -32,7 +32,7 @@ ReadyCallback = Callable[[ObjectValue], None]
 
 
 class NativeObjects:
-    """`ports.ObjectEngine` of one `NativeEngine`. `lending` is that of a worker."""
+    """What `ports.Engine` says of objects, for one `NativeEngine`. `lending` is that of a worker."""
 
     def __init__(self, engine: NativeEngine, values: Values, lending: Lending | None) -> None:
         self.resolved: dict[ObjectId, ObjectValue] = {}

@@ -1,0 +1,163 @@
+"""What one process knows of objects: values that came, waits that they end, and what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cellray.config import Config
+from cellray.engines.context import SubmitContext
+from cellray.engines.objects import NativeObjects
+from cellray.engines.references import References
+from cellray.errors import SessionLostError
+from cellray.ids import ObjectId, TaskId, is_put
+from cellray.model.command import ObjectsReady
+from cellray.model.fact import ObjectSealed, ObjectsRequested
+from cellray.model.object import Failure, ObjectValue, ValueKind, encode_failure
+from cellray.serialization import serialize
+
+A, B, C = (ObjectId(letter * 20) for letter in (b"a", b"b", b"c"))
+
+
+def value_of(value: Any) -> ObjectValue:
+    return ObjectValue(ValueKind.INLINE, serialize(value).to_bytes())
+
+
+class Sent:
+    """A channel that keeps what is sent. While somebody waits, `arrivals` happen, one after another."""
+
+    def __init__(self) -> None:
+        self.facts: list[Any] = []
+        self.arrivals: list[Callable[[], None]] = []
+        self.closed_reason: str | None = None
+
+    def add(self, fact: Any) -> None:
+        self.facts.append(fact)
+
+    def flush(self) -> None:
+        pass
+
+    def nudge(self) -> None:
+        pass
+
+    def lost(self) -> SessionLostError:
+        return SessionLostError(self.closed_reason)
+
+    def wait_until(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:
+        while not done() and self.arrivals:
+            self.arrivals.pop(0)()
+        return done()
+
+
+class Setting:
+    """The objects of a driver, and what they stand on."""
+
+    def __init__(self) -> None:
+        self.sent = Sent()
+        engine: Any = SimpleNamespace(
+            channel=self.sent,
+            config=Config(),
+            context=SubmitContext(TaskId(b"p" * 16), None, None),
+            references=References(lambda: None),
+            require_open=lambda: None,
+            now=lambda: 1.0,
+            flush_soon=self.sent.nudge,
+        )
+        self.objects = NativeObjects(engine, SimpleNamespace(), None)  # type: ignore[arg-type]
+
+    def arrive(self, *objects: ObjectId) -> None:
+        self.objects.on_ready(ObjectsReady([(obj, value_of(obj[:1])) for obj in objects]))
+
+    def later(self, *objects: ObjectId) -> None:
+        self.sent.arrivals.append(lambda: self.arrive(*objects))
+
+    @property
+    def asked(self) -> list[ObjectId]:
+        return [obj for fact in self.sent.facts if isinstance(fact, ObjectsRequested) for obj in fact.object_ids]
+
+
+def test_a_put_is_known_at_once_and_told() -> None:
+    setting = Setting()
+    obj = setting.objects.put({"a": [1]})
+    assert is_put(obj)
+    assert setting.objects.get_one(obj) == {"a": [1]}
+    (fact,) = setting.sent.facts
+    assert isinstance(fact, ObjectSealed)
+    assert fact.object_id == obj
+    assert setting.asked == []
+
+
+def test_a_wait_ends_with_as_many_as_were_asked_for() -> None:
+    setting = Setting()
+    setting.objects.expected.update((A, B, C))
+    setting.later(B)
+    setting.later(A)
+    assert setting.objects.wait([A, B, C], 1, None)
+    assert set(setting.objects.resolved) == {B}
+    assert setting.objects.wait([A, C], 1, None)
+    assert not setting.objects.wait([C], 1, 0.01)
+    assert setting.asked == [], "they come unasked"
+
+
+def test_what_others_made_is_asked_for_once() -> None:
+    setting = Setting()
+    assert not setting.objects.wait([A, B], 2, 0)
+    assert sorted(setting.asked) == [A, B]
+    setting.later(A, B)
+    assert setting.objects.wait([A, B], 2, None)
+    assert sorted(setting.asked) == [A, B]
+
+
+def test_a_value_that_comes_too_late_is_not_kept() -> None:
+    setting = Setting()
+    setting.objects.expected.add(A)
+    setting.objects.forget([A])
+    setting.arrive(A)
+    assert A not in setting.objects.resolved
+    setting.arrive(B)
+    assert B not in setting.objects.resolved, "nobody asked for it"
+
+
+def test_callbacks_are_called_once_and_at_the_end_of_the_session() -> None:
+    setting = Setting()
+    called: list[bytes] = []
+    setting.objects.add_done_callback(A, lambda value: called.append(value.data))
+    setting.objects.add_done_callback(B, lambda value: called.append(value.data))
+    setting.arrive(A)
+    setting.arrive(A)
+    setting.objects.add_done_callback(A, lambda value: called.append(b"again"))
+    lost = encode_failure(Failure("session_lost", "it ended"))
+    setting.objects.on_closed(lost)
+    assert called == [value_of(b"a").data, b"again", lost.data]
+
+
+def test_in_a_session_that_is_lost_nothing_is_waited_for() -> None:
+    setting = Setting()
+    setting.sent.closed_reason = "the node ended"
+
+    def require_open() -> None:
+        raise setting.sent.lost()
+
+    setting.objects._engine.require_open = require_open  # type: ignore[method-assign]
+    with pytest.raises(SessionLostError, match="the node ended"):
+        setting.objects.wait([A], 1, None)
+    with pytest.raises(SessionLostError, match="the node ended"):
+        setting.objects.put(1)
+
+
+def test_a_look_tells_what_is_known_here() -> None:
+    setting = Setting()
+    unknown = setting.objects.look(A)
+    assert (unknown.is_resolved, unknown.is_expected, unknown.object_bytes) == (False, False, 0)
+    setting.objects.expected.add(A)
+    assert setting.objects.look(A).is_expected
+    setting.arrive(A)
+    ready = setting.objects.look(A)
+    assert (ready.is_resolved, ready.is_error, ready.submission) == (True, False, -1)
+    assert ready.object_bytes == len(value_of(b"a").data)
+    setting.objects.resolved[A] = encode_failure(Failure("cancelled", "no"))
+    assert setting.objects.look(A).is_error
+    index, task = setting.objects._engine.context.take_child()
+    assert setting.objects.look(ObjectId(task + bytes(4))).submission == index
