@@ -166,6 +166,9 @@ class Async:
         first, second = await asyncio.gather(plus_one.remote(value), plus_one.remote(value + 1))
         return int(await plus_one.remote(first)) + int(second)
 
+    def holding_up_the_loop(self, value: int) -> int:
+        return int(plus_one.remote(value).future().result(WAIT_S))
+
     async def blocking(self, value: int) -> int:
         return int(cellray.get(plus_one.remote(value)))
 
@@ -252,6 +255,7 @@ def test_calls_may_submit_and_wait_for_others() -> None:
     event_loop, threads = Async.remote(), Threads.remote()
     assert got([event_loop.nested.remote(i) for i in range(20)]) == [2 * i + 4 for i in range(20)]
     assert got(event_loop.blocking.remote(5)) == 6
+    assert got([event_loop.holding_up_the_loop.remote(i) for i in range(5)]) == [i + 1 for i in range(5)]
     assert got([threads.nested.remote(i) for i in range(20)]) == [i + 1 for i in range(20)]
     holding = Threads.options(num_cpus=2).remote()
     assert got([holding.nested.remote(i) for i in range(6)]) == [i + 1 for i in range(6)]
