@@ -30,7 +30,9 @@ from tests.helpers.stress.driver import BOARD, NAMESPACE
 from tests.helpers.stress.remotes import Board
 
 ROOT = Path(__file__).parents[2]
-DRIVERS = 4
+THREADS = (1, 1, 1, 2)
+"""Of each driver."""
+DRIVERS = len(THREADS)
 VERBS = int(os.environ.get("STRESS_VERBS", "10000"))
 SEED = int(os.environ.get("STRESS_SEED", "1"))
 STORE_BYTES = 8_000_000
@@ -54,14 +56,14 @@ class Drivers:
         command = [sys.executable, "-m", "tests.helpers.stress.driver", session.address]
         self.processes = [
             subprocess.Popen(
-                [*command, str(seed * 1000 + number), str(verbs // DRIVERS), *options],
+                [*command, str(seed * 1000 + number), str(verbs // DRIVERS), str(threads), *options],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
             )
-            for number in range(DRIVERS)
+            for number, threads in enumerate(THREADS)
         ]
         self.expect("ready")
 

@@ -64,7 +64,8 @@ def _gpus(num_gpus: int | None) -> dict[str, float]:
 
 def _arena_bytes(object_store_memory: int | None) -> int:
     given = object_store_memory
-    if given is not None and (isinstance(given, bool) or not isinstance(given, int | float) or given <= 0):
+    is_count = isinstance(given, int | float) and not isinstance(given, bool) and float(given).is_integer()
+    if given is not None and not (is_count and given > 0):
         raise ValueError(f"object_store_memory={given!r}: give a number of bytes, such as 500_000_000")
     arena_bytes = int(given) if given is not None else default_arena_bytes()
     check_room(arena_bytes)

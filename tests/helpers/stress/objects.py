@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from typing import Any
 
@@ -57,6 +58,21 @@ class ObjectVerbs(Book):
         self.check_value(held.outcome, value)
         return "there"
 
+    @verb(2)
+    def resolve(self) -> str | None:
+        """As a future of the standard library, and on an event loop."""
+        if not self.held:
+            return None
+        held = self.random.choice(self.held)
+        is_awaited = self.random.random() < 0.5
+        try:
+            value = asyncio.run(_awaited(held.ref)) if is_awaited else held.ref.future().result(GET_S_MAX)
+        except Exception as error:
+            self.check_error(held.outcome, error)
+        else:
+            self.check_value(held.outcome, remotes.unwrap(value))
+        return "awaited" if is_awaited else "as a future"
+
     @verb(5)
     def wait(self) -> str | None:
         """What it gives as ready is ready, the two lists are what was given, in order."""
@@ -90,3 +106,7 @@ class ObjectVerbs(Book):
         del circle
         gc.collect()
         return "all"
+
+
+async def _awaited(ref: Any) -> Any:
+    return await asyncio.wait_for(ref, GET_S_MAX)
