@@ -101,6 +101,10 @@ def remote(*args: Any, **options: Any) -> Any:
     a crash of its process; -1 without end), `name=None`, `namespace=None`, `get_if_exists=False`, `lifetime=None` (or
     "detached": it stays when its handles and its driver have gone), `max_concurrency=1`.
 
+    Of both: `accelerator_type=None` (such as "A100"), `runtime_env=None` (what they find around them, see
+    `cellray.runtime_env.RuntimeEnv`; what they submit inherits it), `scheduling_strategy=None` ("DEFAULT", "SPREAD", or
+    one of `cellray.util.scheduling_strategies`: a placement group, a node).
+
     Raises TypeError or ValueError for anything else.
 
         @cellray.remote

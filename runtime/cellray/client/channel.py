@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from cellray.client.interrupts import Shield, Shields
+from cellray.client.interrupts import NO_SHIELD, Shield, Shields
 from cellray.errors import SessionLostError
 from cellray.ids import TaskId
 from cellray.model.command import ClientCommand, command_decoder
@@ -174,14 +174,17 @@ class Channel:
 
     # -- receiving
 
-    def wait_until(self, done: Callable[[], object], timeout_s: float | None = None) -> bool:
+    def wait_until(
+        self, done: Callable[[], object], timeout_s: float | None = None, *, may_be_interrupted: bool = True
+    ) -> bool:
         """Send what is buffered, then read and hand on commands until `done()` (True) or the timeout (False).
 
-        Raises SessionLostError when the connection is gone and `done()` did not come true.
+        Raises SessionLostError when the connection is gone and `done()` did not come true. Where no interrupt is ever
+        raised (`may_be_interrupted`), none needs to be held back.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         # The shield is outside: an interrupt between taking the lock and `try` would leave it locked for ever.
-        with self._shields.here() as shield:
+        with self._shields.here() if may_be_interrupted else NO_SHIELD as shield:
             if self.closed_reason is None:
                 self._flush(all_of_it=False)
             while not done():

@@ -53,12 +53,11 @@ class Shields:
 
     def __init__(self) -> None:
         self._main = MainThreadShield()
-        self._other = _NoShield()
         self._main_thread = threading.main_thread().ident
 
     def here(self) -> Shield:
         """The calling thread's."""
-        return self._main if threading.get_ident() == self._main_thread else self._other
+        return self._main if threading.get_ident() == self._main_thread else NO_SHIELD
 
 
 class MainThreadShield:
@@ -165,3 +164,6 @@ class _NoShield:
     def wait(self, poll: Poll, timeout_ms: float | None) -> object:
         """See `Shield`."""
         return poll.poll(timeout_ms)
+
+
+NO_SHIELD: Shield = _NoShield()

@@ -94,7 +94,8 @@ class TemplateTable:
         shape = (demand, spec.environment, is_actor, is_group)
         queue = self.queues.get(shape)
         if queue is None:
-            self.environments.setdefault(spec.environment)
+            if not is_group:  # which runs nowhere
+                self.environments.setdefault(spec.environment)
             queue = ReadyQueue(demand, spec.environment, for_actors=is_actor, for_groups=is_group)
             self.queues[shape] = queue
         return queue

@@ -66,7 +66,7 @@ class Worker:
         channel, queue = self._engine.channel, self._queue
         while True:
             try:
-                channel.wait_until(queue.__len__)  # sends what has been run first
+                channel.wait_until(queue.__len__, may_be_interrupted=False)  # sends what has been run first
                 while queue:
                     if self._concurrent is not None:
                         self._serve(self._concurrent)

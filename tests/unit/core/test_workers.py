@@ -85,3 +85,30 @@ def test_taking_out_the_head_starts_the_next() -> None:
     worker.take_out(tasks[0], 3.0)
     assert (worker.head_since, worker.head_reported) == (3.0, False)
     assert list(worker.queue) == [tasks[2]]
+
+
+def test_who_is_idle_for_an_environment() -> None:
+    table, (one, two, three) = make_table(3)
+    assert table.take_idle("E") is three, "with one environment only, whoever became idle last"
+    table.is_mixed = True
+    assert three.environment == "E"
+    assert table.has_idle("E"), "those that have run nothing will do"
+    assert table.take_idle("F") is two
+    table.settle(three)
+    assert table.take_idle("E") is three, "who has it already is preferred"
+    assert table.take_idle("E") is one
+    table.settle(two)
+    assert not table.has_idle("E")
+    assert table.take_idle("E") is None
+    assert table.has_idle("F")
+    assert table.moving("F") == 1
+    assert table.moving("E") == 2
+
+
+def test_who_makes_room_when_no_worker_may_be_started() -> None:
+    table, workers = make_table(2, workers_max=3)
+    assert table.in_the_way() is None, "there is room"
+    table.add(Worker(ClientId(9), 9))
+    assert table.in_the_way() is workers[0]
+    workers[0].retired = True
+    assert table.in_the_way() is None, "one at a time"
