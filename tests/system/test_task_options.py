@@ -90,8 +90,11 @@ def test_an_error_out_of_a_nested_task_is_retried_by_its_class(session: Session,
 
     ref = outer.remote(Gate(tmp_path))
     assert cellray.get(ref) == 1
-    facts = facts_once(session, lambda facts: of_type(facts, TaskRetried), "the retry is logged")
-    assert ref.task_id() in {fact.task_id for fact in of_type(facts, TaskRetried)}
+
+    def is_logged(facts: list[Fact]) -> bool:
+        return ref.task_id() in {fact.task_id for fact in of_type(facts, TaskRetried)}
+
+    facts_once(session, is_logged, "the retry is logged")
 
 
 def test_a_worker_ends_after_max_calls() -> None:
