@@ -51,9 +51,12 @@ def end_myself(how: str) -> None:
 
 def process_named(home: str, words: str) -> psutil.Process:
     """The process of the session with these words in its command line, the oldest of them."""
-    found = [each for each in processes_of(home) if words in " ".join(each.cmdline())]
-    assert found, f"no process with {words!r}"
-    return min(found, key=lambda each: each.create_time())
+
+    def look() -> list[psutil.Process]:
+        return [each for each in processes_of(home) if words in " ".join(each.cmdline())]
+
+    # One that was killed before may be on its way back.
+    return min(eventually(look, f"a process with {words!r}"), key=lambda each: each.create_time())
 
 
 def assert_works() -> None:
