@@ -35,6 +35,10 @@ BESIDE_LOOP_S = 0.01
 """An event loop that has read is left alone for that long. One that has not read since then may be held up."""
 HOT_S = 0.02
 LOOK_AGAIN_S = 1.0
+SPIN_S = 0.0002
+"""An answer that is likely to come within this time is waited for awake: to fall asleep and to be woken on another core
+takes longer than the node takes for a task."""
+CAN_SPIN = (os.cpu_count() or 1) > 1 and hasattr(os, "sched_yield")
 _UNLOGGED = frozenset(UNLOGGED)
 # Plain integers: looking a member up runs Python code.
 FACTS: Final[int] = FrameKind.FACTS.value
@@ -86,6 +90,8 @@ class Channel:
         self._waiters = 0
         self._reads = 0
         """How often somebody but the background thread has waited at the socket."""
+        self._is_answered_soon = False
+        """Whether the last wait was so short that going to sleep would have been most of it."""
         self.is_cold = False
         """Whether the background thread sleeps until it is nudged."""
         self.has_loop = False
@@ -207,6 +213,9 @@ class Channel:
 
     def _read_until(self, done: Callable[[], object], deadline: float | None, shield: Shield) -> bool:
         remaining_ms = None
+        began = time.monotonic()
+        if self._is_answered_soon:
+            self._spin(shield, began + SPIN_S)
         while self.closed_reason is None:
             if deadline is not None:
                 remaining_ms = (deadline - time.monotonic()) * 1000
@@ -215,10 +224,16 @@ class Channel:
             if shield.wait(self._poll, remaining_ms):
                 self._read_once()
                 if done():
+                    self._is_answered_soon = CAN_SPIN and time.monotonic() - began < SPIN_S
                     return True
         if done():
             return True
         raise self.lost()
+
+    def _spin(self, shield: Shield, until: float) -> None:
+        """Look for an answer without going to sleep, and let others have the core between two looks."""
+        while time.monotonic() < until and not shield.wait(self._poll, 0):
+            os.sched_yield()
 
     def _wait_for_reader(self, done: Callable[[], object], deadline: float | None, shield: Shield) -> bool:
         """Another thread reads; sleep until it has handed something on or leaves. False when the time is over."""

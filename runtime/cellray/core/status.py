@@ -54,6 +54,11 @@ class NodeStatus:
         return sum(queue.count for queue in self._tasks.registry.queues.values()) + self._tasks.actors.calls.count
 
     @property
+    def live_count(self) -> int:
+        """How many tasks have not ended."""
+        return self._tasks.live
+
+    @property
     def available(self) -> dict[str, int]:
         """Free resources in ten-thousandths; negative while workers that left `get` oversubscribe the node."""
         return dict(self._pool.available)

@@ -7,6 +7,7 @@ to run only when something else happened or was asked for.
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
 import time
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from typing import TypeVarTuple, Unpack
 from cellray.node.connection import ClientConnection
 
 Ts = TypeVarTuple("Ts")
+SPIN_S = 0.0001
+"""Clients that take turns with the node answer within this time; to be woken on another core costs about as much."""
+CAN_SPIN = hasattr(os, "sched_yield")
 
 
 class ClientSelector(selectors.DefaultSelector):
@@ -23,6 +27,8 @@ class ClientSelector(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
+        self.may_spin: Callable[[], bool] = lambda: False
+        """Whether there are cores that nobody needs: then clients' next frames are waited for awake."""
         self.is_stale = False
         """Whether the event loop has got more to do since it called `select`."""
 
@@ -32,10 +38,12 @@ class ClientSelector(selectors.DefaultSelector):
         until = None if timeout is None else now() + timeout
         others: list[tuple[selectors.SelectorKey, int]] = []
         self.is_stale = False
+        served = False
         while True:
-            for key, events in select(timeout):
+            for key, events in (served and self.may_spin() and self._spin(timeout)) or select(timeout):
                 if type(key.data) is ClientConnection:
                     key.data.on_events(events)
+                    served = True
                 else:
                     others.append((key, events))
             if until is not None:
@@ -44,6 +52,16 @@ class ClientSelector(selectors.DefaultSelector):
                     return others
             if others or self.is_stale:
                 return others
+
+    def _spin(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What happens within the next moment, if anything; others may have the core between two looks."""
+        select, now = super().select, time.monotonic
+        until = now() + (SPIN_S if timeout is None else min(timeout, SPIN_S))
+        while now() < until:
+            if ready := select(0):
+                return ready
+            os.sched_yield()
+        return []
 
 
 class NodeEventLoop(asyncio.SelectorEventLoop):

@@ -98,6 +98,7 @@ class Node:
         from cellray.gcs.log_writer import RedisLogWriter
         from cellray.model.fact import NodeJoined, SessionStarted
         from cellray.node.control import ControlServer
+        from cellray.node.event_loop import CAN_SPIN
         from cellray.node.ingress import Ingress
         from cellray.node.loop import NodeLoop
         from cellray.node.register import GcsRegister
@@ -140,6 +141,9 @@ class Node:
             gcs_url,
             SystemClock(),
         )
+        if CAN_SPIN:
+            status, cores = core.status, os.cpu_count() or 1
+            loop.clients.may_spin = lambda: status.live_count < cores
         self._ingress = Ingress(self._loop, loop.clients, self._token, arena_fd, config.frame_bytes_max)
         now = time.time()
         self._loop.record(

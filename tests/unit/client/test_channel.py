@@ -194,3 +194,26 @@ def test_whoever_waits_is_told_when_the_node_hangs_up(ends: Ends) -> None:
     with pytest.raises(SessionLostError):
         ends.channel.wait_until(lambda: False, 1)
     assert ends.channel.wait_until(lambda: True, 1)
+
+
+def test_turns_that_are_answered_soon_and_one_that_never_is(ends: Ends) -> None:
+    def answer() -> None:
+        for turn in range(100):
+            ends.frames()
+            ends.say(f"answer {turn}")
+        ends.frames()
+        ends.node.shutdown(socket.SHUT_RDWR)
+
+    node = threading.Thread(target=answer)
+    node.start()
+    for turn in range(100):
+        ends.channel.add(WorkerBlocked(ClientId(1), float(turn)))
+        assert ends.channel.wait_until(lambda: len(ends.got) > turn, TIMEOUT_S)  # noqa: B023 - called at once
+    assert list(ends.got) == [f"answer {turn}" for turn in range(100)]
+    ends.channel._is_answered_soon = True
+    assert not ends.channel.wait_until(lambda: False, 0.01), "not longer than was asked for"
+    ends.channel._is_answered_soon = True
+    ends.channel.add(WorkerBlocked(ClientId(1), 1.0))
+    with pytest.raises(SessionLostError):
+        ends.channel.wait_until(lambda: False, TIMEOUT_S)
+    node.join()

@@ -205,3 +205,34 @@ def test_timers_and_callbacks_run_while_clients_never_stop_talking() -> None:
         assert node.gone == [client]
 
     run(scene)
+
+
+def test_while_cores_are_idle_the_next_frames_are_waited_for_awake_after_some_came() -> None:
+    async def scene() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, NodeEventLoop)
+        asked: list[int] = []
+        node = Node(answers=1)
+
+        def may_spin() -> bool:
+            asked.append(len(node.received))
+            return True
+
+        loop.clients.may_spin = may_spin
+        theirs, client = connect(node)
+        await asyncio.sleep(0.001)
+        assert not asked, "nobody has said anything yet"
+
+        def talk() -> None:
+            for turn in range(200):
+                theirs.sendall(pack_frame(FrameKind.FACTS, b"%03d" % turn))
+                assert theirs.recv(100).endswith(b"%03d" % turn)
+
+        await asyncio.wait_for(loop.run_in_executor(None, talk), TIMEOUT_S)
+        assert [payload for frames in node.received for _, payload in frames] == [b"%03d" % i for i in range(200)]
+        assert asked, "a turn is followed by the next"
+        client.close()
+        theirs.close()
+        await node.until(lambda: node.gone)
+
+    run(scene)
