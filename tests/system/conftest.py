@@ -21,7 +21,7 @@ def status_reader() -> Iterator[StatusReader]:
 
 @pytest.fixture(autouse=True)
 def home(status_reader: StatusReader) -> Iterator[str]:
-    """A folder for this test's sessions. A module whose tests share one session has both fixtures of its own."""
+    """A folder for this test's sessions. Folders whose modules have one session each override both fixtures."""
     with own_home() as folder:
         yield folder
 

@@ -15,24 +15,11 @@ from cellray.exceptions import RayError, TaskError
 
 from tests.helpers.control import StatusReader
 from tests.helpers.gates import Gate
-from tests.helpers.homes import own_home, session_of_two
 from tests.helpers.polling import eventually
 
 pytestmark = pytest.mark.usefixtures("session")
 LONG_S = 60.0
 CANCELLED = "TaskCancelledError"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(status_reader: StatusReader) -> Iterator[str]:
-    with own_home() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def session(home: str) -> Iterator[Session]:
-    with session_of_two() as started:
-        yield started
 
 
 @cellray.remote

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,11 @@ from cellray import Session
 from cellray.exceptions import TaskError
 from cellray.model.fact import Fact, TaskRetried, TemplateRegistered
 
-from tests.helpers.control import StatusReader
 from tests.helpers.event_log import facts_once, of_type
 from tests.helpers.gates import Gate
-from tests.helpers.homes import own_home, session_of_two
 from tests.helpers.polling import eventually
 
 pytestmark = pytest.mark.usefixtures("session")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(status_reader: StatusReader) -> Iterator[str]:
-    with own_home() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def session(home: str) -> Iterator[Session]:
-    with session_of_two() as started:
-        yield started
 
 
 class UnluckyError(OSError):

@@ -22,23 +22,10 @@ from cellray.model.fact import ItemsYielded, TaskFinished, TaskRetried
 from tests.helpers.control import StatusReader
 from tests.helpers.event_log import facts_once, of_type
 from tests.helpers.gates import Gate
-from tests.helpers.homes import own_home, session_of_two
 from tests.helpers.polling import eventually
 
 pytestmark = pytest.mark.usefixtures("session")
 LONG_S = 30.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(status_reader: StatusReader) -> Iterator[str]:
-    with own_home() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def session(home: str) -> Iterator[Session]:
-    with session_of_two() as started:
-        yield started
 
 
 @cellray.remote

@@ -9,27 +9,13 @@ from typing import Any
 
 import cellray
 import pytest
-from cellray import ObjectRef, Session
+from cellray import ObjectRef
 from cellray.exceptions import GetTimeoutError, RayError, TaskError
 
-from tests.helpers.control import StatusReader
 from tests.helpers.gates import Gate
-from tests.helpers.homes import own_home, session_of_two
 
 pytestmark = pytest.mark.usefixtures("session")
 LONG_S = 30.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(status_reader: StatusReader) -> Iterator[str]:
-    with own_home() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def session(home: str) -> Iterator[Session]:
-    with session_of_two() as started:
-        yield started
 
 
 @cellray.remote
