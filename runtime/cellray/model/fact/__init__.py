@@ -1,0 +1,207 @@
+"""Facts: what happened. The node's core consumes them and the event log keeps them; one vocabulary for both.
+
+A frame from a driver or worker, and a record of the log, is a msgpack list of these. Tags never change their
+meaning; a field is only ever added at the end, with a default. Times (`at`, `*_at`) are seconds since the epoch.
+Facts in `UNLOGGED` concern connections, not history: the core consumes them and the log does not keep them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
+from cellray.model.fact.object import ObjectRestored, ObjectSealed, ObjectsFreed, ObjectSpilled, SpillFailed
+from cellray.model.fact.request import (
+    ActorNameRequested,
+    ActorNamesRequested,
+    ClockTicked,
+    GeneratorDropped,
+    ItemsTaken,
+    MemoryMeasured,
+    NodeStateRequested,
+    ObjectsHeld,
+    ObjectsReleased,
+    ObjectsRequested,
+    SpaceRequested,
+    SpaceReturned,
+    TaskRequested,
+    ViewsHeld,
+    ViewsReleased,
+    ViewsRequested,
+    WorkerWrote,
+)
+from cellray.model.fact.session import (
+    LOG_SCHEMA_VERSION,
+    JobEnded,
+    JobStarted,
+    NodeJoined,
+    SessionEnded,
+    SessionStarted,
+)
+from cellray.model.fact.task import (
+    CancelRequested,
+    FunctionRegistered,
+    GroupRemoved,
+    ItemsYielded,
+    TaskCancelled,
+    TaskFailed,
+    TaskFinished,
+    TaskOutput,
+    TaskRetried,
+    TasksDispatched,
+    TasksReturned,
+    TasksSubmitted,
+    TaskStarted,
+    TemplateRegistered,
+)
+from cellray.model.fact.worker import WorkerBlocked, WorkerExited, WorkerOutput, WorkerStarted, WorkerUnblocked
+
+__all__ = [
+    "LOG_SCHEMA_VERSION",
+    "UNLOGGED",
+    "ActorDied",
+    "ActorExited",
+    "ActorKillRequested",
+    "ActorNameRequested",
+    "ActorNamesRequested",
+    "ActorStarted",
+    "CancelRequested",
+    "ClockTicked",
+    "Fact",
+    "FunctionRegistered",
+    "GeneratorDropped",
+    "GroupRemoved",
+    "ItemsTaken",
+    "ItemsYielded",
+    "JobEnded",
+    "JobStarted",
+    "LoggedFact",
+    "MemoryMeasured",
+    "NodeJoined",
+    "NodeStateRequested",
+    "ObjectRestored",
+    "ObjectSealed",
+    "ObjectSpilled",
+    "ObjectsFreed",
+    "ObjectsHeld",
+    "ObjectsReleased",
+    "ObjectsRequested",
+    "SessionEnded",
+    "SessionStarted",
+    "SpaceRequested",
+    "SpaceReturned",
+    "SpillFailed",
+    "TaskCancelled",
+    "TaskFailed",
+    "TaskFinished",
+    "TaskOutput",
+    "TaskRequested",
+    "TaskRetried",
+    "TaskStarted",
+    "TasksDispatched",
+    "TasksReturned",
+    "TasksSubmitted",
+    "TemplateRegistered",
+    "ViewsHeld",
+    "ViewsReleased",
+    "ViewsRequested",
+    "WorkerBlocked",
+    "WorkerExited",
+    "WorkerOutput",
+    "WorkerStarted",
+    "WorkerUnblocked",
+    "WorkerWrote",
+    "decode_facts",
+    "encode_facts",
+    "fact_decoder",
+    "fact_encoder",
+]
+
+UNLOGGED = (
+    ObjectsRequested,
+    ObjectsHeld,
+    ObjectsReleased,
+    SpaceRequested,
+    SpaceReturned,
+    ClockTicked,
+    MemoryMeasured,
+    ActorNameRequested,
+    ActorNamesRequested,
+    TaskRequested,
+    ItemsTaken,
+    GeneratorDropped,
+    ViewsRequested,
+    ViewsHeld,
+    ViewsReleased,
+    WorkerWrote,
+    NodeStateRequested,
+)
+
+LoggedFact = (
+    SessionStarted
+    | SessionEnded
+    | NodeJoined
+    | WorkerStarted
+    | WorkerExited
+    | JobStarted
+    | JobEnded
+    | FunctionRegistered
+    | TemplateRegistered
+    | TasksSubmitted
+    | TasksDispatched
+    | TasksReturned
+    | TaskStarted
+    | TaskFinished
+    | TaskFailed
+    | TaskCancelled
+    | CancelRequested
+    | ObjectSealed
+    | ObjectsFreed
+    | TaskOutput
+    | WorkerBlocked
+    | WorkerUnblocked
+    | TaskRetried
+    | ActorStarted
+    | ActorDied
+    | ActorKillRequested
+    | ActorExited
+    | ItemsYielded
+    | ObjectSpilled
+    | ObjectRestored
+    | SpillFailed
+    | WorkerOutput
+    | GroupRemoved
+)
+Fact = (
+    LoggedFact
+    | ObjectsRequested
+    | ObjectsHeld
+    | ObjectsReleased
+    | SpaceRequested
+    | SpaceReturned
+    | ClockTicked
+    | MemoryMeasured
+    | ActorNameRequested
+    | ActorNamesRequested
+    | TaskRequested
+    | ItemsTaken
+    | GeneratorDropped
+    | ViewsRequested
+    | ViewsHeld
+    | ViewsReleased
+    | WorkerWrote
+    | NodeStateRequested
+)
+
+fact_encoder = msgspec.msgpack.Encoder()
+fact_decoder = msgspec.msgpack.Decoder(list[Fact])
+
+
+def encode_facts(facts: list[Fact]) -> bytes:
+    """A frame's payload, or a log record."""
+    return fact_encoder.encode(facts)
+
+
+def decode_facts(data: bytes | memoryview) -> list[Fact]:
+    """Back from `encode_facts`. Raises msgspec.DecodeError or ValidationError for anything else."""
+    return fact_decoder.decode(data)
