@@ -79,7 +79,7 @@ class LoggedAt(NamedTuple):
 
 
 class History(Protocol):
-    """The log as memory, of a live session or of one that has ended. Blocking; one thread at a time, but for `close`."""
+    """The log as memory, of a live session or of one that ended. Blocking; one thread at a time, but for `close`."""
 
     def find(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskHistory]:
         """What the log has of these tasks, however long it is; those that it does not know are left out.
