@@ -11,8 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from cellray.ids import ActorId, FunctionHash, GroupId, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
 from cellray.model.environment import Environment
-from cellray.model.fact import LoggedFact
-from cellray.model.history import TaskHistory
+from cellray.model.history import TaskHistory, Told
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
 from cellray.model.placement import GroupOptions, Placement
@@ -69,29 +68,28 @@ class LogReader(Protocol):
         """Close connections. A `wait` in another thread ends."""
 
 
-class LoggedAt(NamedTuple):
-    """One fact of the log: the `sequence` of its record, when it happened, and the client that it came from."""
-
-    sequence: int
-    at: float
-    source: int
-    fact: LoggedFact
-
-
 class History(Protocol):
-    """The log as memory, of a live session or of one that ended. Blocking; one thread at a time, but for `close`."""
+    """An event log as questions are put to it, however long it is; that of a running session grows meanwhile. Blocking,
+    for any number of threads, one at a time.
 
-    def find(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskHistory]:
-        """What the log has of these tasks, however long it is; those that it does not know are left out.
+    All raise GcsUnavailableError when a running session's log cannot be reached, and LogError for one that is damaged.
+    """
 
-        Raises GcsUnavailableError when the GCS does not answer.
-        """
+    def find(self, task_ids: Iterable[TaskId]) -> dict[TaskId, TaskHistory]:
+        """What became of these tasks; those whose submission is not in the log are left out."""
 
-    def iter(self, after: int = 0) -> Iterator[LoggedAt]:
-        """All facts of records with sequences greater than `after`, in order, to the present end."""
+    def find_puts(self, object_ids: Iterable[ObjectId]) -> dict[ObjectId, tuple[Told, ...]]:
+        """The facts about objects that were stored with `put`, in order; those that the log does not know are left
+        out."""
+
+    def iter(self, after: int = 0) -> Iterator[Told]:
+        """All facts of records with sequences greater than `after`, up to the end there is now, in order."""
+
+    def last_sequence(self) -> int:
+        """Of the newest record."""
 
     def close(self) -> None:
-        """Close connections."""
+        """Close connections and files."""
 
 
 class ObjectStore(Protocol):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from cellray.ids import TaskId
@@ -9,21 +11,35 @@ from cellray.model.fact import LoggedFact
 from cellray.model.task import Function, TaskSpec, TaskTemplate
 
 
-class TaskHistory(msgspec.Struct, frozen=True, gc=False):
-    """A task with everything that is needed to run it again, and what became of it.
+class Told(NamedTuple):
+    """A fact of the log: in which record it stands, where the record comes from, and when it happened.
 
-    `function` is the one of then; None for placement groups, which have none. `sequence` is that of the log's record
-    with the first submission. `facts` are all facts about the task, in the order of the log; of those that name
-    several tasks, the whole fact.
+    `at` is in seconds since the epoch, 0 for a fact without a time.
+    """
+
+    sequence: int
+    node_id: str
+    source: int
+    at: float
+    fact: LoggedFact
+
+
+class TaskHistory(NamedTuple):
+    """Everything the log has of one task. `parent_id`, `spec` and `sequence` are those of its first submission.
+
+    `template` and `function` are as they were then; None when their registration is not in the log any more, and
+    `function` for what has none. `facts` are in order, those of all attempts, submissions included; a fact about
+    several tasks is among the facts of each, but a submission has only this task in it.
     """
 
     task_id: TaskId
     parent_id: TaskId
     spec: TaskSpec
-    template: TaskTemplate
+    template: TaskTemplate | None
     function: Function | None
     sequence: int
-    facts: tuple[LoggedFact, ...] = ()
+    submitted_at: float
+    facts: tuple[Told, ...]
 
 
 class HistoryFound(msgspec.Struct, frozen=True, gc=False):
