@@ -4,13 +4,15 @@ them in the L3 folders and in `engines/`; one contract suite runs on every twin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
 from cellray.ids import ActorId, FunctionHash, GroupId, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
 from cellray.model.environment import Environment
+from cellray.model.fact import LoggedFact
+from cellray.model.history import TaskHistory
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
 from cellray.model.placement import GroupOptions, Placement
@@ -65,6 +67,31 @@ class LogReader(Protocol):
 
     def close(self) -> None:
         """Close connections. A `wait` in another thread ends."""
+
+
+class LoggedAt(NamedTuple):
+    """One fact of the log: the `sequence` of its record, when it happened, and the client that it came from."""
+
+    sequence: int
+    at: float
+    source: int
+    fact: LoggedFact
+
+
+class History(Protocol):
+    """The log as memory, of a live session or of one that ended. Blocking; one thread at a time, but for `close`."""
+
+    def find(self, task_ids: Sequence[TaskId]) -> dict[TaskId, TaskHistory]:
+        """What the log has of these tasks, however long it is; those that it does not know are left out.
+
+        Raises GcsUnavailableError when the GCS does not answer.
+        """
+
+    def iter(self, after: int = 0) -> Iterator[LoggedAt]:
+        """All facts of records with sequences greater than `after`, in order, to the present end."""
+
+    def close(self) -> None:
+        """Close connections."""
 
 
 class ObjectStore(Protocol):
