@@ -20,6 +20,7 @@ from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
+from cellray.core.histories import Histories
 from cellray.core.memory_guard import MemoryGuard
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
@@ -37,6 +38,7 @@ from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id
 from cellray.model import fact as f
 from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
+from cellray.model.history import HistoryFound
 from cellray.model.task import RESOURCE_UNITS, Resources
 
 SHELL = ClientId(0)
@@ -57,6 +59,7 @@ class NodeScheduler:
         self.ignored: Counter[str] = Counter()
         self._config = config
         self._outbox = Outbox()
+        self.histories = Histories(self._outbox)
         self._pool = ResourcePool(resources)
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
@@ -83,7 +86,7 @@ class NodeScheduler:
         self._by_stranger: dict[type, Handler] = {f.TasksSubmitted: self._on_tasks_submitted}
         self.status = NodeStatus(self._tasks, self._workers, self._objects, self._pool)
 
-    def handle(self, facts: Sequence[f.Fact], source: ClientId, at: float) -> list[Command]:
+    def handle(self, facts: Sequence[f.Fact | HistoryFound], source: ClientId, at: float) -> list[Command]:
         """What follows from facts that came over connection `source` (0: the node itself) at time `at`."""
         client = self._clients.get(source)
         if client is not None:
@@ -148,6 +151,7 @@ class NodeScheduler:
             f.ActorKillRequested: self._on_actor_kill_requested,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
+            HistoryFound: self._on_history_found,
         }
 
     def _client_handlers(self) -> dict[type, Handler]:
@@ -393,6 +397,12 @@ class NodeScheduler:
         if isinstance(client, Worker):
             self._dispatcher.unblock(client)
 
+    # The past
+
+    def _on_history_found(self, fact: HistoryFound, client: Client, at: float) -> None:
+        if not self.histories.on_found(fact, at):
+            self._ignore(fact)
+
     # Time
 
     def _on_clock_ticked(self, fact: f.ClockTicked, client: Client, at: float) -> None:
@@ -451,5 +461,5 @@ class NodeScheduler:
             if not isinstance(client, Worker):
                 self._outbox.send(client, Warn(message))
 
-    def _ignore(self, fact: f.Fact) -> None:
+    def _ignore(self, fact: f.Fact | HistoryFound) -> None:
         self.ignored[type(fact).__name__] += 1
