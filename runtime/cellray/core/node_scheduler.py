@@ -27,15 +27,16 @@ from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.output import Output
 from cellray.core.placement_groups import PlacementGroups
+from cellray.core.recovery import Recovery
 from cellray.core.resources import ResourcePool, format_resources
 from cellray.core.staging import Staging
 from cellray.core.status import NodeStatus
 from cellray.core.task_table import TaskTable
-from cellray.core.tasks import Job, Task
+from cellray.core.tasks import NOBODY, Job, Task
 from cellray.core.transitions import FINISHED
 from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
-from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id
+from cellray.ids import ClientId, NodeId, ObjectId, TaskId, item_object_id
 from cellray.model import fact as f
 from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
 from cellray.model.history import HistoryFound
@@ -43,10 +44,6 @@ from cellray.model.task import RESOURCE_UNITS, Resources
 
 SHELL = ClientId(0)
 """The source of facts that the node itself reports."""
-
-NOBODY = Job(SHELL, JobId(b""), TaskId(b""))
-"""The job of tasks whose driver is not known."""
-NOBODY.ended = True
 
 Handler = Callable[[Any, Client, float], None]
 
@@ -75,6 +72,9 @@ class NodeScheduler:
         self._output = Output(self._clients, self._workers, self._tasks, self._outbox)
         self._memory = MemoryManager(
             self._objects, self._tasks, self._dispatcher, self._outbox, self._clients, self.ignored
+        )
+        self._objects.recovery = self._tasks.recovery = Recovery(
+            self._tasks, self._objects, self._memory.views, self.histories, self._outbox
         )
         self._worker_exit = WorkerExit(
             self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
@@ -333,7 +333,7 @@ class NodeScheduler:
         elif not self._objects.space.claim(fact.object_id, value.offset, client):
             self._ignore(fact)
             return
-        self._objects.put(fact.object_id, value, client)
+        self._objects.put(fact.object_id, value, client, at)
 
     # Functions and templates
 

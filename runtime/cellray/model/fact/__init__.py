@@ -11,6 +11,13 @@ import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
 from cellray.model.fact.object import ObjectRestored, ObjectSealed, ObjectsFreed, ObjectSpilled, SpillFailed
+from cellray.model.fact.recovery import (
+    FaultRequested,
+    ObjectLost,
+    ObjectReconstructed,
+    ReconstructionFailed,
+    ResultRecalled,
+)
 from cellray.model.fact.request import (
     ActorNameRequested,
     ActorNamesRequested,
@@ -68,6 +75,7 @@ __all__ = [
     "CancelRequested",
     "ClockTicked",
     "Fact",
+    "FaultRequested",
     "FunctionRegistered",
     "GeneratorDropped",
     "GroupRemoved",
@@ -79,6 +87,8 @@ __all__ = [
     "MemoryMeasured",
     "NodeJoined",
     "NodeStateRequested",
+    "ObjectLost",
+    "ObjectReconstructed",
     "ObjectRestored",
     "ObjectSealed",
     "ObjectSpilled",
@@ -86,6 +96,8 @@ __all__ = [
     "ObjectsHeld",
     "ObjectsReleased",
     "ObjectsRequested",
+    "ReconstructionFailed",
+    "ResultRecalled",
     "SessionEnded",
     "SessionStarted",
     "SpaceRequested",
@@ -135,6 +147,7 @@ UNLOGGED = (
     ViewsReleased,
     WorkerWrote,
     NodeStateRequested,
+    FaultRequested,
 )
 
 LoggedFact = (
@@ -171,6 +184,10 @@ LoggedFact = (
     | SpillFailed
     | WorkerOutput
     | GroupRemoved
+    | ObjectLost
+    | ObjectReconstructed
+    | ReconstructionFailed
+    | ResultRecalled
 )
 Fact = (
     LoggedFact
@@ -191,6 +208,7 @@ Fact = (
     | ViewsReleased
     | WorkerWrote
     | NodeStateRequested
+    | FaultRequested
 )
 
 fact_encoder = msgspec.msgpack.Encoder()
