@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cellray.api.runtime_context import get_gpu_ids, get_runtime_context
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
+    from cellray.observe.log import Log, open_log
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,7 @@ __all__ = [
     "ActorClass",
     "ActorHandle",
     "DynamicObjectRefGenerator",
+    "Log",
     "ObjectRef",
     "ObjectRefGenerator",
     "RemoteFunction",
@@ -56,6 +58,7 @@ __all__ = [
     "method",
     "nodes",
     "observe",
+    "open_log",
     "provenance",
     "put",
     "remote",
@@ -69,6 +72,7 @@ __all__ = [
 
 # Names are imported when they are first used: the node imports this package too, and needs none of them.
 _HOMES = {
+    "Log": "cellray.observe.log",
     "ActorClass": "cellray.api.actor",
     "ActorHandle": "cellray.api.actor",
     "get_actor": "cellray.api.actor",
@@ -84,6 +88,7 @@ _HOMES = {
     "available_resources": "cellray.api.cluster",
     "cluster_resources": "cellray.api.cluster",
     "nodes": "cellray.api.cluster",
+    "open_log": "cellray.observe.log",
     "timeline": "cellray.api.cluster",
     "Session": "cellray.api.session",
     "current_session": "cellray.api.session",

@@ -17,6 +17,7 @@ import msgspec
 from cellray.core.node_scheduler import NodeScheduler
 from cellray.errors import SessionError
 from cellray.gcs.log_buffer import LogBuffer
+from cellray.gcs.log_index import index_keys
 from cellray.ids import ClientId, JobId, root_task_id
 from cellray.model.command import Exit, ReadOutput, Send
 from cellray.model.fact import (
@@ -123,7 +124,7 @@ class NodeLoop:
         self._feed([fact], NODE_SOURCE)
 
     def _append_derived(self, facts: Sequence[LoggedFact]) -> None:
-        self._event_log.add(NODE_SOURCE, fact_encoder.encode(facts), len(facts))
+        self._event_log.add(NODE_SOURCE, fact_encoder.encode(facts), len(facts), index_keys(facts))
 
     # -- ingress.Reception
 
@@ -161,7 +162,7 @@ class NodeLoop:
                 taken = fact_decoder.decode(payload)
                 if kind == FACTS:
                     record = payload if len(payload) <= LOG_AS_IT_CAME_BYTES else self._without_large_values(taken)
-                    self._event_log.add(client.client_id, record, len(taken))
+                    self._event_log.add(client.client_id, record, len(taken), index_keys(taken))
                 elif kind != REQUESTS:
                     raise SessionError(f"a client sends facts or requests, not frames of kind {kind}")
                 facts += taken
