@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, Protocol
 from cellray.ids import ActorId, FunctionHash, GroupId, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
 from cellray.model.environment import Environment
-from cellray.model.fact import LoggedFact
+from cellray.model.history import TaskHistory, Told
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
 from cellray.model.placement import GroupOptions, Placement
-from cellray.model.task import Cell, Function, Resources, StreamOptions, TaskSpec, TaskTemplate
+from cellray.model.task import Cell, Resources, StreamOptions
 
 
 class Clock(Protocol):
@@ -74,37 +74,6 @@ class LogReader(Protocol):
 
     def close(self) -> None:
         """Close connections. A `wait` in another thread ends."""
-
-
-class Told(NamedTuple):
-    """A fact of the log: in which record it stands, where the record comes from, and when it happened.
-
-    `at` is in seconds since the epoch, 0 for a fact without a time.
-    """
-
-    sequence: int
-    node_id: str
-    source: int
-    at: float
-    fact: LoggedFact
-
-
-class TaskHistory(NamedTuple):
-    """Everything the log has of one task. `parent_id`, `spec` and `sequence` are those of its first submission.
-
-    `template` and `function` are as they were then; None when their registration is not in the log any more, `function`
-    also for what has none. `facts` are in order, those of all attempts, submissions included; a fact about several
-    tasks is among the facts of each, but a submission has only this task in it.
-    """
-
-    task_id: TaskId
-    parent_id: TaskId
-    spec: TaskSpec
-    template: TaskTemplate | None
-    function: Function | None
-    sequence: int
-    submitted_at: float
-    facts: tuple[Told, ...]
 
 
 class History(Protocol):

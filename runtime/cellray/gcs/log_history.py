@@ -10,8 +10,9 @@ from cellray.gcs.log_index import function_key, subject_key, template_key
 from cellray.ids import FunctionHash, ObjectId, TaskId, TemplateId
 from cellray.model.about import narrowed, prefix_of, subjects_of, time_of
 from cellray.model.fact import Fact, FunctionRegistered, TasksSubmitted, TemplateRegistered, decode_facts
+from cellray.model.history import TaskHistory, Told
 from cellray.model.task import Function, TaskTemplate
-from cellray.ports import LogReader, LogRecord, TaskHistory, Told
+from cellray.ports import LogReader, LogRecord
 
 READ_AT_ONCE = 500
 
