@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from cellray.ids import TaskId, return_object_id
+from cellray.ids import TaskId, producer_of, return_object_id
 from cellray.model import fact as told
 from cellray.model.actor import actor_of_call
 from cellray.model.fact import Fact
@@ -109,6 +109,7 @@ class LogFold:
             told.ActorExited: self._on_nothing,
             **ObjectFacts(self.ledger, self._note_time).handlers(),
             told.GroupRemoved: self._on_nothing,
+            told.OutputDiverged: self._on_output_diverged,
         }
 
     @property
@@ -319,6 +320,11 @@ class LogFold:
 
     def _on_task_cancelled(self, fact: told.TaskCancelled) -> None:
         self._end_tasks(self._known((fact.task_id,)), fact.at, fact.reason)
+        self._note_time(fact.at)
+
+    def _on_output_diverged(self, fact: told.OutputDiverged) -> None:
+        for record in self._known((producer_of(fact.object_id),)):
+            record.diverged = fact.difference
         self._note_time(fact.at)
 
     def _on_actor_died(self, fact: told.ActorDied) -> None:
