@@ -213,6 +213,13 @@ class ReadOutput(msgspec.Struct, frozen=True, gc=False):
     to_the_end: bool
 
 
+class FindHistory(msgspec.Struct, frozen=True, gc=False):
+    """Look these tasks up in the event log; answered by HistoryFound, which comes when the log has been written as far
+    as it was when this was asked."""
+
+    task_ids: tuple[TaskId, ...]
+
+
 class Spill(msgspec.Struct, frozen=True, gc=False):
     """One object between the arena and its file: `object_bytes` at `offset`, and the file `spill_id`."""
 
@@ -250,6 +257,7 @@ Command = (
     | RestoreObjects
     | DropSpilled
     | ReadOutput
+    | FindHistory
 )
 
 command_encoder = msgspec.msgpack.Encoder()
