@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cellray.api.object_ref import ObjectRef
     from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
     from cellray.api.remote_function import RemoteFunction, remote
-    from cellray.api.runtime_context import get_gpu_ids, get_runtime_context
+    from cellray.api.runtime_context import get_gpu_ids, get_runtime_context, task_seed
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
     from cellray.observe.log import Log, open_log
@@ -65,6 +65,7 @@ __all__ = [
     "runtime_context",
     "runtime_env",
     "shutdown",
+    "task_seed",
     "timeline",
     "util",
     "wait",
@@ -95,6 +96,7 @@ _HOMES = {
     "init": "cellray.api.session",
     "is_initialized": "cellray.api.session",
     "shutdown": "cellray.api.session",
+    "task_seed": "cellray.api.runtime_context",
     "cancel": "cellray.api.verbs",
     "get": "cellray.api.verbs",
     "put": "cellray.api.verbs",

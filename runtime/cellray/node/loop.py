@@ -46,6 +46,7 @@ from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.node.spilling import Spilling
 from cellray.node.worker_files import WorkerFiles
 from cellray.ports import Clock
+from cellray.serialization.digest import digest_of
 from cellray.wire import Frame, FrameKind, Hello, Welcome
 
 log = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ class NodeLoop:
             client.resume()
 
     def _without_large_values(self, facts: Sequence[object]) -> bytes:
-        """The log keeps everything that is needed to run tasks again, but of large results only the size."""
+        """The log keeps everything that is needed to run tasks again, but of large results only size and digest."""
         bytes_max = self._settings.config.log_inline_value_bytes_max
         slim = [
             msgspec.structs.replace(fact, values=[_slim_value(value, bytes_max) for value in fact.values])
@@ -274,4 +275,5 @@ class NodeLoop:
 def _slim_value(value: ObjectValue, bytes_max: int) -> ObjectValue:
     if value.kind != ValueKind.INLINE or len(value.data) <= bytes_max:
         return value
-    return msgspec.structs.replace(value, data=b"", object_bytes=len(value.data))
+    digest = digest_of([value.data])
+    return msgspec.structs.replace(value, data=b"", object_bytes=len(value.data), digest=digest)
