@@ -10,7 +10,14 @@ from __future__ import annotations
 import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
-from cellray.model.fact.object import ObjectRestored, ObjectSealed, ObjectsFreed, ObjectSpilled, SpillFailed
+from cellray.model.fact.object import (
+    ObjectRestored,
+    ObjectSealed,
+    ObjectsFreed,
+    ObjectSpilled,
+    OutputDiverged,
+    SpillFailed,
+)
 from cellray.model.fact.recovery import (
     FaultRequested,
     ObjectLost,
@@ -96,6 +103,7 @@ __all__ = [
     "ObjectsHeld",
     "ObjectsReleased",
     "ObjectsRequested",
+    "OutputDiverged",
     "ReconstructionFailed",
     "ResultRecalled",
     "SessionEnded",
@@ -188,6 +196,7 @@ LoggedFact = (
     | ObjectReconstructed
     | ReconstructionFailed
     | ResultRecalled
+    | OutputDiverged
 )
 Fact = (
     LoggedFact
