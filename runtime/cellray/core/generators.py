@@ -99,8 +99,7 @@ class Generators:
             object_id = item_object_id(task.task_id, index)
             value = self._claimed(object_id, sent, worker)
             if stream.remakes:
-                if not self._objects.recovery.put_again(object_id, value, fact.at):
-                    self._objects.discard(value)
+                self._remade(object_id, value, fact.at)
             elif reader is not None and index == stream.delivered:
                 self._objects.put(object_id, value, reader, fact.at)
                 kept = self._objects.entries[object_id].value
@@ -163,6 +162,13 @@ class Generators:
             del self.streams[task.task_id]
         elif not had_ended:
             self._outbox.send(stream.reader, ItemsReady(task.task_id, stream.delivered, [], has_ended=True))
+
+    def _remade(self, object_id: ObjectId, value: ObjectValue, at: float) -> None:
+        entry = self._objects.entries.get(object_id)
+        if entry is None:
+            self._objects.discard(value)
+        else:
+            self._objects.come_again(entry, value, at)
 
     def _claimed(self, object_id: ObjectId, value: ObjectValue, worker: Worker) -> ObjectValue:
         if value.kind != SHARED or self._objects.space.claim(object_id, value.offset, worker):

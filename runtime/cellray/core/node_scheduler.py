@@ -21,6 +21,7 @@ from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
 from cellray.core.expectations import divergence_text
+from cellray.core.faults import Faults
 from cellray.core.histories import Histories
 from cellray.core.memory_guard import MemoryGuard
 from cellray.core.memory_manager import MemoryManager
@@ -80,6 +81,7 @@ class NodeScheduler:
         self._worker_exit = WorkerExit(
             self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
         )
+        self._faults = Faults(self._tasks, self._objects, self._actors, self._workers, self._clients, self._outbox)
         self._memory_guard = MemoryGuard(self._workers, self._outbox, self._warn_drivers)
         self._warned_exhausted = False
         self._by_shell = self._shell_handlers()
@@ -183,6 +185,7 @@ class NodeScheduler:
             f.ActorExited: self._on_actor_exited,
             f.OutputDiverged: self._on_output_diverged,
             f.CancelRequested: self._on_cancel_requested,
+            f.FaultRequested: self._faults.on_requested,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
         }

@@ -133,8 +133,11 @@ class ObjectTable:
 
     def come_again(self, entry: ObjectEntry, value: ObjectValue, at: float) -> None:
         """A value of an object that has one: the older one stays, unless it was lost."""
-        if not self.recovery.put_again(entry.object_id, value, at):
+        block = self.space.lost.get(entry.object_id)
+        if block is None:
             self.discard(value)
+        else:
+            self.recovery.found(block, value, at)
 
     def bring_back(self, block: Block, job: Job, at: float, *, urgent: bool) -> None:
         """Somebody of this job waits for a block that is not in memory: to be read back, or to be made again."""

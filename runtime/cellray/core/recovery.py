@@ -90,13 +90,11 @@ class Recovery:
             else:
                 self._give_up(block, reasons.after_running(block, task, error), at)
 
-    def put_again(self, object_id: ObjectId, value: ObjectValue, at: float) -> bool:
-        """Whether a value that came once more, and whose space was claimed, is what was missing."""
-        block = self._space.lost.get(object_id)
-        if block is None:
-            return False
-        self._found(block, value, at)
-        return True
+    def found(self, block: Block, value: ObjectValue, at: float) -> None:
+        """Here is what was missing."""
+        object_bytes = value.object_bytes or len(value.data)
+        self._outbox.facts.append(ObjectReconstructed(block.entry.object_id, at, object_bytes))
+        self._replace(block, value)
 
     def _on_history(self, fact: HistoryFound, at: float) -> None:
         (task_id,) = fact.task_ids
@@ -143,9 +141,7 @@ class Recovery:
         self.under_way[history.task_id] = Attempt(job, task)
         for object_id in (*spec.dependencies, *spec.contained):
             self._enter(object_id)
-        tasks.run_again(
-            task, tuple(kept), f"its result {wanted[0].entry.object_id.hex()} was lost: {wanted[0].loss}", at
-        )
+        tasks.run_again(task, tuple(kept), f"its result was lost: {wanted[0].loss}", at)
 
     def _entry(self, object_id: ObjectId) -> ObjectEntry:
         """The object's entry; one that has gone is there again until the task has ended."""
@@ -167,11 +163,6 @@ class Recovery:
             for object_id, block in self._space.lost.items()
             if producer_of(object_id) == task_id and _jobs_of(block)
         ]
-
-    def _found(self, block: Block, value: ObjectValue, at: float) -> None:
-        object_bytes = value.object_bytes or len(value.data)
-        self._outbox.facts.append(ObjectReconstructed(block.entry.object_id, at, object_bytes))
-        self._replace(block, value)
 
     def _give_up(self, block: Block, value: ObjectValue, at: float) -> None:
         self._space.losses += 1

@@ -118,7 +118,7 @@ def test_a_reachable_circle_stays() -> None:
 def test_what_is_put_again_is_kept_once() -> None:
     table = Table()
     table.objects.put(A, table.shared(A, 100, table.owner), table.owner, 0.0)
-    table.objects.put(A, table.shared(A, 100, table.other), table.other)
+    table.objects.put(A, table.shared(A, 100, table.other), table.other, 0.0)
     assert table.objects.arena.used_bytes == 128, "nobody reads the second copy: one asks first where to read"
     table.objects.release(A, table.owner)
     table.objects.release(A, table.other)
