@@ -20,13 +20,15 @@ from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
 class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     """To a worker: run these, in order. Functions and templates that it has not seen yet come along.
 
-    `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last.
+    `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last. `expected`
+    are values that some of the tasks made when they ran before, for the worker to compare.
     """
 
     tasks: list[TaskAssignment]
     templates: list[TaskTemplate] = []
     functions: list[Function] = []
     devices: tuple[int, ...] | None = None
+    expected: list[tuple[ObjectId, ObjectValue]] = []
 
 
 class ObjectsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
@@ -211,6 +213,13 @@ class ReadOutput(msgspec.Struct, frozen=True, gc=False):
     to_the_end: bool
 
 
+class FindHistory(msgspec.Struct, frozen=True, gc=False):
+    """Look these tasks up in the event log; answered by HistoryFound, which comes when the log has been written as far
+    as it was when this was asked."""
+
+    task_ids: tuple[TaskId, ...]
+
+
 class Spill(msgspec.Struct, frozen=True, gc=False):
     """One object between the arena and its file: `object_bytes` at `offset`, and the file `spill_id`."""
 
@@ -248,6 +257,7 @@ Command = (
     | RestoreObjects
     | DropSpilled
     | ReadOutput
+    | FindHistory
 )
 
 command_encoder = msgspec.msgpack.Encoder()
