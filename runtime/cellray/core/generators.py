@@ -29,14 +29,17 @@ if TYPE_CHECKING:
     from cellray.model.object import ObjectValue
 
 NOBODY_READS = -1
+ALL_READ = 1 << 60
+"""What a worker is told of the reader of a generator that it runs for its effects only."""
 
 
 class Stream:
     """One generator. `reader` got the first `delivered` items and took `taken` of them; `told` is what the worker knows
     of that. `must_restart`: items that the reader has not got were passed over. `interrupted`: the worker was told to
-    stop, which may hit the attempt after the one that was meant."""
+    stop, which may hit the attempt after the one that was meant. `is_replay`: the task has ended before and runs again
+    for what it does to its actor, to its end, whoever reads."""
 
-    __slots__ = ("delivered", "interrupted", "must_restart", "reader", "taken", "task", "told")
+    __slots__ = ("delivered", "interrupted", "is_replay", "must_restart", "reader", "taken", "task", "told")
 
     def __init__(self, task: Task, reader: Client | None) -> None:
         self.task = task
@@ -46,6 +49,7 @@ class Stream:
         self.told = 0
         self.must_restart = False
         self.interrupted = False
+        self.is_replay = False
 
     @property
     def is_paced(self) -> bool:
@@ -76,6 +80,14 @@ class Generators:
             stream.must_restart = stream.interrupted = True
             self._outbox.send(task.worker, InterruptTask(task.task_id))
 
+    def replay(self, task: Task) -> None:
+        """A generator that has ended runs again: whoever reads it has its items, or will read them, from before."""
+        stream = self.streams.get(task.task_id)
+        if stream is None:
+            stream = self.streams[task.task_id] = Stream(task, None)
+        stream.task = task
+        stream.is_replay = True
+
     def yielded(self, task: Task, worker: Worker, fact: ItemsYielded) -> None:
         """A worker reports items of the task that it runs."""
         stream = self.streams[task.task_id]
@@ -86,7 +98,7 @@ class Generators:
         for index, sent in enumerate(fact.values, fact.index):
             object_id = item_object_id(task.task_id, index)
             value = self._claimed(object_id, sent, worker)
-            if reader is not None and index == stream.delivered:
+            if reader is not None and index == stream.delivered and not stream.is_replay:
                 self._objects.put(object_id, value, reader)
                 kept = self._objects.entries[object_id].value
                 assert kept is not None, "an item has its value from the start"
@@ -94,7 +106,7 @@ class Generators:
                 stream.delivered += 1
             else:
                 self._objects.discard(value)
-                stream.must_restart |= index >= stream.delivered
+                stream.must_restart |= index >= stream.delivered and not stream.is_replay
         if fresh and reader is not None:
             self._outbox.send(reader, ItemsReady(task.task_id, first, fresh))
         self._pace(stream)
@@ -137,6 +149,8 @@ class Generators:
             return
         if stream.reader is None:
             del self.streams[task.task_id]
+        elif stream.is_replay:
+            stream.is_replay = False  # the reader was told before that it has ended
         else:
             self._outbox.send(stream.reader, ItemsReady(task.task_id, stream.delivered, [], has_ended=True))
 
@@ -155,7 +169,11 @@ class Generators:
     def _pace(self, stream: Stream) -> None:
         """Tell the worker how far the reader has come, if it waits for that and does not know."""
         worker = stream.task.worker
-        count = NOBODY_READS if stream.reader is None else stream.taken
+        count = stream.taken
+        if stream.is_replay:
+            count = ALL_READ
+        elif stream.reader is None:
+            count = NOBODY_READS
         if worker is not None and stream.told != count and stream.is_paced:
             stream.told = count
             self._outbox.send(worker, ItemsRead(stream.task.task_id, count))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from cellray.ids import ClientId, JobId, ObjectId, TaskId
+from cellray.model.actor import Checkpoint
 from cellray.model.fact import LoggedFact
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
@@ -21,12 +22,16 @@ class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     """To a worker: run these, in order. Functions and templates that it has not seen yet come along.
 
     `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last.
+    `restore` is the state that an actor is to have after its constructor; with `is_replay` these are calls that have
+    run before, for the sake of what they do to the actor.
     """
 
     tasks: list[TaskAssignment]
     templates: list[TaskTemplate] = []
     functions: list[Function] = []
     devices: tuple[int, ...] | None = None
+    restore: Checkpoint | None = None
+    is_replay: bool = False
 
 
 class ObjectsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
@@ -238,6 +243,12 @@ class DropSpilled(msgspec.Struct, frozen=True, gc=False):
     spill_ids: list[int]
 
 
+class DropCheckpoints(msgspec.Struct, frozen=True, gc=False):
+    """Remove files of checkpoints that nobody will restore any more."""
+
+    files: list[str]
+
+
 Command = (
     Send
     | AppendFacts
@@ -248,6 +259,7 @@ Command = (
     | RestoreObjects
     | DropSpilled
     | ReadOutput
+    | DropCheckpoints
 )
 
 command_encoder = msgspec.msgpack.Encoder()

@@ -109,6 +109,9 @@ class LogFold:
             told.ActorExited: self._on_nothing,
             **ObjectFacts(self.ledger, self._note_time).handlers(),
             told.GroupRemoved: self._on_nothing,
+            told.ActorCheckpointed: self._on_nothing,
+            told.CheckpointFailed: self._on_nothing,
+            told.ActorRestored: self._on_nothing,
         }
 
     @property
@@ -328,7 +331,14 @@ class LogFold:
 
     def _on_nothing(
         self,
-        fact: told.CancelRequested | told.ActorStarted | told.ActorKillRequested | told.ActorExited | told.GroupRemoved,
+        fact: told.CancelRequested
+        | told.ActorStarted
+        | told.ActorKillRequested
+        | told.ActorExited
+        | told.GroupRemoved
+        | told.ActorCheckpointed
+        | told.CheckpointFailed
+        | told.ActorRestored,
     ) -> None:
         """What was asked for shows when it happens, and what becomes of actors and placement groups in their tasks."""
         self._note_time(fact.at)

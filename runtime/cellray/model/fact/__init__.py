@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
+from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
 from cellray.model.fact.object import ObjectRestored, ObjectSealed, ObjectsFreed, ObjectSpilled, SpillFailed
 from cellray.model.fact.request import (
     ActorNameRequested,
@@ -59,13 +60,17 @@ from cellray.model.fact.worker import WorkerBlocked, WorkerExited, WorkerOutput,
 __all__ = [
     "LOG_SCHEMA_VERSION",
     "UNLOGGED",
+    "ActorCheckpointed",
     "ActorDied",
     "ActorExited",
     "ActorKillRequested",
     "ActorNameRequested",
     "ActorNamesRequested",
+    "ActorRestored",
     "ActorStarted",
     "CancelRequested",
+    "CheckpointFailed",
+    "CheckpointTaken",
     "ClockTicked",
     "Fact",
     "FunctionRegistered",
@@ -135,6 +140,7 @@ UNLOGGED = (
     ViewsReleased,
     WorkerWrote,
     NodeStateRequested,
+    CheckpointTaken,
 )
 
 LoggedFact = (
@@ -171,6 +177,9 @@ LoggedFact = (
     | SpillFailed
     | WorkerOutput
     | GroupRemoved
+    | ActorCheckpointed
+    | CheckpointFailed
+    | ActorRestored
 )
 Fact = (
     LoggedFact
@@ -191,6 +200,7 @@ Fact = (
     | ViewsReleased
     | WorkerWrote
     | NodeStateRequested
+    | CheckpointTaken
 )
 
 fact_encoder = msgspec.msgpack.Encoder()
