@@ -4,13 +4,14 @@ them in the L3 folders and in `engines/`; one contract suite runs on every twin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
 from cellray.ids import ActorId, FunctionHash, GroupId, ObjectId, TaskId
 from cellray.model.actor import ActorOptions
 from cellray.model.environment import Environment
+from cellray.model.history import TaskHistory, Told
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
 from cellray.model.placement import GroupOptions, Placement
@@ -28,13 +29,15 @@ class LogRecord(NamedTuple):
     """One batch of facts in the event log, as one process wrote it.
 
     `sequence` is the writer's own count from 1; `source` the client the facts came from, 0 for the node itself;
-    `facts` what `model.fact.decode_facts` reads.
+    `facts` what `model.fact.decode_facts` reads. `keys` are what the record is to be found under (`gcs.log_index`);
+    readers do not get them back.
     """
 
     sequence: int
     node_id: str
     source: int
     facts: bytes
+    keys: Collection[bytes] = ()
 
 
 class LogWriter(Protocol):
@@ -57,6 +60,12 @@ class LogReader(Protocol):
     def read(self, after: int, limit: int) -> list[LogRecord]:
         """Up to `limit` records with sequences greater than `after`, in order; empty at the end."""
 
+    def find(self, keys: Sequence[bytes], *, first_only: bool = False) -> list[LogRecord]:
+        """All records under any of these keys, each once, in order; `first_only`: the first one of each is enough.
+
+        It costs as much in a long log as in a short one.
+        """
+
     def wait(self, after: int, timeout_s: float) -> bool:
         """Until there is a record after `after` (True), or `timeout_s` has passed (False)."""
 
@@ -65,6 +74,30 @@ class LogReader(Protocol):
 
     def close(self) -> None:
         """Close connections. A `wait` in another thread ends."""
+
+
+class History(Protocol):
+    """An event log as questions are put to it, however long it is; that of a running session grows meanwhile. Blocking,
+    for any number of threads, one at a time.
+
+    All raise GcsUnavailableError when a running session's log cannot be reached, and LogError for one that is damaged.
+    """
+
+    def find(self, task_ids: Iterable[TaskId]) -> dict[TaskId, TaskHistory]:
+        """What became of these tasks; those whose submission is not in the log are left out."""
+
+    def find_puts(self, object_ids: Iterable[ObjectId]) -> dict[ObjectId, tuple[Told, ...]]:
+        """The facts about objects that were stored with `put`, in order; those that the log does not know are left
+        out."""
+
+    def iter(self, after: int = 0) -> Iterator[Told]:
+        """All facts of records with sequences greater than `after`, up to the end there is now, in order."""
+
+    def last_sequence(self) -> int:
+        """Of the newest record."""
+
+    def close(self) -> None:
+        """Close connections and files."""
 
 
 class ObjectStore(Protocol):

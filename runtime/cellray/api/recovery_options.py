@@ -36,12 +36,12 @@ def check_recovery_option(name: str, value: Any) -> None:
     """Raise ValueError that says what is allowed."""
     if name == "recover" and value not in (None, False, "replay"):
         raise ValueError(
-            f"recover={value!r}: give 'replay' to have calls run again after a crash, or False for an actor that has no "
-            "state to lose"
+            f"recover={value!r}: give 'replay' to have calls run again after a crash, or False for an actor that has "
+            "no state to lose"
         )
-    if name == "checkpoint_every" and value is not None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"checkpoint_every={value!r}: give a number of calls, or 0 for none but on demand")
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if name == "checkpoint_every" and value is not None and not is_count:
+        raise ValueError(f"checkpoint_every={value!r}: give a number of calls, or 0 for none but on demand")
 
 
 def resolve_recovery(options: Mapping[str, Any], actor_class: type, *, is_concurrent: bool) -> Recovery:
@@ -67,9 +67,9 @@ def resolve_recovery(options: Mapping[str, Any], actor_class: type, *, is_concur
         return Recovery(False, NO_CHECKPOINTS, recover is False)
     if is_concurrent:
         raise ValueError(
-            f"actors of class {name} run several calls at a time (async methods, max_concurrency or concurrency_groups),"
-            " so that nobody can run them again in their order. Let them run one at a time, or give recover=False: then "
-            "a restart begins with a fresh constructor call."
+            f"actors of class {name} run several calls at a time (async methods, max_concurrency or "
+            "concurrency_groups), so that they cannot run again in their order. Let them run one at a time, or give "
+            "recover=False: then a restart begins with a fresh constructor call."
         )
     if not can_make:
         return Recovery(True, NO_CHECKPOINTS, False)

@@ -50,8 +50,9 @@ class Journal:
 
     `is_replaying`: a process that replaces another one runs calls again; `orphans` is what that other one referred to,
     kept until then. `suspect` was under way when it died: it goes alone, so that if it is what kills processes, nothing
-    else is taken for it. `failures` counts processes that died in succession before the state was rebuilt, and checkpoints
-    that could not be restored tell why in `reasons`; `falls_back`: one was given up at this very moment.
+    else is taken for it. `failures` counts processes that died in succession before the state was rebuilt. `reasons`
+    tell why checkpoints could not be restored; `falls_back`: one was given up a moment ago. `lost`: why a call cannot
+    run again.
     """
 
     __slots__ = (

@@ -2,8 +2,9 @@
 
 What others see of the actor happens once. Calls that run again are records of their own under their old ids: what they
 return is nobody's (a result that exists stays as it is), and what they submit has been submitted: it does not run
-again, and they get its old results. Calls that were under way when the process died have no results yet, and get them from the
-new one; the first of them, which may be what killed the process, is sent alone, and given up when its retries are.
+again, and they get its old results. Calls that were under way when the process died have no results yet, and get them
+from the new one; the first of them, which may be what killed the process, is sent alone, and fails when its retries are
+used up.
 
 A checkpoint that cannot be restored is given up for the one before, or for the constructor and all calls.
 """

@@ -22,14 +22,16 @@ class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     """To a worker: run these, in order. Functions and templates that it has not seen yet come along.
 
     `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last.
-    `restore` is the state that an actor is to have after its constructor; with `is_replay` these are calls that have
-    run before, for the sake of what they do to the actor.
+    `expected` are values that some of the tasks made when they ran before, for the worker to compare. `restore` is the
+    state that an actor is to have after its constructor; with `is_replay` these are calls that have run before, and run
+    again for the sake of what they do to the actor.
     """
 
     tasks: list[TaskAssignment]
     templates: list[TaskTemplate] = []
     functions: list[Function] = []
     devices: tuple[int, ...] | None = None
+    expected: list[tuple[ObjectId, ObjectValue]] = []
     restore: Checkpoint | None = None
     is_replay: bool = False
 
@@ -216,6 +218,13 @@ class ReadOutput(msgspec.Struct, frozen=True, gc=False):
     to_the_end: bool
 
 
+class FindHistory(msgspec.Struct, frozen=True, gc=False):
+    """Look these tasks up in the event log; answered by HistoryFound, which comes when the log has been written as far
+    as it was when this was asked."""
+
+    task_ids: tuple[TaskId, ...]
+
+
 class Spill(msgspec.Struct, frozen=True, gc=False):
     """One object between the arena and its file: `object_bytes` at `offset`, and the file `spill_id`."""
 
@@ -260,6 +269,7 @@ Command = (
     | DropSpilled
     | ReadOutput
     | DropCheckpoints
+    | FindHistory
 )
 
 command_encoder = msgspec.msgpack.Encoder()

@@ -27,6 +27,7 @@ from cellray.observe.records import (
     TaskRecord,
     TemplateRecord,
 )
+from cellray.observe.stories import Stories
 
 
 class FoldLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,8 @@ class FoldLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Objects stored with `put`; returned ones go with their tasks."""
     workers_max: int = 2_000
     """Worker processes, living ones not counted."""
+    actors_max: int = 10_000
+    """Actors, dead ones; those that live are always kept."""
 
 
 class TaskLedger:
@@ -50,6 +53,7 @@ class TaskLedger:
         self.groups: list[GroupRecord] = []
         self.group_edges: dict[tuple[EdgeKind, int, int], int] = {}
         self.outputs: dict[TaskId, OutputTotals] = {}
+        self.stories = Stories()
         self.changes = Changes()
         self.submitted = 0
         self.puts = 0
@@ -235,6 +239,7 @@ class TaskLedger:
                 continue
             del self.tasks[record.task_id]
             self.outputs.pop(record.task_id, None)
+            self.stories.forget(record.task_id)
             self.changes.forget_task(record)
             for object_id in outputs_of(record):
                 self._released_by_error.pop(object_id, None)

@@ -22,7 +22,7 @@ from cellray.observe.messages import (
     TaskGroup,
     TaskNode,
 )
-from cellray.observe.nodes import EdgeKey, edge, edges_into, object_node, outputs_of, task_node
+from cellray.observe.nodes import EdgeKey, edge, object_node, outputs_of, task_node
 from cellray.observe.records import ObjectRecord, TaskRecord
 from cellray.observe.scope import Scope
 
@@ -84,7 +84,7 @@ class TaskLevel:
                 self._want(("data", record.task_id, object_id))
             for dependency in record.dependencies:
                 self._show_input(dependency)
-            for key in edges_into(record):
+            for key in self._scope.edges_into(record):
                 self._want(key)
 
     def _show_input(self, object_id: ObjectId) -> None:

@@ -73,7 +73,8 @@ class Lineage:
     def critical_path(self, end: NodeKey | None = None) -> list[TaskId]:
         """Tasks, first to last, each of which was the last thing the next one had to wait for.
 
-        That is the producer of an input that came last, or the parent, when it submitted the task later than that.
+        That is the producer of an input that came last, the call that the actor had before, or the parent, when it
+        submitted the task later than that.
         `end` is a task or an object; without it, the task that ended last.
         """
         record = self._fold.tasks[_task_of(end)] if end is not None else self._last_ended()
@@ -174,6 +175,10 @@ class Lineage:
             if producer is not None:
                 at = producer.finished_at if producer.ended else inf
                 awaited.append((at, producer.ordinal, producer))
+        before = tasks.get(record.previous_call) if record.previous_call is not None else None
+        if before is not None and (not record.started_at or before.finished_at <= record.started_at):
+            # A call that was still under way when this one began held up nothing.
+            awaited.append((before.finished_at if before.ended else inf, before.ordinal, before))
         parent = tasks.get(record.parent_id)
         if parent is not None:
             awaited.append((record.submitted_at, parent.ordinal, parent))

@@ -7,12 +7,13 @@ so those without `gc` can never be part of a cycle.
 from __future__ import annotations
 
 from collections import deque
-from typing import get_args
+from typing import Literal, get_args
 
 import msgspec
 
 from cellray.ids import ClientId, FunctionHash, JobId, ObjectId, TaskId, TemplateId
-from cellray.model.task import Cell
+from cellray.model.actor import Checkpoint
+from cellray.model.task import Cell, Resources
 from cellray.observe.messages import ObjectStateName, TaskStateName
 
 STATES: tuple[TaskStateName, ...] = get_args(TaskStateName)
@@ -20,6 +21,7 @@ STATES: tuple[TaskStateName, ...] = get_args(TaskStateName)
 WAITING, READY, FETCHING, RUNNING, FINISHED, FAILED, RETRIED, CANCELLED, LOST = range(len(STATES))
 ENDED = frozenset({FINISHED, FAILED, CANCELLED, LOST})
 
+ActorStateName = Literal["pending", "alive", "restarting", "dead"]
 WorkerKey = tuple[str, ClientId]
 """A node and a client: client ids are unique within one node only."""
 
@@ -38,7 +40,8 @@ class TemplateRecord(msgspec.Struct, eq=False):
     """What many tasks share; `function` is the function's name, `C.method` for calls of actors.
 
     `creates` says that its tasks are creations of actors, `calls` that they are calls of one. `group` is a call's
-    concurrency group; `slots` how many calls of each group the actor runs at a time, None when it is one.
+    concurrency group; `slots` how many calls of each group the actor runs at a time, None when it is one. `resources`
+    is what a task asks for, `in_group` that it is to run in a placement group.
     """
 
     template_id: TemplateId
@@ -51,6 +54,8 @@ class TemplateRecord(msgspec.Struct, eq=False):
     calls: bool = False
     group: str = ""
     slots: dict[str, int] | None = None
+    resources: Resources = ()
+    in_group: bool = False
 
 
 class JobRecord(msgspec.Struct, eq=False):
@@ -74,7 +79,8 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
     `missing` counts dependencies that do not exist yet; `queued` says that the task is in `worker`'s queue, whose
     head runs; `nested` that its parent is a task, not a driver. `error` is the last attempt's; `index_max` the
     highest index among the task's children. `actor` (hex) is whose creation or call it is, `previous_call` what
-    that actor was sent before it: the stateful edge. `items` counts what it has yielded as a generator.
+    that actor was sent before it: the stateful edge. `items` counts what it has yielded as a generator. `diverged` is
+    the first difference between what it gave and what it gave when it ran again.
     """
 
     task_id: TaskId
@@ -99,6 +105,7 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
     actor: str = ""
     previous_call: TaskId | None = None
     items: int = 0
+    diverged: str = ""
 
     @property
     def ended(self) -> bool:
@@ -114,6 +121,25 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
     def duration_s(self) -> float | None:
         """Seconds of the last attempt, when it ran and ended."""
         return self.finished_at - self.started_at if self.started_at and self.finished_at else None
+
+
+class ActorRecord(msgspec.Struct, eq=False):
+    """One actor, by the task that makes it. `since` is when it came into its state, `reason` its last death's.
+
+    `checkpoint` is the newest of all that were kept, `checkpoint_error` why the last one that failed did; `replayed`
+    counts calls that ran again to rebuild its state.
+    """
+
+    creation: TaskRecord
+    since: float
+    state: ActorStateName = "pending"
+    restarts: int = 0
+    reason: str = ""
+    worker: WorkerKey | None = None
+    checkpoint: Checkpoint | None = None
+    checkpoints: int = 0
+    checkpoint_error: str = ""
+    replayed: int = 0
 
 
 class ObjectRecord(msgspec.Struct, eq=False, gc=False):

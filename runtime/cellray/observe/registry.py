@@ -69,6 +69,8 @@ class Registry:
                 calls=bool(template.method),
                 group=template.concurrency_group,
                 slots=template.actor.slots if template.actor is not None and template.actor.is_concurrent else None,
+                resources=template.resources,
+                in_group=template.placement is not None and bool(template.placement.group_id),
             )
 
     def template(self, key: TemplateId) -> TemplateRecord:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 
-from cellray.ids import TASK_ID_BYTES, JobId, ObjectId, TaskId, child_task_id, producer_of
+from cellray.ids import JobId, ObjectId, TaskId
+from cellray.observe.ancestry import Ancestry
 from cellray.observe.fold import LogFold
 from cellray.observe.groups import GroupRecord, add_counts
+from cellray.observe.nodes import EdgeKey, edges_into
 from cellray.observe.records import TaskRecord
 
 
@@ -29,19 +31,17 @@ class GraphFilter(msgspec.Struct, frozen=True, kw_only=True):
 class Scope:
     """A filter applied to a fold: the groups and tasks inside, kept up to date by `refresh`.
 
-    Ancestors are the nearest `tasks_max`; `dropped` counts those beyond and the tasks that the fold only counts.
+    Ancestors are those that `Ancestry` finds; `dropped` counts those beyond and the tasks that the fold only counts.
     """
 
     def __init__(self, fold: LogFold, wanted: GraphFilter, tasks_max: int) -> None:
         self._fold = fold
         self._wanted = wanted
-        self._tasks_max = tasks_max
         self._groups: list[GroupRecord] = []
         self._inside: set[int] = set()
         self._seen = 0
-        self._ancestors: dict[TaskId, None] | None = None
-        self._complete = False
-        self._beyond = 0
+        start = wanted.ancestors_of
+        self._ancestry = Ancestry(fold, start, tasks_max) if start is not None else None
         self.refresh()
 
     @property
@@ -58,8 +58,8 @@ class Scope:
     def refresh(self) -> bool:
         """Look at what is new in the fold; True when tasks that were known before came inside."""
         fold = self._fold
-        if self._wanted.ancestors_of is not None:
-            return self._find_ancestors(self._wanted.ancestors_of)
+        if self._ancestry is not None:
+            return self._ancestry.refresh()
         for group in fold.groups[self._seen :]:
             if self._matches_group(group):
                 self._groups.append(group)
@@ -69,8 +69,8 @@ class Scope:
 
     def matches(self, record: TaskRecord) -> bool:
         """Whether a task is inside."""
-        if self._ancestors is not None:
-            return record.task_id in self._ancestors
+        if self._ancestry is not None:
+            return record.task_id in self._ancestry.tasks
         return record.group in self._inside
 
     def groups(self) -> list[GroupRecord]:
@@ -83,28 +83,34 @@ class Scope:
 
     def tasks(self) -> Iterator[TaskRecord]:
         """The tasks inside that the fold keeps in detail, in order of submission."""
-        if self._ancestors is None:
+        if self._ancestry is None:
             return (record for record in self._fold.tasks.values() if record.group in self._inside)
-        known = [self._fold.tasks[each] for each in self._ancestors if each in self._fold.tasks]
+        known = [self._fold.tasks[each] for each in self._ancestry.tasks if each in self._fold.tasks]
         return iter(sorted(known, key=lambda record: record.ordinal))
 
     def totals(self) -> dict[str, int]:
         """Tasks inside by state, folded ones included."""
-        if self._ancestors is None:
+        if self._ancestry is None:
             return add_counts(self._groups)
-        return dict(Counter(record.state_name for record in self.tasks()))
+        return dict(Counter(record.state_name for record in self.tasks()) + self._ancestry.beyond_states)
 
     def dropped(self) -> int:
         """Tasks inside that cannot be shown one by one."""
-        if self._ancestors is None:
+        if self._ancestry is None:
             return sum(group.folded for group in self._groups)
-        return self._beyond + sum(1 for each in self._ancestors if each not in self._fold.tasks)
+        return self._ancestry.beyond + sum(1 for each in self._ancestry.tasks if each not in self._fold.tasks)
 
     def size(self) -> int:
         """Boxes that showing everything one by one would take; puts count only where all of them are shown."""
-        if self._ancestors is not None:
-            return len(self._ancestors)
+        if self._ancestry is not None:
+            return len(self._ancestry.tasks)
         return sum(group.total for group in self._groups) + (self._fold.ledger.puts if self.whole else 0)
+
+    def edges_into(self, record: TaskRecord) -> Iterator[EdgeKey]:
+        """Edges that end at a task inside, and one that stands for those of calls which are left out."""
+        yield from edges_into(record)
+        if self._ancestry is not None and record.task_id in self._ancestry.shortcuts:
+            yield "stateful", self._ancestry.shortcuts[record.task_id], record.task_id
 
     def rate_per_s(self, now: float) -> float:
         """Tasks inside that ended a second, lately."""
@@ -119,40 +125,3 @@ class Scope:
         if cell is None or cell.cell_id != wanted.cell_id:
             return False
         return wanted.execution_count is None or cell.execution_count == wanted.execution_count
-
-    def _find_ancestors(self, start: TaskId | ObjectId) -> bool:
-        """Producers of arguments, parents, and what producers had their children make for them.
-
-        A child's result reaches its parent through `get`, which the log has no edge for: all children of a producer
-        count. Those of a parent do not, unless it is a producer itself. While the first task runs it may still get
-        children; once it ended the answer is final.
-        """
-        tasks = self._fold.tasks
-        first = TaskId(start) if len(start) == TASK_ID_BYTES else producer_of(ObjectId(start))
-        if self._ancestors and self._complete:
-            return False
-        known = self._ancestors or {}
-        found: dict[TaskId, None] = {}
-        self._beyond = 0
-        self._complete = first in tasks and tasks[first].ended
-        queue = deque([(first, True)])
-        seen = {first}
-        while queue:
-            task_id, is_producer = queue.popleft()
-            record = tasks.get(task_id)
-            if record is None:
-                continue
-            if len(found) < self._tasks_max:
-                found[record.task_id] = None
-            else:
-                self._beyond += 1
-            near = [(producer_of(obj), True) for obj in record.dependencies]
-            if is_producer:
-                near += [(child_task_id(record.prefix, index), True) for index in range(record.index_max + 1)]
-            near.append((record.parent_id, False))
-            for each in near:
-                if each[0] not in seen:
-                    seen.add(each[0])
-                    queue.append(each)
-        self._ancestors = found
-        return len(found) > len(known)

@@ -1,7 +1,7 @@
 """The state of the actor that this process is: made into checkpoints now and then, restored in the process after it.
 
-A checkpoint is what `__checkpoint__` returns, serialised at once, so that the actor may go on changing it. After how many
-calls it was made, the core of the node knows: it has seen their results before.
+A checkpoint is what `__checkpoint__` returns, serialised at once, so that the actor may go on changing it. After how
+many calls it was made the node's core knows, which has seen their results before.
 """
 
 from __future__ import annotations

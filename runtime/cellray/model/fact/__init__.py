@@ -11,7 +11,14 @@ import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
 from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
-from cellray.model.fact.object import ObjectRestored, ObjectSealed, ObjectsFreed, ObjectSpilled, SpillFailed
+from cellray.model.fact.object import (
+    ObjectRestored,
+    ObjectSealed,
+    ObjectsFreed,
+    ObjectSpilled,
+    OutputDiverged,
+    SpillFailed,
+)
 from cellray.model.fact.request import (
     ActorNameRequested,
     ActorNamesRequested,
@@ -91,6 +98,7 @@ __all__ = [
     "ObjectsHeld",
     "ObjectsReleased",
     "ObjectsRequested",
+    "OutputDiverged",
     "SessionEnded",
     "SessionStarted",
     "SpaceRequested",
@@ -180,6 +188,7 @@ LoggedFact = (
     | ActorCheckpointed
     | CheckpointFailed
     | ActorRestored
+    | OutputDiverged
 )
 Fact = (
     LoggedFact

@@ -1,0 +1,86 @@
+"""What happened to a task or an actor that does not happen to most: attempts, returns, requests to end, restarts.
+
+It is kept for those few, beside their records, for whoever asks why.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from cellray.ids import ActorId, TaskId
+from cellray.model import fact as told
+from cellray.observe.records import TaskRecord, WorkerKey
+
+EVENTS_MAX = 50
+"""Of one task or actor; of later ones there is a count."""
+EventKind = Literal["retried", "returned", "cancel_requested", "died", "kill_requested", "exited"]
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One thing that happened. `text` is the reason that the log gives.
+
+    `attempt` (from 0) is the one that ended by it, on `worker`, where it had begun at `started_at` (0: it had not).
+    `asker` is the task, or the root task of the driver, that asked for it; `is_parent` says that it asked for the end
+    of a task above.
+    """
+
+    at: float
+    kind: EventKind
+    text: str = ""
+    attempt: int = 0
+    worker: WorkerKey | None = None
+    started_at: float = 0.0
+    asker: TaskId | None = None
+    recursive: bool = False
+
+
+class Stories:
+    """Events by task, those of an actor by its creation. Read freely; the fold's handlers write."""
+
+    def __init__(self) -> None:
+        self.omitted = 0
+        self._events: dict[TaskId, list[Event]] = {}
+
+    def of(self, task_id: TaskId) -> list[Event]:
+        """What happened to a task or actor, in order."""
+        return self._events.get(task_id, [])
+
+    def forget(self, task_id: TaskId) -> None:
+        """The task is kept as a count only."""
+        self._events.pop(task_id, None)
+
+    def note_retried(self, record: TaskRecord, fact: told.TaskRetried) -> None:
+        """An attempt is over and another one will follow; the record is as it was before."""
+        before = max(0, fact.attempt - 1)
+        self._add(record.task_id, Event(fact.at, "retried", fact.reason, before, record.worker, record.started_at))
+
+    def note_returned(self, record: TaskRecord, at: float) -> None:
+        """A worker gave the task back before it had begun it."""
+        self._add(record.task_id, Event(at, "returned", "", record.attempt, record.worker))
+
+    def note_cancel_request(self, fact: told.CancelRequested, asker: TaskId | None) -> None:
+        """Somebody wants tasks to end, perhaps with all below them."""
+        event = Event(fact.at, "cancel_requested", fact.reason, asker=asker, recursive=fact.recursive)
+        for task_id in fact.task_ids:
+            self._add(task_id, event)
+
+    def note_death(self, fact: told.ActorDied) -> None:
+        """An actor's process ended, for good or to be started again."""
+        self._add(TaskId(fact.actor_id), Event(fact.at, "died", fact.reason))
+
+    def note_kill_request(self, fact: told.ActorKillRequested, asker: TaskId | None) -> None:
+        """Somebody wants an actor to end."""
+        self._add(TaskId(fact.actor_id), Event(fact.at, "kill_requested", asker=asker))
+
+    def note_exit(self, actor_id: ActorId, at: float) -> None:
+        """An actor said that it ends itself."""
+        self._add(TaskId(actor_id), Event(at, "exited"))
+
+    def _add(self, task_id: TaskId, event: Event) -> None:
+        events = self._events.setdefault(task_id, [])
+        if len(events) < EVENTS_MAX:
+            events.append(event)
+        else:
+            self.omitted += 1
