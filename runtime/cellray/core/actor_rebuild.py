@@ -126,11 +126,11 @@ class Rebuilds:
             journal.falls_back = False
         else:
             journal.failures += 1
+        journal.is_replaying = False
         journal.orphans += self._objects.hand_over(worker)
         for task in [*left, *actor.lanes.pop(REPLAYER, ())]:
             if task.owner_id == REPLAYER:
                 self.drop_replay(task)
-        journal.is_replaying = False
         mine = [task for task in left if task.owner_id != REPLAYER]
         for task in reversed(mine[1:]):
             self._tasks.give_back(task, at)
@@ -207,7 +207,9 @@ class Rebuilds:
     def ended_badly(self, task: Task, error: ObjectValue) -> None:
         """A call that was to run again could not: what it needs is not there any more."""
         journal = task.actor.journal if task.actor is not None else None
-        if journal is not None and task.owner_id == REPLAYER and error.kind == ValueKind.FAILURE:
+        if journal is None or not journal.is_replaying or task.owner_id != REPLAYER:
+            return
+        if error.kind == ValueKind.FAILURE:
             journal.lost = f"{task.template.spec.name}, which was to run again: {failures.first_line(error)}"
 
     def drop_replay(self, task: Task) -> None:
