@@ -130,7 +130,7 @@ class Rebuilds:
         journal.orphans += self._objects.hand_over(worker)
         for task in [*left, *actor.lanes.pop(REPLAYER, ())]:
             if task.owner_id == REPLAYER:
-                self.drop_replay(task)
+                self._tasks.end_quietly(task, at)
         mine = [task for task in left if task.owner_id != REPLAYER]
         for task in reversed(mine[1:]):
             self._tasks.give_back(task, at)
@@ -211,10 +211,6 @@ class Rebuilds:
             return
         if error.kind == ValueKind.FAILURE:
             journal.lost = f"{task.template.spec.name}, which was to run again: {failures.first_line(error)}"
-
-    def drop_replay(self, task: Task) -> None:
-        """A call that was to run again does not; the log has how it ended."""
-        self._tasks.end_quietly(task)
 
     def given_up(self, actor: Actor) -> bool:
         """Whether processes died too often before the state was rebuilt."""

@@ -272,7 +272,7 @@ class Actors:
         )
         again.attempt = actor.restarts
         actor.creation = again
-        self._tasks.run_again(again, actor.object_id, reason, at)
+        self._tasks.run_again(again, (actor.object_id,), reason, at)
 
     def _leave_scope(self, actor: Actor, at: float) -> None:
         """Nobody refers to the actor any more."""
@@ -312,7 +312,7 @@ class Actors:
         self.rebuilds.end(actor)
         for task in doomed:
             if task.owner_id == REPLAYER:
-                self.rebuilds.drop_replay(task)
+                self._tasks.end_quietly(task, at)
             elif task.cancel is not None:
                 self._tasks.cancel(task, task.cancel.reason, at)
             else:

@@ -10,6 +10,7 @@ from cellray.model.command import (
     Command,
     DropCheckpoints,
     DropSpilled,
+    FindHistory,
     KillWorker,
     ObjectsReady,
     ReadOutput,
@@ -40,6 +41,7 @@ class Outbox:
         self.restores: list[Spill] = []
         self.dropped_files: list[int] = []
         self.dropped_checkpoints: list[str] = []
+        self.questions: list[tuple[TaskId, ...]] = []
         self._receivers: list[Client] = []
         self._sends: list[tuple[Client, ClientCommand]] = []
         self._kills: list[KillWorker] = []
@@ -101,6 +103,9 @@ class Outbox:
         if self._reads:
             commands.extend(self._reads)
             self._reads = []
+        if self.questions:
+            commands += [FindHistory(task_ids) for task_ids in self.questions]
+            self.questions = []
         if self.spills or self.restores or self.dropped_files or self.dropped_checkpoints:
             self._flush_disk(commands)
         return commands

@@ -19,6 +19,13 @@ from cellray.model.fact.object import (
     OutputDiverged,
     SpillFailed,
 )
+from cellray.model.fact.recovery import (
+    FaultRequested,
+    ObjectLost,
+    ObjectReconstructed,
+    ReconstructionFailed,
+    ResultRecalled,
+)
 from cellray.model.fact.request import (
     ActorNameRequested,
     ActorNamesRequested,
@@ -80,6 +87,7 @@ __all__ = [
     "CheckpointTaken",
     "ClockTicked",
     "Fact",
+    "FaultRequested",
     "FunctionRegistered",
     "GeneratorDropped",
     "GroupRemoved",
@@ -91,6 +99,8 @@ __all__ = [
     "MemoryMeasured",
     "NodeJoined",
     "NodeStateRequested",
+    "ObjectLost",
+    "ObjectReconstructed",
     "ObjectRestored",
     "ObjectSealed",
     "ObjectSpilled",
@@ -99,6 +109,8 @@ __all__ = [
     "ObjectsReleased",
     "ObjectsRequested",
     "OutputDiverged",
+    "ReconstructionFailed",
+    "ResultRecalled",
     "SessionEnded",
     "SessionStarted",
     "SpaceRequested",
@@ -149,6 +161,7 @@ UNLOGGED = (
     WorkerWrote,
     NodeStateRequested,
     CheckpointTaken,
+    FaultRequested,
 )
 
 LoggedFact = (
@@ -188,6 +201,10 @@ LoggedFact = (
     | ActorCheckpointed
     | CheckpointFailed
     | ActorRestored
+    | ObjectLost
+    | ObjectReconstructed
+    | ReconstructionFailed
+    | ResultRecalled
     | OutputDiverged
 )
 Fact = (
@@ -210,6 +227,7 @@ Fact = (
     | WorkerWrote
     | NodeStateRequested
     | CheckpointTaken
+    | FaultRequested
 )
 
 fact_encoder = msgspec.msgpack.Encoder()
