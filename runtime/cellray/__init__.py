@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cellray.api.runtime_context import get_gpu_ids, get_runtime_context
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
+    from cellray.observe.questions import lineage
 
 __version__ = "0.1.0"
 
@@ -53,6 +54,7 @@ __all__ = [
     "init",
     "is_initialized",
     "kill",
+    "lineage",
     "method",
     "nodes",
     "observe",
@@ -94,6 +96,7 @@ _HOMES = {
     "get": "cellray.api.verbs",
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
+    "lineage": "cellray.observe.questions",
 }
 _MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "util")
 

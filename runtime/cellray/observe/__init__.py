@@ -7,13 +7,13 @@ from cellray.observe.ledger import FoldLimits
 from cellray.observe.lineage import FunctionTotals, Lineage
 from cellray.observe.messages import GraphDelta
 from cellray.observe.progress import CellProgress, ProgressReading, render_progress
+from cellray.observe.questions import lineage
 from cellray.observe.scope import GraphFilter
 from cellray.observe.session import (
     catch_up,
     close_follower,
     follower,
     graph_source,
-    lineage,
     lineage_source,
     session_status,
     session_timeline,

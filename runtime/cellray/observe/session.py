@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from cellray.api import current
 from cellray.api import session as api_session
 from cellray.errors import SessionError
 from cellray.gcs.address import parse_address
 from cellray.gcs.log_reader import RedisLogReader
-from cellray.ids import ObjectId, SessionId, producer_of
+from cellray.ids import SessionId
 from cellray.launch import find_session
 from cellray.node.control_client import ControlClient
 from cellray.node.settings import SessionFolder
 from cellray.observe.fold import LogFold
 from cellray.observe.follow import LogFollower
 from cellray.observe.ledger import FoldLimits
-from cellray.observe.lineage import Lineage
 from cellray.observe.scope import GraphFilter
+from cellray.observe.subjects import NodeKey, key_of, knows
 from cellray.observe.timeline import trace_events
 from cellray.observe.view import GraphView
-
-if TYPE_CHECKING:
-    from cellray.api.object_ref import ObjectRef
 
 READ_TIMEOUT_S = 5.0
 STATUS_TIMEOUT_S = 2.0
@@ -73,21 +72,30 @@ def graph_source(wanted: GraphFilter | None = None) -> GraphView:
     return GraphView(follower(), wanted or GraphFilter())
 
 
-def lineage_source(ref: ObjectRef, timeout_s: float = READ_TIMEOUT_S) -> GraphView:
-    """What `%lineage ref` shows: the object's ancestors. See `lineage` for errors."""
-    _wait_until_logged(ref, timeout_s)
-    return graph_source(GraphFilter(ancestors_of=ObjectId(ref.binary())))
+def lineage_source(subject: Any, timeout_s: float = READ_TIMEOUT_S) -> GraphView:
+    """What `%lineage ref` shows: the ancestors of an object, a task or an actor. See `live_fold` for errors."""
+    with live_fold(subject, timeout_s) as (_fold, key):
+        return graph_source(GraphFilter(ancestors_of=key))
 
 
-def lineage(ref: ObjectRef, timeout_s: float = READ_TIMEOUT_S) -> Lineage:
-    """The session's graph as of now, with the producer of `ref` in it.
+@contextmanager
+def live_fold(subject: Any, timeout_s: float = READ_TIMEOUT_S) -> Iterator[tuple[LogFold, NodeKey]]:
+    """This session's fold, locked, and the id of what is asked about, which the fold knows.
 
-    Raises SessionError when the log does not know the object within `timeout_s`.
+    Raises SessionError when there is no session, or when the log does not know the subject within `timeout_s`; and
+    what `key_of` raises.
     """
-    _wait_until_logged(ref, timeout_s)
     followed = follower()
+    followed.start()
     with followed.lock:
-        return Lineage(followed.fold)
+        key = key_of(subject, followed.fold)
+    if not followed.wait_for(lambda fold: knows(fold, key), timeout_s):
+        raise SessionError(
+            f"the event log has nothing about {subject!r} (looked for {timeout_s:g} s). It belongs to another session, "
+            "or its history was folded away; make it again and ask once more."
+        )
+    with followed.lock:
+        yield followed.fold, key
 
 
 def catch_up(timeout_s: float, *, at_rest: bool = False) -> bool:
@@ -108,16 +116,6 @@ def _settle() -> None:
     if _follower is not None and _follower.has_listeners:
         catch_up(SETTLE_S, at_rest=True)
         _follower.wait_told(SETTLE_S)
-
-
-def _wait_until_logged(ref: ObjectRef, timeout_s: float) -> None:
-    task_id, object_id = producer_of(ObjectId(ref.binary())), ObjectId(ref.binary())
-    followed = follower()
-    if not followed.wait_for(lambda fold: task_id in fold.tasks or object_id in fold.objects, timeout_s):
-        raise SessionError(
-            f"the event log has nothing about {ref!r} (looked for {timeout_s:g} s). It belongs to another session, or "
-            "its history was folded away; make it again and ask once more."
-        )
 
 
 def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, Any]]:
