@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from cellray.api.object_ref import ObjectRef
     from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
     from cellray.api.remote_function import RemoteFunction, remote
-    from cellray.api.runtime_context import get_gpu_ids, get_runtime_context
+    from cellray.api.runtime_context import get_gpu_ids, get_runtime_context, task_seed
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
+    from cellray.observe.log import Log, open_log
     from cellray.observe.questions import lineage
 
 __version__ = "0.1.0"
@@ -36,6 +37,7 @@ __all__ = [
     "ActorClass",
     "ActorHandle",
     "DynamicObjectRefGenerator",
+    "Log",
     "ObjectRef",
     "ObjectRefGenerator",
     "RemoteFunction",
@@ -58,12 +60,14 @@ __all__ = [
     "method",
     "nodes",
     "observe",
+    "open_log",
     "provenance",
     "put",
     "remote",
     "runtime_context",
     "runtime_env",
     "shutdown",
+    "task_seed",
     "timeline",
     "util",
     "wait",
@@ -71,6 +75,7 @@ __all__ = [
 
 # Names are imported when they are first used: the node imports this package too, and needs none of them.
 _HOMES = {
+    "Log": "cellray.observe.log",
     "ActorClass": "cellray.api.actor",
     "ActorHandle": "cellray.api.actor",
     "get_actor": "cellray.api.actor",
@@ -86,12 +91,14 @@ _HOMES = {
     "available_resources": "cellray.api.cluster",
     "cluster_resources": "cellray.api.cluster",
     "nodes": "cellray.api.cluster",
+    "open_log": "cellray.observe.log",
     "timeline": "cellray.api.cluster",
     "Session": "cellray.api.session",
     "current_session": "cellray.api.session",
     "init": "cellray.api.session",
     "is_initialized": "cellray.api.session",
     "shutdown": "cellray.api.session",
+    "task_seed": "cellray.api.runtime_context",
     "cancel": "cellray.api.verbs",
     "get": "cellray.api.verbs",
     "put": "cellray.api.verbs",

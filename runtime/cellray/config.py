@@ -49,7 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     log_batch_facts_max: int = 1000
     """Facts in one write to the GCS."""
     log_inline_value_bytes_max: int = 4096
-    """Result values up to this size are kept in the log; of larger ones the size."""
+    """Result values up to this size are kept in the log; of larger ones size and digest."""
     log_backlog_bytes_max: int = 256 * 1024 * 1024
     """Unwritten facts held while the GCS does not answer; beyond it submissions wait."""
     session_start_timeout_s: float = 30.0
@@ -92,6 +92,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How long a pattern's lines are counted before the count is shown."""
     follow_interval_ms: float = 200.0
     """A live view gets at most one delta in this time, whatever the task rate."""
+    divergence_is_error: int = 0
+    """1: a task that ran again and gave another value than the first time fails with OutputDivergedError; 0: its driver
+    is warned, and the first value stays where it is still there."""
     view_tasks_max: int = 2000
     """Above this many tasks a view folds them by function and cell."""
 

@@ -23,6 +23,8 @@
     │   ├── ObjectFreedError
     │   ├── OwnerDiedError
     │   └── ObjectReconstructionFailedError
+    ├── OutputDivergedError              a task that ran again gave another value, and that was to be an error
+    ├── ReplayError                      a task or actor cannot be replayed; says why, step by step
     ├── ObjectStoreFullError             (MemoryError)
     ├── OutOfDiskError
     ├── SpillError                       inside the node: users meet ObjectStoreFullError or ObjectLostError instead
@@ -245,6 +247,14 @@ class ObjectReconstructionFailedError(ObjectLostError):
     """The object was lost, and running the task again that had made it is not possible."""
 
 
+class OutputDivergedError(CellrayError):
+    """A task that ran again gave another value than the first time (with `CELLRAY_DIVERGENCE_IS_ERROR=1`)."""
+
+
+class ReplayError(CellrayError):
+    """A task cannot be run again, or the state of an actor not be rebuilt, in this process; says why, step by step."""
+
+
 class ObjectStoreFullError(CellrayError, MemoryError):
     """There is no room for the object in shared memory."""
 
@@ -320,6 +330,7 @@ FAILURES: dict[str, type[CellrayError]] = {
     "object_lost": ObjectLostError,
     "reconstruction_failed": ObjectReconstructionFailedError,
     "store_full": ObjectStoreFullError,
+    "output_diverged": OutputDivergedError,
     "session_lost": SessionLostError,
     "internal": InternalError,
 }

@@ -95,6 +95,11 @@ def is_put(obj: ObjectId) -> bool:
     return obj[TASK_ID_BYTES] >= 0x80
 
 
+def task_seed(task: TaskId) -> int:
+    """A number for random generators, of 64 bits: the same whenever the task runs, another one for each task."""
+    return int.from_bytes(hashlib.blake2b(task, digest_size=8, person=b"cellray-seed").digest(), "big")
+
+
 def function_hash(content: bytes) -> FunctionHash:
     """Content address of a pickled function: code, closure and captured globals, not source text alone."""
     return FunctionHash(hashlib.blake2b(content, digest_size=FUNCTION_HASH_BYTES, person=b"cellray-fn").digest())

@@ -4,7 +4,7 @@ them in the L3 folders and in `engines/`; one contract suite runs on every twin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
@@ -29,13 +29,15 @@ class LogRecord(NamedTuple):
     """One batch of facts in the event log, as one process wrote it.
 
     `sequence` is the writer's own count from 1; `source` the client the facts came from, 0 for the node itself;
-    `facts` what `model.fact.decode_facts` reads.
+    `facts` what `model.fact.decode_facts` reads. `keys` are what the record is to be found under (`gcs.log_index`);
+    readers do not get them back.
     """
 
     sequence: int
     node_id: str
     source: int
     facts: bytes
+    keys: Collection[bytes] = ()
 
 
 class LogWriter(Protocol):
@@ -57,6 +59,12 @@ class LogReader(Protocol):
 
     def read(self, after: int, limit: int) -> list[LogRecord]:
         """Up to `limit` records with sequences greater than `after`, in order; empty at the end."""
+
+    def find(self, keys: Sequence[bytes], *, first_only: bool = False) -> list[LogRecord]:
+        """All records under any of these keys, each once, in order; `first_only`: the first one of each is enough.
+
+        It costs as much in a long log as in a short one.
+        """
 
     def wait(self, after: int, timeout_s: float) -> bool:
         """Until there is a record after `after` (True), or `timeout_s` has passed (False)."""

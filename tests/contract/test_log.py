@@ -215,3 +215,30 @@ def test_a_hundred_thousand_records(log: Log) -> None:
         assert batch == records(after + 1, after + len(batch))
         after = batch[-1].sequence
     assert after == 100_000
+
+
+def test_records_are_found_by_their_keys_each_once_and_in_order(log: Log) -> None:
+    even, odd, rare = b"even" * 4, b"odd" * 5, b"rare\xff\x00\r\n"
+    written = [
+        record._replace(keys=[odd if record.sequence % 2 else even, *([rare] if record.sequence in (7, 9000) else [])])
+        for record in records(1, 20_000)
+    ]
+    log.append(*(written[first : first + 300] for first in range(0, 20_000, 300)))
+    reader = log.reader()
+    assert reader.find([rare]) == [*records(7, 7), *records(9000, 9000)]
+    assert reader.find([rare], first_only=True) == records(7, 7)
+    assert [record.sequence for record in reader.find([even, rare])] == sorted({*range(2, 20_001, 2), 7})
+    assert reader.find([b"never"]) == reader.find([]) == []
+    assert reader.find([odd[:-1]]) == [], "a key is not its beginning"
+    many = [b"%03d" % number for number in range(100)]
+    assert reader.find([*many, rare]) == [*records(7, 7), *records(9000, 9000)]
+
+
+def test_a_repeated_write_is_found_once(log: Log) -> None:
+    keyed = [record._replace(keys=[b"key"]) for record in records(1, 10)]
+    log.append(keyed, keyed, keyed[3:6])
+    assert log.reader().find([b"key"]) == records(1, 10)
+
+
+def test_nothing_is_found_in_an_empty_log(log: Log) -> None:
+    assert log.reader().find([b"key"]) == []

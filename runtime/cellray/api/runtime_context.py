@@ -12,6 +12,7 @@ import msgspec
 from cellray.api.actor import ActorHandle
 from cellray.api.object_ref import ObjectRef
 from cellray.api.session import started_engine
+from cellray.ids import task_seed as task_seed_of
 from cellray.ports import Engine, RuntimeEngine
 from cellray.runtime_env import RuntimeEnv
 from cellray.worker.environment import surroundings
@@ -58,6 +59,10 @@ class RuntimeContext:
     def get_task_id(self) -> str | None:
         """The task that runs; None in a driver."""
         return self._runtime.task_id.hex() if self._is_in_worker("get_task_id") else None
+
+    def get_task_seed(self) -> int:
+        """See `cellray.task_seed`."""
+        return task_seed_of(self._runtime.task_id)
 
     def get_task_name(self) -> str | None:
         """The task's name: that of its function, `C.method`, or what `.options(name=...)` said; None in a driver."""
@@ -164,6 +169,19 @@ class RuntimeContext:
         if not self._runtime.is_worker:
             log.warning("%s() is for tasks and actors: a driver has none, and gets None.", method)
         return self._runtime.is_worker
+
+
+def task_seed() -> int:
+    """A seed for random numbers: 64 bits, not negative; another one for each task, and the same whenever it runs.
+
+    It follows from the task's id: a retry, the reconstruction of a lost result and a replay draw the same numbers.
+    In a method of an actor it is that of the call, in a driver that of its whole job.
+
+        rng = numpy.random.default_rng(cellray.task_seed())
+        random.seed(cellray.task_seed())
+        torch.manual_seed(cellray.task_seed())          # numpy.random.seed takes 32 bits: task_seed() % 2**32
+    """
+    return task_seed_of(started_engine().runtime.task_id)
 
 
 def get_gpu_ids() -> list[int] | list[str]:

@@ -326,7 +326,9 @@ class Dispatcher:
             numbers = tuple([number for number, _ in worker.devices])
             if numbers != worker.devices_told:
                 devices = worker.devices_told = numbers
-        self._outbox.send(worker, TasksAssigned(assignments, templates, functions, devices))
+        expectations = self._tasks.expectations
+        expected = expectations.take(given) if expectations.of else []
+        self._outbox.send(worker, TasksAssigned(assignments, templates, functions, devices, expected))
 
     def _wear(self, worker: Worker, template: Template) -> None:
         """The worker runs a function that its process may run so often only; `_depth` gives these out one by one."""

@@ -22,6 +22,8 @@ from cellray.ids import ObjectId, TaskId, item_object_id
 from cellray.model.command import InterruptTask, ItemsRead, ItemsReady, ReaderLeft
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cellray.core.clients import Client
     from cellray.core.tasks import Task
     from cellray.core.workers import Worker
@@ -98,6 +100,14 @@ class Generators:
         if fresh and reader is not None:
             self._outbox.send(reader, ItemsReady(task.task_id, first, fresh))
         self._pace(stream)
+
+    def kept(self, task: Task) -> Iterator[tuple[ObjectId, ObjectValue | None]]:
+        """Items of an earlier attempt that are still there."""
+        stream = self.streams.get(task.task_id)
+        for index in range(stream.delivered if stream is not None else 0):
+            entry = self._objects.entries.get(item_object_id(task.task_id, index))
+            if entry is not None:
+                yield entry.object_id, entry.value
 
     def taken(self, fact: ItemsTaken, client: Client) -> None:
         """A reader has taken items."""

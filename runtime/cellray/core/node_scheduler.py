@@ -20,6 +20,7 @@ from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
+from cellray.core.expectations import divergence_text
 from cellray.core.memory_guard import MemoryGuard
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
@@ -34,7 +35,7 @@ from cellray.core.tasks import Job, Task
 from cellray.core.transitions import FINISHED
 from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
-from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id
+from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id, producer_of
 from cellray.model import fact as f
 from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
 from cellray.model.task import RESOURCE_UNITS, Resources
@@ -176,6 +177,7 @@ class NodeScheduler:
             f.GroupRemoved: self._on_group_removed,
             f.ActorKillRequested: self._on_actor_kill_requested,
             f.ActorExited: self._on_actor_exited,
+            f.OutputDiverged: self._on_output_diverged,
             f.CancelRequested: self._on_cancel_requested,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
@@ -330,6 +332,13 @@ class NodeScheduler:
             self._ignore(fact)
             return
         self._objects.put(fact.object_id, value, client)
+
+    def _on_output_diverged(self, fact: f.OutputDiverged, client: Client, at: float) -> None:
+        task = self._tasks.tasks.get(producer_of(fact.object_id))
+        driver = self._clients.get(task.job.client_id) if task is not None else None
+        if task is not None and driver is not None:  # else its driver itself says so: it has replayed the task
+            spec = task.template.spec
+            self._outbox.send(driver, Warn(divergence_text(fact, spec.name, spec.cell)))
 
     # Functions and templates
 

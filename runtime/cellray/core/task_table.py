@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import dependencies, failures
+from cellray.core.expectations import Expectations
 from cellray.core.generators import Generators
 from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
 from cellray.core.outbox import Outbox
@@ -51,6 +52,7 @@ class TaskTable:
         self.registry = TemplateTable(pool, node_id)
         self.jobs: dict[TaskId, Job] = {}
         self.generators = Generators(objects, outbox)
+        self.expectations = Expectations()
         self.live = 0
         self.waiting = 0
         self.ended = [0] * (CANCELLED + 1)
@@ -87,6 +89,8 @@ class TaskTable:
                 returns = self._declare(task_id, template.num_returns, client)
                 # Made by an earlier run: nobody else may hold it until this one ends.
                 kept = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
+                if kept:
+                    self.expectations.note(task_id, [(entry.object_id, entry.value) for entry in kept])
             elif template.num_returns == 1 and alive:
                 entry = entries[object_id] = held[object_id] = ObjectEntry(object_id)
                 entry.refs = 1
@@ -242,6 +246,8 @@ class TaskTable:
     def retry(self, task: Task, reason: str, at: float) -> None:
         """Another attempt, behind those that are ready: if this task is what kills workers, others go on."""
         task.attempt += 1
+        if task.template.spec.stream is not None:
+            self.expectations.note(task.task_id, self.generators.kept(task))
         task.notes += (f"attempt {task.attempt} since {at:.6f}: {_one_line(reason)}",)
         self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, _one_line(reason)))
         move(task, READY)
@@ -350,6 +356,8 @@ class TaskTable:
         """The task is final: what it kept alive goes, and its record unless descendants are under way."""
         self.ended[task.state] += 1
         self.live -= 1
+        if self.expectations.of:
+            self.expectations.forget(task.task_id)
         if task.views:
             self._objects.space.unpin_arguments(task)
         task.worker = None

@@ -349,7 +349,7 @@ class NativeEngine:
 
     def seal_value(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
         """A task's result as it travels."""
-        return self.values.seal(obj, serialized)
+        return self.values.seal(obj, serialized, is_result=True)
 
     def flush_soon(self) -> None:
         """For whoever waits without a thread that does: one flush for all that was added meanwhile."""

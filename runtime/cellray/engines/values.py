@@ -14,7 +14,7 @@ from cellray.model.command import SpaceGranted
 from cellray.model.fact import SpaceRequested, SpaceReturned
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.ports import ObjectStore
-from cellray.serialization import Serialized, deserialize, deserialize_exception
+from cellray.serialization import Serialized, deserialize, deserialize_exception, digest_of
 
 # A plain integer: looking the member up runs Python code for each value.
 INLINE: Final[int] = ValueKind.INLINE.value
@@ -40,8 +40,8 @@ class Values:
         self._inline_bytes_max = inline_bytes_max
         self._grants: dict[ObjectId, SpaceGranted | None] = {}
 
-    def seal(self, obj: ObjectId, serialized: Serialized) -> ObjectValue:
-        """The value as it travels: inline when small, else written to the store.
+    def seal(self, obj: ObjectId, serialized: Serialized, *, is_result: bool = False) -> ObjectValue:
+        """The value as it travels: inline when small, else written to the store; a result then has a digest.
 
         Waits while others are moved to disk for it; raises ObjectStoreFullError when there is no room even so.
         """
@@ -58,6 +58,7 @@ class Values:
             offset=offset,
             object_bytes=serialized.total_bytes,
             contained=serialized.contained,
+            digest=digest_of(serialized.parts) if is_result else 0,
         )
 
     def _request_space(self, obj: ObjectId, object_bytes: int) -> int:

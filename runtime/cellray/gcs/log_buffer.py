@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from cellray.config import Config
 from cellray.errors import CellrayError, GcsUnavailableError, InternalError, SessionLostError
@@ -69,7 +69,7 @@ class LogBuffer:
         self._on_unavailable = on_unavailable
         self._on_available = on_available
         self._on_failed = on_failed
-        self._pending: deque[tuple[int, bytes, int]] = deque()
+        self._pending: deque[tuple[int, bytes, int, Collection[bytes]]] = deque()
         self._pending_facts = 0
         self._is_timer_set = False
         self._due = asyncio.Event()
@@ -83,9 +83,12 @@ class LogBuffer:
         if self._pending:
             self._due.set()
 
-    def add(self, source: int, payload: bytes, fact_count: int) -> int:
-        """Take a batch of encoded facts from client `source` (0: the node itself); the sequence it will have."""
-        self._pending.append((source, payload, fact_count))
+    def add(self, source: int, payload: bytes, fact_count: int, keys: Collection[bytes] = ()) -> int:
+        """Take a batch of encoded facts from client `source` (0: the node itself); the sequence it will have.
+
+        `keys` are those of `log_index.index_keys`, under which it will be found.
+        """
+        self._pending.append((source, payload, fact_count, keys))
         self._pending_facts += fact_count
         self.backlog_bytes += len(payload) + RECORD_OVERHEAD_BYTES
         self.last_sequence += 1
@@ -150,9 +153,9 @@ class LogBuffer:
         records: list[LogRecord] = []
         facts = held_bytes = 0
         while self._pending and facts < self._facts_max and held_bytes < WRITE_BYTES_MAX:
-            source, payload, fact_count = self._pending.popleft()
+            source, payload, fact_count, keys = self._pending.popleft()
             sequence = self.written_sequence + len(records) + 1
-            records.append(LogRecord(sequence, self._node_id, source, payload))
+            records.append(LogRecord(sequence, self._node_id, source, payload, keys))
             facts += fact_count
             held_bytes += len(payload) + RECORD_OVERHEAD_BYTES
         self._pending_facts -= facts

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellray.errors import GcsUnavailableError
 from cellray.gcs.address import GcsAddress
 from cellray.gcs.clients import make_client
 from cellray.gcs.faults import explain, server_faults
-from cellray.gcs.keys import LOG_FACTS, LOG_NODE, LOG_SOURCE, entry_id, sequence_of, session_keys
+from cellray.gcs.keys import (
+    INDEX_BLOCK,
+    LOG_FACTS,
+    LOG_NODE,
+    LOG_SOURCE,
+    entry_id,
+    index_prefix,
+    sequence_of,
+    session_keys,
+)
 from cellray.ids import SessionId
 from cellray.ports import LogRecord
 
 if TYPE_CHECKING:
     import redis
+    from redis.commands.core import Script
 
 RECONNECT_PAUSE_S = 0.05
+FIND_KEYS_MAX = 32
+"""Asked for in one command, which holds up the server's other clients."""
 BLOCK_S_MAX = 0.25
 """A longer wait asks again after this time: to see that `close` was called (closing a socket under a thread that waits
 on it would be a race for its descriptor), and to notice a host that vanished."""
@@ -37,10 +51,12 @@ class RedisLogReader:
     ) -> None:
         """`timeout_s` bounds connecting and each answer."""
         self._address = address
-        self._key = session_keys(session_id).log
+        self._keys = session_keys(session_id)
+        self._key = self._keys.log
         self._timeout_s = max(timeout_s, 2 * BLOCK_S_MAX)
         self._away_s_max = away_s_max
         self._client: redis.Redis | None = None
+        self._find: Script | None = None
         self._away_since: float | None = None
         self._closed = threading.Event()
         self._use = threading.Lock()
@@ -51,6 +67,26 @@ class RedisLogReader:
         with self._in_use():
             entries = self._insist(lambda client: client.xrange(self._key, first, "+", limit), None)
         return [_record(entry) for entry in entries]
+
+    def find(self, keys: Sequence[bytes], *, first_only: bool = False) -> list[LogRecord]:
+        """See `ports.LogReader`; waits and raises as `read` does."""
+        found: dict[int, LogRecord] = {}
+        for start in range(0, len(keys), FIND_KEYS_MAX):
+            some = [index_prefix(key) for key in keys[start : start + FIND_KEYS_MAX]]
+            with self._in_use():
+                entries = self._insist(partial(self._ask_index, some, first_only), None)
+            for entry in entries:
+                record = _record(entry)
+                found[record.sequence] = record
+        return [found[sequence] for sequence in sorted(found)]
+
+    def _ask_index(self, prefixes: Sequence[bytes], first_only: bool, client: redis.Redis) -> Any:
+        if self._find is None:
+            self._find = client.register_script(Path(__file__).with_name("find.lua").read_bytes())
+        found = self._find(
+            keys=[self._keys.log, self._keys.log_index], args=[INDEX_BLOCK, int(first_only), *prefixes], client=client
+        )
+        return [(entry, dict(zip(fields[::2], fields[1::2], strict=True))) for entry, fields in found]
 
     def wait(self, after: int, timeout_s: float) -> bool:
         """See `ports.LogReader`. False too when the server is away until `timeout_s`, but not for `away_s_max` yet."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from cellray.errors import InternalError
 from cellray.gcs.address import GcsAddress
 from cellray.gcs.faults import AnsweredError, NotRedisError, explain
-from cellray.gcs.keys import session_keys
+from cellray.gcs.keys import INDEX_BLOCK, index_member, session_keys
 from cellray.gcs.log_records import check_consecutive, lost_records
 from cellray.gcs.resp import Reply, RespClient
 from cellray.ids import SessionId
@@ -30,7 +30,7 @@ class RedisLogWriter:
         """`timeout_s` bounds connecting and each answer."""
         self._address = address
         self._client = RespClient(address, timeout_s=timeout_s)
-        self._key = session_keys(session_id).log
+        self._keys = session_keys(session_id)
         self._script = Path(__file__).with_name("append.lua").read_bytes()
         self._digest = hashlib.sha1(self._script, usedforsecurity=False).hexdigest().encode()
 
@@ -46,9 +46,8 @@ class RedisLogWriter:
         for record in records:
             if len(record.facts) >= FACTS_BYTES_MAX:
                 raise InternalError(f"log record {record.sequence} has {len(record.facts)} bytes; Redis refuses it")
-        arguments = self._arguments(records)
         try:
-            last = await self._run(arguments, 5 + 3 * len(records))
+            last = await self._run(*self._arguments(records))
         except (AnsweredError, NotRedisError, OSError) as error:
             answer, _, last_there = str(error).partition(" ")
             if answer == "GAP":
@@ -74,16 +73,36 @@ class RedisLogWriter:
             b"*%d\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n%b" % (count, len(self._script), self._script, arguments)
         )
 
-    def _arguments(self, records: Sequence[LogRecord]) -> bytes:
-        """What follows the script: the key, the first sequence, and source, node and facts of each record."""
-        first = b"%d" % records[0].sequence
-        parts = [b"$1\r\n1\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(self._key), self._key, len(first), first)]
+    def _arguments(self, records: Sequence[LogRecord]) -> tuple[bytes, int]:
+        """What follows the script (`append.lua` tells of it), and of how many parts the whole command is."""
+        first = records[0].sequence
+        members = [index_member(key, first, sequences) for key, sequences in _index(records).items()]
+        parts = [
+            b"$1\r\n2\r\n",
+            _pack(self._keys.log),
+            _pack(self._keys.log_index + b"%d" % (first // INDEX_BLOCK)),
+            _pack(b"%d" % first),
+            _pack(b"%d" % len(members)),
+            *map(_pack, members),
+        ]
         heads: dict[tuple[int, str], bytes] = {}
-        for _, node_id, source, facts in records:
+        for _, node_id, source, facts, _ in records:
             head = heads.get((source, node_id))
             if head is None:
-                by, node = b"%d" % source, node_id.encode()
-                head = b"$%d\r\n%b\r\n$%d\r\n%b\r\n$" % (len(by), by, len(node), node)
+                head = _pack(b"%d" % source) + _pack(node_id.encode()) + b"$"
                 heads[source, node_id] = head
             parts += (head, b"%d\r\n" % len(facts), facts, b"\r\n")
-        return b"".join(parts)
+        return b"".join(parts), 7 + len(members) + 3 * len(records)
+
+
+def _index(records: Sequence[LogRecord]) -> dict[bytes, list[int]]:
+    """The sequences of the records under each key."""
+    index: dict[bytes, list[int]] = {}
+    for record in records:
+        for key in record.keys:
+            index.setdefault(key, []).append(record.sequence)
+    return index
+
+
+def _pack(part: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(part), part)

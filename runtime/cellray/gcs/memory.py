@@ -31,6 +31,7 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self.records: list[LogRecord] = []
+        self.index: dict[bytes, set[int]] = {}
         self.changed = threading.Condition()
         self.outage = Outage.NONE
 
@@ -58,7 +59,10 @@ class MemoryLogWriter:
             last = len(self._log.records)
             if records[0].sequence > last + 1:
                 raise lost_records("memory", last, records[0].sequence)
-            self._log.records += (record for record in records if record.sequence > last)
+            for record in records:
+                for key in record.keys:
+                    self._log.index.setdefault(key, set()).add(record.sequence)
+            self._log.records += (record._replace(keys=()) for record in records if record.sequence > last)
             self._log.changed.notify_all()
             if self._log.outage is Outage.LOSES_ANSWERS:
                 raise _unavailable()
@@ -79,6 +83,16 @@ class MemoryLogReader:
         with self._log.changed:
             self._check()
             return self._log.records[max(after, 0) : max(after, 0) + limit]
+
+    def find(self, keys: Sequence[bytes], *, first_only: bool = False) -> list[LogRecord]:
+        """See `ports.LogReader`."""
+        with self._log.changed:
+            self._check()
+            found: set[int] = set()
+            for key in keys:
+                sequences = sorted(self._log.index.get(key, ()))
+                found.update(sequences[:1] if first_only else sequences)
+            return [self._log.records[sequence - 1] for sequence in sorted(found)]
 
     def wait(self, after: int, timeout_s: float) -> bool:
         """See `ports.LogReader`."""

@@ -7,6 +7,7 @@ await AsyncTables(address, timeout_s=3.0).run(put_session(description))         
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -15,7 +16,7 @@ from cellray.errors import InternalError
 from cellray.gcs.address import GcsAddress
 from cellray.gcs.clients import make_client
 from cellray.gcs.faults import AnsweredError, NotRedisError, explain, server_faults
-from cellray.gcs.keys import SESSIONS, session_keys
+from cellray.gcs.keys import INDEX_BLOCK, SESSIONS, session_keys
 from cellray.gcs.resp import RespClient, pack_command
 from cellray.ids import FunctionHash, NodeId, SessionId
 from cellray.model.fact import LOG_SCHEMA_VERSION
@@ -132,8 +133,10 @@ def remove_session(session_id: SessionId) -> Request[None]:
 
 
 def delete_keys(session_id: SessionId) -> Request[None]:
-    """Everything of the session except its entry in the register: the log too."""
-    return Request((b"UNLINK", *session_keys(session_id)), _nothing)
+    """Everything of the session except its entry in the register: the log too, with its index."""
+    keys = session_keys(session_id)
+    script = Path(__file__).with_name("delete.lua").read_bytes()
+    return Request((b"EVAL", script, b"%d" % len(keys), *keys, b"%d" % INDEX_BLOCK), _nothing)
 
 
 def put_functions(session_id: SessionId, functions: Sequence[Function]) -> Request[None]:

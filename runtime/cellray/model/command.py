@@ -20,13 +20,15 @@ from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
 class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     """To a worker: run these, in order. Functions and templates that it has not seen yet come along.
 
-    `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last.
+    `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last. `expected`
+    are values that some of the tasks made when they ran before, for the worker to compare.
     """
 
     tasks: list[TaskAssignment]
     templates: list[TaskTemplate] = []
     functions: list[Function] = []
     devices: tuple[int, ...] | None = None
+    expected: list[tuple[ObjectId, ObjectValue]] = []
 
 
 class ObjectsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):

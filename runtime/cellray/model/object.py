@@ -24,13 +24,18 @@ class ValueKind(IntEnum):
 
 
 class ObjectValue(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The outcome of producing one object. `contained` are the ids of references inside the value."""
+    """The outcome of producing one object. `contained` are the ids of references inside the value.
+
+    `digest` tells the bytes of a task's result where the log does not keep these themselves (xxh3, 64 bits); it is 0
+    where the log does, and where nobody has looked.
+    """
 
     kind: int
     data: bytes = b""
     offset: int = 0
     object_bytes: int = 0
     contained: tuple[ObjectId, ...] = ()
+    digest: int = 0
 
     @property
     def is_error(self) -> bool:

@@ -17,6 +17,7 @@ import msgspec
 from cellray.core.node_scheduler import NodeScheduler
 from cellray.errors import SessionError
 from cellray.gcs.log_buffer import LogBuffer
+from cellray.gcs.log_index import index_keys
 from cellray.ids import ClientId, JobId, root_task_id
 from cellray.model.command import Exit, ReadOutput, Send
 from cellray.model.fact import (
@@ -45,6 +46,7 @@ from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.node.spilling import Spilling
 from cellray.node.worker_files import WorkerFiles
 from cellray.ports import Clock
+from cellray.serialization.digest import digest_of
 from cellray.wire import Frame, FrameKind, Hello, Welcome
 
 log = logging.getLogger(__name__)
@@ -123,7 +125,7 @@ class NodeLoop:
         self._feed([fact], NODE_SOURCE)
 
     def _append_derived(self, facts: Sequence[LoggedFact]) -> None:
-        self._event_log.add(NODE_SOURCE, fact_encoder.encode(facts), len(facts))
+        self._event_log.add(NODE_SOURCE, fact_encoder.encode(facts), len(facts), index_keys(facts))
 
     # -- ingress.Reception
 
@@ -161,7 +163,7 @@ class NodeLoop:
                 taken = fact_decoder.decode(payload)
                 if kind == FACTS:
                     record = payload if len(payload) <= LOG_AS_IT_CAME_BYTES else self._without_large_values(taken)
-                    self._event_log.add(client.client_id, record, len(taken))
+                    self._event_log.add(client.client_id, record, len(taken), index_keys(taken))
                 elif kind != REQUESTS:
                     raise SessionError(f"a client sends facts or requests, not frames of kind {kind}")
                 facts += taken
@@ -188,7 +190,7 @@ class NodeLoop:
             client.resume()
 
     def _without_large_values(self, facts: Sequence[object]) -> bytes:
-        """The log keeps everything that is needed to run tasks again, but of large results only the size."""
+        """The log keeps everything that is needed to run tasks again, but of large results only size and digest."""
         bytes_max = self._settings.config.log_inline_value_bytes_max
         slim = [
             msgspec.structs.replace(fact, values=[_slim_value(value, bytes_max) for value in fact.values])
@@ -273,4 +275,5 @@ class NodeLoop:
 def _slim_value(value: ObjectValue, bytes_max: int) -> ObjectValue:
     if value.kind != ValueKind.INLINE or len(value.data) <= bytes_max:
         return value
-    return msgspec.structs.replace(value, data=b"", object_bytes=len(value.data))
+    digest = digest_of([value.data])
+    return msgspec.structs.replace(value, data=b"", object_bytes=len(value.data), digest=digest)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from cellray.errors import SessionError
 from cellray.observe.fold import LogFold
 from cellray.observe.lineage import Lineage
+from cellray.observe.log import Log
 from cellray.observe.session import live_fold
 from cellray.observe.subjects import NodeKey, key_of, knows
 
 
-class FoldedLog(Protocol):
-    """A log that was opened."""
-
-    def fold(self) -> LogFold:
-        """Its state, as far as it goes."""
-
-
-def lineage(subject: Any, log: FoldedLog | None = None) -> Lineage:
+def lineage(subject: Any, log: Log | None = None) -> Lineage:
     """What a task, an object or an actor was made from and what came of it: a graph with data, control and stateful
     edges, as of now.
 
@@ -34,7 +28,7 @@ def lineage(subject: Any, log: FoldedLog | None = None) -> Lineage:
 
 
 @contextmanager
-def _asked(subject: Any, log: FoldedLog | None) -> Iterator[tuple[LogFold, NodeKey]]:
+def _asked(subject: Any, log: Log | None) -> Iterator[tuple[LogFold, NodeKey]]:
     if log is None:
         with live_fold(subject) as found:
             yield found

@@ -78,7 +78,8 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
     `missing` counts dependencies that do not exist yet; `queued` says that the task is in `worker`'s queue, whose
     head runs; `nested` that its parent is a task, not a driver. `error` is the last attempt's; `index_max` the
     highest index among the task's children. `actor` (hex) is whose creation or call it is, `previous_call` what
-    that actor was sent before it: the stateful edge. `items` counts what it has yielded as a generator.
+    that actor was sent before it: the stateful edge. `items` counts what it has yielded as a generator. `diverged` is
+    the first difference between what it gave and what it gave when it ran again.
     """
 
     task_id: TaskId
@@ -103,6 +104,7 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
     actor: str = ""
     previous_call: TaskId | None = None
     items: int = 0
+    diverged: str = ""
 
     @property
     def ended(self) -> bool:

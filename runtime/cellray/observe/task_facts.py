@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cellray.ids import TaskId, return_object_id
+from cellray.ids import TaskId, producer_of, return_object_id
 from cellray.model import fact as told
 from cellray.model.actor import actor_of_call
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
@@ -55,6 +55,7 @@ class TaskFacts:
             told.TaskRetried: self._on_task_retried,
             told.TaskCancelled: self._on_task_cancelled,
             told.CancelRequested: self._on_cancel_requested,
+            told.OutputDiverged: self._on_output_diverged,
         }
 
     def _on_function_registered(self, fact: told.FunctionRegistered) -> None:
@@ -173,6 +174,11 @@ class TaskFacts:
             self._stories.note_retried(record, fact)
             record.error = fact.reason
             self._ledger.retry(record, fact.attempt)
+        self._fold.note_time(fact.at)
+
+    def _on_output_diverged(self, fact: told.OutputDiverged) -> None:
+        for record in self._fold.known((producer_of(fact.object_id),)):
+            record.diverged = fact.difference
         self._fold.note_time(fact.at)
 
     def _on_cancel_requested(self, fact: told.CancelRequested) -> None:

@@ -5,6 +5,8 @@ from cellray.serialization.arguments import (
     deserialize_arguments,
     serialize_arguments,
 )
+from cellray.serialization.differences import difference_of_bytes, first_difference, has_unordered
+from cellray.serialization.digest import digest_of
 from cellray.serialization.exception import deserialize_exception, serialize_exception
 from cellray.serialization.function import deserialize_function, serialize_function
 from cellray.serialization.references import ReferenceSeam, collect_references, reference_seam
@@ -19,6 +21,10 @@ __all__ = [
     "deserialize_arguments",
     "deserialize_exception",
     "deserialize_function",
+    "difference_of_bytes",
+    "digest_of",
+    "first_difference",
+    "has_unordered",
     "reference_seam",
     "serialize",
     "serialize_arguments",

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from cellray.client.channel import Channel
+from cellray.config import Config
 from cellray.ids import ClientId, FunctionHash, TaskId, TemplateId
 from cellray.model.command import TasksAssigned
 from cellray.model.task import Function, TaskAssignment, TaskTemplate
 from cellray.worker.execute import ExecutionEngine, TaskRunner
 from cellray.worker.output import LastResort, OutputBudget, TaskStream
 from cellray.worker.raw_output import RawFiles, TaskOfThread
+from cellray.worker.repeats import Repeats
 
 
 class TaskScope(Protocol):
@@ -31,6 +33,8 @@ class TaskScope(Protocol):
 
 class WorkerEngine(ExecutionEngine, Protocol):
     """What a worker needs of the engine that its tasks use."""
+
+    config: Config
 
     @property
     def channel(self) -> Channel:
@@ -79,7 +83,8 @@ class Desk:
 
     def __init__(self, engine: WorkerEngine) -> None:
         self.engine = engine
-        self.runner = TaskRunner(engine)
+        self.repeats = Repeats(engine.channel.add, raises=bool(engine.config.divergence_is_error))
+        self.runner = TaskRunner(engine, self.repeats)
         self.streams: list[TaskStream] = []
         self._files: RawFiles | None = None
         self._templates: dict[TemplateId, Introduced] = {}

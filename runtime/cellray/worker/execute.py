@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from cellray.errors import InternalError, RuntimeEnvSetupError, TaskError
+from cellray.errors import InternalError, OutputDivergedError, RuntimeEnvSetupError, TaskError
 from cellray.ids import ActorId, FunctionHash, ObjectId, TaskId, return_object_id
 from cellray.model.actor import ActorOptions
 from cellray.model.environment import Environment
@@ -32,6 +32,7 @@ from cellray.worker.actor_exit import ActorRole, Role
 from cellray.worker.actor_methods import BUILTIN_METHODS
 from cellray.worker.environment import surroundings
 from cellray.worker.generators import Items, PartlyReturnedError, seal_some, send_items, send_items_async
+from cellray.worker.repeats import Repeats
 
 OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -64,8 +65,9 @@ class Outcome(NamedTuple):
 class TaskRunner:
     """Runs tasks and keeps what can be kept between them: functions, and how long each template takes."""
 
-    def __init__(self, engine: ExecutionEngine) -> None:
+    def __init__(self, engine: ExecutionEngine, repeats: Repeats) -> None:
         self._engine = engine
+        self._repeats = repeats
         self._callables: dict[FunctionHash, Callable[..., Any]] = {}
         self._targets: dict[int, Callable[..., Any]] = {}
         self._instance: Any = None
@@ -83,7 +85,7 @@ class TaskRunner:
         started_at = time.time()
         try:
             result = self._call(task, template, function)
-            if result is None and template.num_returns == 1:
+            if result is None and template.num_returns == 1 and not self._repeats.expected:
                 sealed = NONE_RETURN
             else:
                 sealed = self._seal(task_id, template, result)
@@ -200,14 +202,20 @@ class TaskRunner:
         return self._seal_object(return_object_id(task_id, index), value, f"return value {index} of {name}")
 
     def _seal_object(self, obj: ObjectId, value: Any, name: str) -> ObjectValue:
-        return NONE_VALUE if value is None else self._engine.seal_value(obj, serialize(value, name))
+        sealed = NONE_VALUE if value is None else self._engine.seal_value(obj, serialize(value, name))
+        if self._repeats.expected:
+            self._repeats.compare(obj, value, sealed, name)
+        return sealed
 
     def _failed(self, task_id: TaskId, template: TaskTemplate, started_at: float, error: BaseException) -> Outcome:
         finished_at = time.time()
         self._seconds[template.template_id] = finished_at - started_at
-        if isinstance(error, RuntimeEnvSetupError):
-            value = encode_failure(Failure("runtime_env", f"{template.name} cannot run: {error}"))
-            summary = f"RuntimeEnvSetupError: {error}"[:200]
+        if isinstance(error, RuntimeEnvSetupError | OutputDivergedError):
+            is_diverged = isinstance(error, OutputDivergedError)
+            kind = "output_diverged" if is_diverged else "runtime_env"
+            text = str(error) if is_diverged else f"{template.name} cannot run: {error}"
+            value = encode_failure(Failure(kind, text))
+            summary = f"{type(error).__name__}: {error}"[:200]
             return Outcome(TaskFailed(task_id, started_at, finished_at, value, summary))
         values: tuple[ObjectValue, ...] = ()
         if isinstance(error, PartlyReturnedError):

@@ -175,6 +175,9 @@ class Worker:
                 self._concurrent = actor
         if command.devices is not None:
             surroundings.use_devices(command.devices)  # nothing runs: these tasks are the first of a new lease
+        if command.expected:
+            self._engine_ready.wait()
+            self._desk.repeats.expect(command.expected)
         self._queue.extend(command.tasks)
         if self._calls is not None:
             self._hand_over(self._calls)

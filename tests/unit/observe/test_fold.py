@@ -368,3 +368,12 @@ def test_a_placement_group_is_a_task_that_runs_nowhere() -> None:
     assert (record.state_name, record.template.function, record.worker) == ("finished", "mine", None)
     assert fold.unknown == 0
     assert fold.last_at == story.now
+
+
+def test_a_task_that_gave_another_value_remembers_the_difference() -> None:
+    story = Story()
+    first, second = story.submit(LOAD, 2)
+    story.tell(told.OutputDiverged, object_id=return_object_id(second, 0), difference="1 != 2")
+    fold = fold_of(story.facts)
+    assert [fold.tasks[task].diverged for task in (first, second)] == ["", "1 != 2"]
+    assert fold.last_at == story.now

@@ -10,7 +10,14 @@ from __future__ import annotations
 import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
-from cellray.model.fact.object import ObjectRestored, ObjectSealed, ObjectsFreed, ObjectSpilled, SpillFailed
+from cellray.model.fact.object import (
+    ObjectRestored,
+    ObjectSealed,
+    ObjectsFreed,
+    ObjectSpilled,
+    OutputDiverged,
+    SpillFailed,
+)
 from cellray.model.fact.request import (
     ActorNameRequested,
     ActorNamesRequested,
@@ -86,6 +93,7 @@ __all__ = [
     "ObjectsHeld",
     "ObjectsReleased",
     "ObjectsRequested",
+    "OutputDiverged",
     "SessionEnded",
     "SessionStarted",
     "SpaceRequested",
@@ -171,6 +179,7 @@ LoggedFact = (
     | SpillFailed
     | WorkerOutput
     | GroupRemoved
+    | OutputDiverged
 )
 Fact = (
     LoggedFact

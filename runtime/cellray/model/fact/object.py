@@ -23,6 +23,15 @@ class ObjectsFreed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1
     at: float
 
 
+class OutputDiverged(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=140):
+    """A task that ran again gave another value for this object than the first time: `difference` is one line, such as
+    `[3]['loss']: 0.31 != 0.29`, what was first."""
+
+    object_id: ObjectId
+    at: float
+    difference: str
+
+
 class ObjectSpilled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=40):
     """An object was moved out of shared memory. `spill_id` names its file, as long as the node runs."""
 
