@@ -6,48 +6,26 @@ Nodes are tasks and objects. Edges are data (task to object, object to task), co
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-from msgspec.structs import astuple
 
 from cellray.clock import SystemClock
-from cellray.ids import ObjectId, TaskId, is_put, producer_of
+from cellray.ids import ObjectId, TaskId, producer_of
 from cellray.observe import lineage_formats
 from cellray.observe.fold import LogFold
-from cellray.observe.groups import ended_count
+from cellray.observe.function_totals import ENDED_NAMES, FunctionTotals, totals_of_groups, totals_of_tasks
+from cellray.observe.graph_links import ALL_KINDS, GraphLinks
 from cellray.observe.messages import Edge, EdgeKind, GraphDelta, ObjectNode, TaskNode
-from cellray.observe.nodes import EdgeKey, edge, edges_into, object_node, outputs_of, task_node
-from cellray.observe.records import RUNNING, STATES
+from cellray.observe.nodes import edge, object_node, task_node
 from cellray.observe.subjects import NodeKey, key_of
 from cellray.observe.svg import graph_svg
 from cellray.ports import Clock
 
 Node = TaskNode | ObjectNode
-ALL_KINDS: frozenset[EdgeKind] = frozenset({"data", "control", "stateful"})
-ENDED_NAMES = frozenset({"finished", "failed", "cancelled", "lost"})
-
-
-class Steps(Protocol):
-    """Where one gets from a node, and whether what is reached is reached as more than a parent."""
-
-    def __call__(self, here: NodeKey, *, whole: bool) -> Iterator[tuple[NodeKey, bool]]:
-        """The next nodes."""
-
-
-class FunctionTotals(msgspec.Struct, frozen=True):
-    """What became of all calls of a function; `busy_s` is the time they ran."""
-
-    function: str
-    tasks: int
-    ended: int
-    running: int
-    failed: int
-    retried: int
-    busy_s: float
 
 
 class Lineage:
@@ -63,7 +41,7 @@ class Lineage:
     """
 
     def __init__(self, fold: LogFold, start: NodeKey | None = None, *, clock: Clock | None = None) -> None:
-        self._links = _Links(fold)
+        self._links = GraphLinks(fold)
         self._start = start
         links = self._links
         if start is not None and start not in links.into:
@@ -79,7 +57,7 @@ class Lineage:
             for key in links.into
             if key not in self._tasks
         }
-        self._whole_totals = _totals_of_groups(fold) if start is None else None
+        self._whole_totals = totals_of_groups(fold) if start is None else None
         self._at = (clock or SystemClock()).now()
 
     @property
@@ -130,7 +108,7 @@ class Lineage:
 
     def totals(self) -> dict[str, FunctionTotals]:
         """By function, all calls; of the whole graph those included that are kept as counts only."""
-        return self._whole_totals if self._whole_totals is not None else _totals_of_tasks(self._tasks.values())
+        return self._whole_totals if self._whole_totals is not None else totals_of_tasks(self._tasks.values())
 
     def to_snapshot(self) -> GraphDelta:
         """The graph as views are told it."""
@@ -209,131 +187,3 @@ class Lineage:
                 continue
             awaited.append((at or 0.0, self._ordinals[before], before))
         return max(awaited)[2] if awaited else None
-
-
-class _Links:
-    """Who is next to whom: the edges by both of their ends."""
-
-    def __init__(self, fold: LogFold) -> None:
-        self.into: dict[NodeKey, list[tuple[EdgeKind, NodeKey]]] = {key: [] for key in _nodes(fold)}
-        self.out_of: dict[NodeKey, list[tuple[EdgeKind, NodeKey]]] = {key: [] for key in self.into}
-        self._tasks = fold.tasks
-        for kind, source, target in _edges(fold):
-            if source in self.into and target in self.into:
-                self.into[target].append((kind, source))
-                self.out_of[source].append((kind, target))
-
-    def edges(self) -> Iterator[EdgeKey]:
-        """All edges, in the order of their targets."""
-        for target, near in self.into.items():
-            for kind, source in near:
-                yield kind, source, target
-
-    def restrict(self, chosen: set[NodeKey]) -> None:
-        """Forget all nodes but these, and edges that have lost an end."""
-        for links in (self.into, self.out_of):
-            for key in [key for key in links if key not in chosen]:
-                del links[key]
-            for key, near in links.items():
-                links[key] = [link for link in near if link[1] in chosen]
-
-    def before(self, start: NodeKey, kinds: Collection[EdgeKind] = ALL_KINDS) -> list[NodeKey]:
-        """Ancestors. A task that made something may have got from its children what it made; a mere parent did not."""
-        through_get = {"data", "control"} <= set(kinds)
-
-        def steps(here: NodeKey, *, whole: bool) -> Iterator[tuple[NodeKey, bool]]:
-            yield from ((key, kind != "control") for kind, key in self.into[here] if kind in kinds)
-            if whole and through_get:
-                yield from ((key, True) for kind, key in self.out_of[here] if kind == "control")
-
-        return _walk(start, steps)
-
-    def after(self, start: NodeKey, kinds: Collection[EdgeKind] = ALL_KINDS) -> list[NodeKey]:
-        """Descendants. What a child made may be in what its parent returned, but not in the parent's other children."""
-        through_get = {"data", "control"} <= set(kinds)
-
-        def steps(here: NodeKey, *, whole: bool) -> Iterator[tuple[NodeKey, bool]]:
-            mine = self.out_of[here]
-            yield from ((key, True) for kind, key in mine if kind in kinds and (whole or kind != "control"))
-            if through_get:
-                yield from ((key, False) for kind, key in self.into[here] if kind == "control")
-
-        return _walk(start, steps)
-
-    def unknown_before(self, chosen: Collection[NodeKey], fold: LogFold) -> set[TaskId]:
-        """Tasks that these came from by data or state, and that are not known any more."""
-        records = [fold.tasks[TaskId(key)] for key in chosen if key in fold.tasks]
-        sources = {producer_of(dependency) for record in records for dependency in record.dependencies}
-        sources |= {record.previous_call for record in records if record.previous_call is not None}
-        return {each for each in sources if each not in fold.tasks and each not in fold.drivers}
-
-
-def _walk(start: NodeKey, steps: Steps) -> list[NodeKey]:
-    """All that steps lead to, nearest first. What was reached only as a parent may be reached as a whole later."""
-    whole: dict[NodeKey, bool] = {start: True}
-    queue = deque([start])
-    while queue:
-        here = queue.popleft()
-        for key, as_whole in steps(here, whole=whole[here]):
-            if key not in whole or (as_whole and not whole[key]):
-                whole[key] = as_whole
-                queue.append(key)
-    del whole[start]
-    return list(whole)
-
-
-def _nodes(fold: LogFold) -> Iterator[NodeKey]:
-    yield from fold.objects
-    for record in fold.tasks.values():
-        yield record.task_id
-        yield from outputs_of(record)
-
-
-def _edges(fold: LogFold) -> Iterator[EdgeKey]:
-    for record in fold.tasks.values():
-        yield from edges_into(record)
-        for object_id in outputs_of(record):
-            yield "data", record.task_id, object_id
-    for object_id in fold.objects:
-        if is_put(object_id):
-            yield "data", producer_of(object_id), object_id
-
-
-def _totals_of_groups(fold: LogFold) -> dict[str, FunctionTotals]:
-    totals: dict[str, FunctionTotals] = {}
-    for group in fold.groups:
-        more = FunctionTotals(
-            group.function,
-            group.total,
-            ended_count(group),
-            group.counts[RUNNING],
-            sum(group.counts[STATES.index(name)] for name in ("failed", "lost")),
-            group.retried,
-            group.busy_s,
-        )
-        totals[group.function] = _sum(totals.get(group.function), more)
-    return totals
-
-
-def _totals_of_tasks(tasks: Iterable[TaskNode]) -> dict[str, FunctionTotals]:
-    totals: dict[str, FunctionTotals] = {}
-    for task in tasks:
-        ran_s = task.finished_at - task.started_at if task.finished_at and task.started_at else 0.0
-        more = FunctionTotals(
-            task.function,
-            1,
-            int(task.state in ENDED_NAMES),
-            int(task.state == "running"),
-            int(task.state in ("failed", "lost")),
-            int(task.attempt > 0),
-            ran_s if task.state in ("finished", "failed") else 0.0,
-        )
-        totals[task.function] = _sum(totals.get(task.function), more)
-    return totals
-
-
-def _sum(one: FunctionTotals | None, other: FunctionTotals) -> FunctionTotals:
-    if one is None:
-        return other
-    added = [a + b for a, b in zip(astuple(one)[1:], astuple(other)[1:], strict=True)]
-    return FunctionTotals(one.function, *added)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from cellray.observe.lineage import Lineage
 from cellray.observe.log import Log
 from cellray.observe.session import live_fold
 from cellray.observe.subjects import NodeKey, key_of, knows
+from cellray.observe.why.answer import Why
+from cellray.observe.why.explain import explain
 
 
 def lineage(subject: Any, log: Log | None = None) -> Lineage:
@@ -25,6 +28,18 @@ def lineage(subject: Any, log: Log | None = None) -> Lineage:
     """
     with _asked(subject, log) as (fold, key):
         return Lineage(fold, key)
+
+
+def why(subject: Any, log: Log | None = None) -> Why:
+    """Why a task, an object or an actor is as it is: what it waits for, down the chain, and since when; why it ran
+    again, moved, failed, was lost or cancelled.
+
+    Print it for a few sentences, look at `chain` for the same as data. Errors as `lineage`.
+
+        print(cellray.why(ref))
+    """
+    with _asked(subject, log) as (fold, key):
+        return explain(fold, key, time.time() if log is None else fold.last_at)
 
 
 @contextmanager

@@ -80,13 +80,14 @@ def lineage_source(subject: Any, timeout_s: float = READ_TIMEOUT_S) -> GraphView
 
 @contextmanager
 def live_fold(subject: Any, timeout_s: float = READ_TIMEOUT_S) -> Iterator[tuple[LogFold, NodeKey]]:
-    """This session's fold, locked, and the id of what is asked about, which the fold knows.
+    """This session's fold, locked, and the id of what is asked about, which the fold knows; all that the node has told
+    until now is in it.
 
     Raises SessionError when there is no session, or when the log does not know the subject within `timeout_s`; and
     what `key_of` raises.
     """
-    followed = follower()
-    followed.start()
+    followed, last_sequence = follower(), _last_sequence()
+    followed.wait_for(lambda _fold: followed.sequence >= last_sequence, timeout_s)
     with followed.lock:
         key = key_of(subject, followed.fold)
     if not followed.wait_for(lambda fold: knows(fold, key), timeout_s):
@@ -112,10 +113,13 @@ def catch_up(timeout_s: float, *, at_rest: bool = False) -> bool:
 
 
 def _settle() -> None:
-    """The session is about to end: views are to show what came of its tasks, and not that they run for ever."""
+    """The session is about to end: views are to show what came of its tasks, and not that they run for ever. Who only
+    asked questions needs no follower any more."""
     if _follower is not None and _follower.has_listeners:
         catch_up(SETTLE_S, at_rest=True)
         _follower.wait_told(SETTLE_S)
+    else:
+        close_follower()
 
 
 def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, Any]]:
@@ -126,9 +130,7 @@ def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, An
     session = api_session.current_session()
     if session is None:
         raise SessionError("no Cellray session: the timeline is that of this process's session; call cellray.init()")
-    folder = SessionFolder(session.address)
-    with ControlClient(folder.control_socket, folder.read_token()) as control:
-        last_sequence = control.status(STATUS_TIMEOUT_S).log_sequence
+    last_sequence = _last_sequence()
     reader = RedisLogReader(parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S)
     whole = LogFollower(reader, LogFold(FoldLimits(tasks_max=NO_LIMIT, puts_max=0, workers_max=NO_LIMIT)))
     try:
@@ -138,6 +140,15 @@ def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, An
             return trace_events(whole.fold)
     finally:
         whole.close()
+
+
+def _last_sequence() -> int:
+    """The number of the last record that the node has written, or is about to."""
+    session = api_session.current_session()
+    assert session is not None, "there is a session"
+    folder = SessionFolder(session.address)
+    with ControlClient(folder.control_socket, folder.read_token()) as control:
+        return control.status(STATUS_TIMEOUT_S).log_sequence
 
 
 def session_status() -> dict[str, Any] | None:

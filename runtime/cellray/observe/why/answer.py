@@ -16,6 +16,7 @@ from cellray.observe.records import ActorStateName, WorkerKey
 from cellray.observe.stories import EventKind
 from cellray.observe.visual.format import duration
 
+CIRCLE = "They wait for each other: unless one is cancelled, none of them goes on."
 LINKS_TOLD = 4
 """Of a longer chain the text has so many links and the last one."""
 
@@ -55,11 +56,13 @@ class Why(msgspec.Struct, frozen=True):
     """An answer of `cellray.why`: `str` of it is a few sentences, `chain` the same as data, the thing itself first.
 
     `before` is what happened to it earlier, `at` when it was asked (for an ended session the time of its last fact).
+    `is_circle`: the last link waits for one before it, so that none can go on.
     """
 
     chain: list[Cause]
     before: list[Happened]
     at: float
+    is_circle: bool = False
 
     @property
     def state(self) -> str:
@@ -86,7 +89,7 @@ class Why(msgspec.Struct, frozen=True):
         if len(texts) > LINKS_TOLD + 1:
             between = len(texts) - LINKS_TOLD - 1
             texts[LINKS_TOLD:-1] = [f"... ({between} more in between)"]
-        lines = [" ".join(texts)]
+        lines = [" ".join([*texts, *([CIRCLE] if self.is_circle else [])])]
         lines += [f"  {clock(event.at)}  {event.text}" for event in self.before]
         return "\n".join(lines)
 
@@ -94,7 +97,7 @@ class Why(msgspec.Struct, frozen=True):
         return str(self)
 
     def _repr_html_(self) -> str:
-        from cellray.observe.why_shown import render_why
+        from cellray.observe.why.shown import render_why
 
         return render_why(self)
 
