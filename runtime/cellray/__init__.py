@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cellray.api.verbs import cancel, get, put, wait
     from cellray.observe.log import Log, open_log
     from cellray.observe.questions import lineage, why
+    from cellray.replaying.task import replay
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ __all__ = [
     "provenance",
     "put",
     "remote",
+    "replay",
     "runtime_context",
     "runtime_env",
     "shutdown",
@@ -89,6 +91,7 @@ _HOMES = {
     "ObjectRefGenerator": "cellray.api.object_ref_generator",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
+    "replay": "cellray.replaying.task",
     "available_resources": "cellray.api.cluster",
     "cluster_resources": "cellray.api.cluster",
     "nodes": "cellray.api.cluster",

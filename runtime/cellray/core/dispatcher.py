@@ -194,7 +194,13 @@ class Dispatcher:
         """Hand out the shape's ready tasks to the workers that it has and to idle ones."""
         takers: list[Worker] = []
         if may_top_up and queue.workers:
-            takers = [worker for worker in queue.workers if worker.open and not self._is_slow(worker, at)]
+            # Who still has half of what he may hold gets more later, in one batch: each costs a frame and a wake.
+            enough = self._depth(queue.head().template) // 2
+            takers = [
+                worker
+                for worker in queue.workers
+                if worker.open and len(worker.queue) <= enough and not self._is_slow(worker, at)
+            ]
         workers, pool, demand = self._workers, self._pool, queue.demand
         fresh: list[Worker] = []
         while workers.idle and len(fresh) < queue.count and pool.fits(demand):

@@ -9,6 +9,7 @@ from cellray.model.command import (
     ClientCommand,
     Command,
     DropSpilled,
+    FindHistory,
     KillWorker,
     ObjectsReady,
     ReadOutput,
@@ -38,6 +39,7 @@ class Outbox:
         self.spills: list[Spill] = []
         self.restores: list[Spill] = []
         self.dropped_files: list[int] = []
+        self.questions: list[tuple[TaskId, ...]] = []
         self._receivers: list[Client] = []
         self._sends: list[tuple[Client, ClientCommand]] = []
         self._kills: list[KillWorker] = []
@@ -99,6 +101,9 @@ class Outbox:
         if self._reads:
             commands.extend(self._reads)
             self._reads = []
+        if self.questions:
+            commands += [FindHistory(task_ids) for task_ids in self.questions]
+            self.questions = []
         if self.spills or self.restores or self.dropped_files:
             self._flush_disk(commands)
         return commands

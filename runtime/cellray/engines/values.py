@@ -162,16 +162,17 @@ class Values:
         return deserialize(view)
 
     def _raise(self, value: ObjectValue) -> Any:
-        raise self.error_of(value)
+        raise error_of(value)
 
-    def error_of(self, value: ObjectValue) -> BaseException:
-        """The exception that an error value stands for."""
-        if value.kind == ValueKind.ERROR:
-            return deserialize_exception(value.data).as_instanceof_cause()
-        failure = decode_failure(value.data)
-        error = FAILURES.get(failure.kind, InternalError)(failure.message)
-        error.__dict__.update(failure.fields)
-        return error
+
+def error_of(value: ObjectValue) -> BaseException:
+    """The exception that an error value stands for."""
+    if value.kind == ValueKind.ERROR:
+        return deserialize_exception(value.data).as_instanceof_cause()
+    failure = decode_failure(value.data)
+    error = FAILURES.get(failure.kind, InternalError)(failure.message)
+    error.__dict__.update(failure.fields)
+    return error
 
 
 def _settle(future: Future[Any], read: Callable[[], Any]) -> None:

@@ -146,6 +146,13 @@ class NodeStateTold(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     state: NodeState
 
 
+class FaultDone(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=110):
+    """To a client: the fault that it wanted has happened; or `error` says why it cannot."""
+
+    request: int
+    error: str = ""
+
+
 class RecallViews(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=17):
     """To a client: somebody waits for room; say ViewsReleased for what you keep only because you may read it again."""
 
@@ -168,6 +175,7 @@ ClientCommand = (
     | ReaderLeft
     | NodeStateTold
     | RecallViews
+    | FaultDone
 )
 """What a node says to a driver or worker."""
 

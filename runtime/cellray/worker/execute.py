@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import linecache
+import math
 import os
 import time
 import traceback
@@ -73,9 +74,9 @@ class TaskRunner:
         self._instance: Any = None
         self._seconds: dict[int, float] = {}
 
-    def is_slow(self, template_id: int, threshold_s: float) -> bool:
-        """Whether the last task of the template took longer, or none has run yet."""
-        return self._seconds.get(template_id, threshold_s + 1) > threshold_s
+    def expected_s(self, template_id: int) -> float:
+        """How long the last task of the template took; for ever when none has run yet."""
+        return self._seconds.get(template_id, math.inf)
 
     def run(
         self, task: TaskAssignment, template: TaskTemplate, function: Function, end_output: Callable[[TaskId], None]

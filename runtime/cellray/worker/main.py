@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -25,8 +26,8 @@ from cellray.worker.environment import surroundings
 from cellray.worker.execute import Outcome
 from cellray.worker.raw_output import RawFiles
 
-SLOW_S = 0.0005
-"""After a template's task took this long, results are flushed before its next one begins."""
+RESULTS_WAIT_S = 0.005
+"""Results are sent before a task begins that would make them wait longer than this, by how long its like took last."""
 
 MakeEngine = Callable[[dict[type, Callable[[Any], None]]], WorkerEngine]
 
@@ -57,6 +58,8 @@ class Worker:
         self._desk = Desk(self._engine)
         self._runner = self._desk.runner
         self._scope: TaskScope | None = None
+        self._held_since = math.inf
+        """When the first task ended whose result has not been sent; infinite when there is none."""
         self._engine_ready.set()
 
     def run(self) -> None:
@@ -67,6 +70,7 @@ class Worker:
         while True:
             try:
                 channel.wait_until(queue.__len__, may_be_interrupted=False)  # sends what has been run first
+                self._held_since = math.inf
                 while queue:
                     if self._concurrent is not None:
                         self._serve(self._concurrent)
@@ -81,8 +85,12 @@ class Worker:
     def _run_next(self) -> None:
         task = self._queue.popleft()
         template, function = self._desk.look_up(task)
-        if self._runner.is_slow(task.template_id, SLOW_S):
-            self._engine.channel.flush()  # results must not wait behind a long task
+        channel = self._engine.channel
+        if time.time() + self._runner.expected_s(task.template_id) > self._held_since + RESULTS_WAIT_S:
+            channel.flush()
+            self._held_since = math.inf
+        elif channel.is_away and self._held_since != math.inf:
+            channel.nudge()  # to look after the results, should this task take longer than its like
         task_id = TaskId(task.task_id)
         self._scope = self._engine.begin_task(task_id, template, function)
         outcome: Outcome | None = None
@@ -110,7 +118,9 @@ class Worker:
             self._desk.end_output(task_id)
             outcome = Outcome(TaskCancelled(task_id, time.time(), "interrupted while it ran"))
         self._engine.end_task()
-        self._engine.channel.add(outcome.fact)
+        channel.keep(outcome.fact)
+        if self._held_since == math.inf:
+            self._held_since = time.time()
 
     # -- as an actor
 

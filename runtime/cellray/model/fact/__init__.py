@@ -18,6 +18,13 @@ from cellray.model.fact.object import (
     OutputDiverged,
     SpillFailed,
 )
+from cellray.model.fact.recovery import (
+    FaultRequested,
+    ObjectLost,
+    ObjectReconstructed,
+    ReconstructionFailed,
+    ResultRecalled,
+)
 from cellray.model.fact.request import (
     ActorNameRequested,
     ActorNamesRequested,
@@ -75,6 +82,7 @@ __all__ = [
     "CancelRequested",
     "ClockTicked",
     "Fact",
+    "FaultRequested",
     "FunctionRegistered",
     "GeneratorDropped",
     "GroupRemoved",
@@ -86,6 +94,8 @@ __all__ = [
     "MemoryMeasured",
     "NodeJoined",
     "NodeStateRequested",
+    "ObjectLost",
+    "ObjectReconstructed",
     "ObjectRestored",
     "ObjectSealed",
     "ObjectSpilled",
@@ -94,6 +104,8 @@ __all__ = [
     "ObjectsReleased",
     "ObjectsRequested",
     "OutputDiverged",
+    "ReconstructionFailed",
+    "ResultRecalled",
     "SessionEnded",
     "SessionStarted",
     "SpaceRequested",
@@ -143,6 +155,7 @@ UNLOGGED = (
     ViewsReleased,
     WorkerWrote,
     NodeStateRequested,
+    FaultRequested,
 )
 
 LoggedFact = (
@@ -179,6 +192,10 @@ LoggedFact = (
     | SpillFailed
     | WorkerOutput
     | GroupRemoved
+    | ObjectLost
+    | ObjectReconstructed
+    | ReconstructionFailed
+    | ResultRecalled
     | OutputDiverged
 )
 Fact = (
@@ -200,6 +217,7 @@ Fact = (
     | ViewsReleased
     | WorkerWrote
     | NodeStateRequested
+    | FaultRequested
 )
 
 fact_encoder = msgspec.msgpack.Encoder()
