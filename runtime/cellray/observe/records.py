@@ -41,7 +41,7 @@ class TemplateRecord(msgspec.Struct, eq=False):
 
     `creates` says that its tasks are creations of actors, `calls` that they are calls of one. `group` is a call's
     concurrency group; `slots` how many calls of each group the actor runs at a time, None when it is one. `resources`
-    is what a task asks for, `in_group` that it is to run in a placement group.
+    is what a task takes of its node; `bundles` what it reserves, when it creates a placement group.
     """
 
     template_id: TemplateId
@@ -55,7 +55,7 @@ class TemplateRecord(msgspec.Struct, eq=False):
     group: str = ""
     slots: dict[str, int] | None = None
     resources: Resources = ()
-    in_group: bool = False
+    bundles: tuple[Resources, ...] = ()
 
 
 class JobRecord(msgspec.Struct, eq=False):
