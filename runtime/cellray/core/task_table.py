@@ -199,7 +199,9 @@ class TaskTable:
 
     def end_quietly(self, task: Task, at: float) -> None:
         """A call that was to run again does not, which changes nothing of how it ended before."""
-        self._end(task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, "its actor died again"), at)
+        self._end(
+            task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, "its actor died again"), at
+        )
 
     def settle(self, at: float) -> None:
         """Move on the tasks that waited for objects that now exist, until no more follow."""
