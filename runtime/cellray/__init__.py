@@ -10,7 +10,7 @@
 
     print(cellray.get([square.remote(i) for i in range(4)]))
 
-In a notebook, `%load_ext cellray` adds `%%remote`, `%graph`, `%lineage` and `%cellray`.
+In a notebook, `%load_ext cellray` adds `%%remote`, `%graph`, `%lineage`, `%why` and `%cellray`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
     from cellray.observe.log import Log, open_log
+    from cellray.observe.questions import lineage, why
     from cellray.replaying.task import replay
 
 __version__ = "0.1.0"
@@ -56,6 +57,7 @@ __all__ = [
     "init",
     "is_initialized",
     "kill",
+    "lineage",
     "method",
     "nodes",
     "observe",
@@ -72,6 +74,7 @@ __all__ = [
     "timeline",
     "util",
     "wait",
+    "why",
 ]
 
 # Names are imported when they are first used: the node imports this package too, and needs none of them.
@@ -105,6 +108,8 @@ _HOMES = {
     "get": "cellray.api.verbs",
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
+    "lineage": "cellray.observe.questions",
+    "why": "cellray.observe.questions",
 }
 _MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "testing", "util")
 

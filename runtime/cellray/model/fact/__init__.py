@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
+from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
 from cellray.model.fact.object import (
     ObjectRestored,
     ObjectSealed,
@@ -73,13 +74,17 @@ from cellray.model.fact.worker import WorkerBlocked, WorkerExited, WorkerOutput,
 __all__ = [
     "LOG_SCHEMA_VERSION",
     "UNLOGGED",
+    "ActorCheckpointed",
     "ActorDied",
     "ActorExited",
     "ActorKillRequested",
     "ActorNameRequested",
     "ActorNamesRequested",
+    "ActorRestored",
     "ActorStarted",
     "CancelRequested",
+    "CheckpointFailed",
+    "CheckpointTaken",
     "ClockTicked",
     "Fact",
     "FaultRequested",
@@ -155,6 +160,7 @@ UNLOGGED = (
     ViewsReleased,
     WorkerWrote,
     NodeStateRequested,
+    CheckpointTaken,
     FaultRequested,
 )
 
@@ -192,6 +198,9 @@ LoggedFact = (
     | SpillFailed
     | WorkerOutput
     | GroupRemoved
+    | ActorCheckpointed
+    | CheckpointFailed
+    | ActorRestored
     | ObjectLost
     | ObjectReconstructed
     | ReconstructionFailed
@@ -217,6 +226,7 @@ Fact = (
     | ViewsReleased
     | WorkerWrote
     | NodeStateRequested
+    | CheckpointTaken
     | FaultRequested
 )
 
