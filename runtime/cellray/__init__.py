@@ -10,7 +10,7 @@
 
     print(cellray.get([square.remote(i) for i in range(4)]))
 
-In a notebook, `%load_ext cellray` adds `%%remote`, `%graph`, `%lineage` and `%cellray`.
+In a notebook, `%load_ext cellray` adds `%%remote`, `%graph`, `%lineage`, `%why` and `%cellray`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
     from cellray.observe.log import Log, open_log
+    from cellray.observe.questions import lineage, why
     from cellray.replaying.actor import actor_at
     from cellray.replaying.task import replay
 
@@ -58,6 +59,7 @@ __all__ = [
     "init",
     "is_initialized",
     "kill",
+    "lineage",
     "method",
     "nodes",
     "observe",
@@ -73,6 +75,7 @@ __all__ = [
     "timeline",
     "util",
     "wait",
+    "why",
 ]
 
 # Names are imported when they are first used: the node imports this package too, and needs none of them.
@@ -107,6 +110,8 @@ _HOMES = {
     "get": "cellray.api.verbs",
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
+    "lineage": "cellray.observe.questions",
+    "why": "cellray.observe.questions",
 }
 _MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "util")
 

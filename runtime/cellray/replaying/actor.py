@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def actor_at(actor: Any, call_index: int, log: Log | str | None = None) -> ActorState:
-    """The state of an actor as it was after so many of its calls: 0 is what the constructor made, -1 what all have made.
+    """The state of an actor as it was after so many of its calls: 0 as the constructor made it, -1 after all of them.
 
     It is rebuilt in this process, from the constructor and the calls before, as `cellray.replay` runs them; the actor
     itself is left alone, and need not exist any more. `actor` is a handle, or the actor's id; `log` as for `replay`.
 
-    `state.instance` is the object, `state.fork()` a new actor that goes on from there. Raises ReplayError when the actor
-    or what its calls need is not to be had, IndexError when it has not had so many calls.
+    `state.instance` is the object, `state.fork()` a new actor that goes on from there. Raises ReplayError when the
+    actor or what its calls need is not to be had, IndexError when it has not had so many calls.
 
         state = cellray.actor_at(counter, 10)
         state.instance.total

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
+from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
 from cellray.model.fact.object import (
     ObjectRestored,
     ObjectSealed,
@@ -17,6 +18,13 @@ from cellray.model.fact.object import (
     ObjectSpilled,
     OutputDiverged,
     SpillFailed,
+)
+from cellray.model.fact.recovery import (
+    FaultRequested,
+    ObjectLost,
+    ObjectReconstructed,
+    ReconstructionFailed,
+    ResultRecalled,
 )
 from cellray.model.fact.request import (
     ActorNameRequested,
@@ -66,15 +74,20 @@ from cellray.model.fact.worker import WorkerBlocked, WorkerExited, WorkerOutput,
 __all__ = [
     "LOG_SCHEMA_VERSION",
     "UNLOGGED",
+    "ActorCheckpointed",
     "ActorDied",
     "ActorExited",
     "ActorKillRequested",
     "ActorNameRequested",
     "ActorNamesRequested",
+    "ActorRestored",
     "ActorStarted",
     "CancelRequested",
+    "CheckpointFailed",
+    "CheckpointTaken",
     "ClockTicked",
     "Fact",
+    "FaultRequested",
     "FunctionRegistered",
     "GeneratorDropped",
     "GroupRemoved",
@@ -86,6 +99,8 @@ __all__ = [
     "MemoryMeasured",
     "NodeJoined",
     "NodeStateRequested",
+    "ObjectLost",
+    "ObjectReconstructed",
     "ObjectRestored",
     "ObjectSealed",
     "ObjectSpilled",
@@ -94,6 +109,8 @@ __all__ = [
     "ObjectsReleased",
     "ObjectsRequested",
     "OutputDiverged",
+    "ReconstructionFailed",
+    "ResultRecalled",
     "SessionEnded",
     "SessionStarted",
     "SpaceRequested",
@@ -143,6 +160,8 @@ UNLOGGED = (
     ViewsReleased,
     WorkerWrote,
     NodeStateRequested,
+    CheckpointTaken,
+    FaultRequested,
 )
 
 LoggedFact = (
@@ -179,6 +198,13 @@ LoggedFact = (
     | SpillFailed
     | WorkerOutput
     | GroupRemoved
+    | ActorCheckpointed
+    | CheckpointFailed
+    | ActorRestored
+    | ObjectLost
+    | ObjectReconstructed
+    | ReconstructionFailed
+    | ResultRecalled
     | OutputDiverged
 )
 Fact = (
@@ -200,6 +226,8 @@ Fact = (
     | ViewsReleased
     | WorkerWrote
     | NodeStateRequested
+    | CheckpointTaken
+    | FaultRequested
 )
 
 fact_encoder = msgspec.msgpack.Encoder()
