@@ -52,6 +52,7 @@ from cellray.model.fact.session import (
     SessionEnded,
     SessionStarted,
 )
+from cellray.model.fact.span import SpanEnded
 from cellray.model.fact.task import (
     CancelRequested,
     FunctionRegistered,
@@ -110,6 +111,7 @@ __all__ = [
     "SessionStarted",
     "SpaceRequested",
     "SpaceReturned",
+    "SpanEnded",
     "SpillFailed",
     "TaskCancelled",
     "TaskFailed",
@@ -192,6 +194,7 @@ LoggedFact = (
     | SpillFailed
     | WorkerOutput
     | GroupRemoved
+    | SpanEnded
     | ObjectLost
     | ObjectReconstructed
     | ReconstructionFailed
