@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cellray.api.verbs import cancel, get, put, wait
     from cellray.observe.log import Log, open_log
     from cellray.observe.questions import lineage, why
+    from cellray.replaying.actor import actor_at
     from cellray.replaying.task import replay
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ __all__ = [
     "Session",
     "__version__",
     "actor",
+    "actor_at",
     "available_resources",
     "cancel",
     "cluster_resources",
@@ -95,6 +97,7 @@ _HOMES = {
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
     "replay": "cellray.replaying.task",
+    "actor_at": "cellray.replaying.actor",
     "available_resources": "cellray.api.cluster",
     "cluster_resources": "cellray.api.cluster",
     "nodes": "cellray.api.cluster",

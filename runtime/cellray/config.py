@@ -58,6 +58,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A Redis URL that does not answer within this time is an error."""
     cancel_grace_s: float = 5.0
     """A cancelled running task that has not ended by then has its worker killed."""
+    checkpoint_inline_bytes_max: int = 16 * 1024
+    """Checkpoints of actors up to this size are kept in the log; larger ones are files of the session's folder."""
+    checkpoint_bytes_max: int = 16 * 1024 * 1024 * 1024
+    """Disk space that files of checkpoints may take; a checkpoint beyond it is not kept, and the driver is warned."""
     actor_exit_grace_s: float = 10.0
     """An actor that was told to end and has not done so by then, with its `__del__` and `atexit`, is killed."""
     workers_max: int = 512

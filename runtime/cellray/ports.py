@@ -163,6 +163,7 @@ class SubmitOptions(NamedTuple):
     retry_only: bytes = b""
     stream: StreamOptions | None = None
     max_calls: int = 0
+    recorded: bool = False
 
 
 class ActorEngine(Protocol):

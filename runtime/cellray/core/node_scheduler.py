@@ -64,6 +64,7 @@ class NodeScheduler:
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
         self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
+        self._actors.rebuilds.warn = self._warn_driver_of
         self._tasks.actors = self._tasks.registry.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
         self._tasks.groups = self._tasks.registry.groups = self._groups
@@ -183,6 +184,8 @@ class NodeScheduler:
             f.GroupRemoved: self._on_group_removed,
             f.ActorKillRequested: self._on_actor_kill_requested,
             f.ActorExited: self._on_actor_exited,
+            f.CheckpointTaken: self._on_checkpoint_taken,
+            f.CheckpointFailed: self._on_checkpoint_failed,
             f.OutputDiverged: self._on_output_diverged,
             f.SpanEnded: _only_history,
             f.CancelRequested: self._on_cancel_requested,
@@ -202,6 +205,14 @@ class NodeScheduler:
         else:
             job = self._tasks.jobs.get(fact.parent_id) or client.job or NOBODY
         refusal = self._cancellation.refusal(job, parent) if parent is not None or job.ended else ""
+        if parent is not None and parent.template.is_special:
+            rebuilds = self._actors.rebuilds
+            journal = rebuilds.journal_of(parent)
+            if journal is not None:
+                fact = rebuilds.submitting(fact, parent, journal, client)
+                self._tasks.submit(fact, client, job, parent, refusal)
+                rebuilds.submitted(fact, parent, journal)
+                return
         self._tasks.submit(fact, client, job, parent, refusal)
 
     def _on_task_finished(self, fact: f.TaskFinished, client: Client, at: float) -> None:
@@ -308,6 +319,18 @@ class NodeScheduler:
 
     def _on_actor_exited(self, fact: f.ActorExited, client: Client, at: float) -> None:
         self._actors.exited(fact, at)
+
+    def _on_checkpoint_taken(self, fact: f.CheckpointTaken, client: Client, at: float) -> None:
+        if isinstance(client, Worker):
+            self._actors.rebuilds.checkpoint_taken(fact, client, at)
+        else:
+            self._ignore(fact)
+
+    def _on_checkpoint_failed(self, fact: f.CheckpointFailed, client: Client, at: float) -> None:
+        if isinstance(client, Worker):
+            self._actors.rebuilds.checkpoint_failed(fact, client)
+        else:
+            self._ignore(fact)
 
     # Placement groups, and the node as a whole
 
@@ -473,6 +496,14 @@ class NodeScheduler:
         for client in self._clients.values():
             if not isinstance(client, Worker):
                 self._outbox.send(client, Warn(message))
+
+    def _warn_driver_of(self, message: str, job: Job) -> None:
+        """Its driver only; all, when that has left."""
+        driver = self._clients.get(job.client_id)
+        if driver is not None:
+            self._outbox.send(driver, Warn(message))
+        else:
+            self._warn_drivers(message)
 
     def _ignore(self, fact: f.Fact | HistoryFound) -> None:
         self.ignored[type(fact).__name__] += 1

@@ -7,6 +7,7 @@ each party remembers what it counted, so that it takes back exactly that. Freed 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cellray.config import Config
@@ -189,6 +190,11 @@ class ObjectTable:
                 entry.owner = None
         return entries
 
+    def known(self, object_ids: Iterable[ObjectId]) -> list[ObjectEntry]:
+        """Those of the objects that are known."""
+        entries = self.entries
+        return [entries[object_id] for object_id in object_ids if object_id in entries]
+
     def pin(self, object_ids: tuple[ObjectId, ...]) -> tuple[ObjectEntry, ...]:
         """Refer to those of the objects that are known; `unpin` each of what is returned."""
         entries = self.entries
@@ -198,7 +204,7 @@ class ObjectTable:
                 return ()
             only.refs += 1
             return (only,)
-        pinned = tuple([entries[object_id] for object_id in object_ids if object_id in entries])
+        pinned = tuple(self.known(object_ids))
         for entry in pinned:
             entry.refs += 1
         return pinned

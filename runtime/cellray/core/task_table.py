@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import dependencies, failures
+from cellray.core.actor_journal import REPLAYER, RecordedCall
+from cellray.core.clients import Client
 from cellray.core.expectations import Expectations
 from cellray.core.generators import Generators
 from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
@@ -17,6 +19,7 @@ from cellray.core.tasks import Job, Task, Template
 from cellray.core.template_table import TemplateTable
 from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
 from cellray.ids import (
+    ClientId,
     ObjectId,
     TaskId,
     children_prefix,
@@ -28,12 +31,15 @@ from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetr
 from cellray.model.object import ObjectValue, ValueKind
 
 if TYPE_CHECKING:
+    from cellray.core.actor_record import Actor
     from cellray.core.actors import Actors
-    from cellray.core.clients import Client
     from cellray.core.placement_groups import PlacementGroups
     from cellray.core.recovery import Recovery
     from cellray.core.workers import Worker
 
+NO_CLIENT = Client(ClientId(0))
+"""Whose the results of calls are that run again."""
+NO_CLIENT.alive = False
 RETURN_0 = return_object_id(TaskId(b""), 0)
 """What a task's id is extended by to get the id of its first return."""
 
@@ -161,6 +167,42 @@ class TaskTable:
         self._order += 1
         return self._order
 
+    def replay(self, call: RecordedCall, actor: Actor, at: float) -> None:
+        """A call that had ended runs once more, for what it does to its actor."""
+        known = self.tasks.get(call.task_id)
+        if known is not None and known.state < FINISHED:
+            return  # who called it runs again itself, and has submitted it anew
+        self._order += 1
+        returns = self._declare(call.task_id, call.template.num_returns, NO_CLIENT)
+        task = Task(call.task_id, call.spec, call.template, REPLAYER, call.job, None, self._order, at, returns)
+        task.orphans = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
+        self.expectations.note(call.task_id, [(entry.object_id, entry.value) for entry in task.orphans])
+        self._add(task)
+        if call.template.spec.stream is not None:
+            self.generators.begin_again(task)
+        self.actors.calls.enroll(task, actor)
+        self._attach(task, at)
+
+    def submit_again(self, task_id: TaskId, template: Template, client: Client) -> bool:
+        """A call that runs again submits what it has submitted before: it gets the results, or why they are lost.
+
+        False when it is to run again: a generator of which the items are gone.
+        """
+        if self._resubmitted(task_id, template, client):
+            return True
+        if template.spec.stream is not None:
+            return False
+        for entry in self._declare(task_id, template.num_returns, client):
+            if entry.value is None:
+                self._objects.seal(entry, failures.object_lost(entry.object_id))
+        return True
+
+    def end_quietly(self, task: Task, at: float) -> None:
+        """A call that was to run again does not, which changes nothing of how it ended before."""
+        self._end(
+            task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, "its actor died again"), at
+        )
+
     def settle(self, at: float) -> None:
         """Move on the tasks that waited for objects that now exist, until no more follow."""
         while self._objects.resolved:
@@ -182,9 +224,13 @@ class TaskTable:
             return
         template = task.template
         template.observe(fact.finished_at - fact.started_at)
-        yields = template.is_special and template.spec.stream is not None
-        if yields and self._restarted(task, worker, fact.finished_at):
-            return
+        yields = False
+        if template.is_special:
+            yields = template.spec.stream is not None
+            if yields and self._restarted(task, worker, fact.finished_at):
+                return
+            if template.spec.recorded:
+                self.actors.rebuilds.executed(task)
         move(task, FINISHED)
         objects = self._objects
         for entry, value in zip(returns, values):  # noqa: B905 - checked above, and strict costs more than this
@@ -236,6 +282,8 @@ class TaskTable:
             self._drop_grants(task, worker)
             self.retry(task, fact.summary, fact.finished_at)
             return
+        if template.spec.recorded:
+            self.actors.rebuilds.executed(task)
         for entry, value in zip(task.returns, fact.values, strict=False):
             self._finish_return(entry, value, worker, fact.finished_at)
         self._drop_grants(task, worker)

@@ -63,6 +63,7 @@ class Node:
                 socket_path=self._folder.node_socket,
                 token=self._token,
                 log_folder=self._folder.logs,
+                checkpoint_folder=self._folder.checkpoints,
                 node_pid=os.getpid(),
                 path=settings.path,
             ),
@@ -132,7 +133,9 @@ class Node:
             settings.arena_bytes,
             msgspec.structs.replace(config, spill_bytes_max=quota_bytes),
         )
-        self._spilling = Spilling(SpillFiles(self._folder.spill, arena_fd), SystemClock(), loop)
+        self._spilling = Spilling(
+            SpillFiles(self._folder.spill, arena_fd), self._folder.checkpoints, SystemClock(), loop
+        )
         log_reader = RedisLogReader(parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s)
         self._history = HistoryDesk(LogHistory(log_reader), self._event_log)
         self._loop = NodeLoop(

@@ -10,6 +10,7 @@ from cellray.model.command import (
     AppendFacts,
     ClientCommand,
     Command,
+    DropCheckpoints,
     DropSpilled,
     FindHistory,
     KillWorker,
@@ -73,6 +74,8 @@ class Performer:
                 self._spilling.spill(command.objects)  # type: ignore[union-attr]
             elif kind is RestoreObjects:
                 self._spilling.restore(command.objects)  # type: ignore[union-attr]
+            elif kind is DropCheckpoints:
+                self._spilling.drop_checkpoints(command.files)  # type: ignore[union-attr]
             elif kind is ReadOutput:
                 self._read_output(command)  # type: ignore[arg-type]
             elif kind is FindHistory:

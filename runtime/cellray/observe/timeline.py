@@ -41,10 +41,8 @@ class _Trace:
 
     def events(self) -> list[Event]:
         """All of them; what cannot be shown is counted in the label of the first process."""
-        events: list[Event] = []
-        for job in self._fold.jobs.values():
-            if self._window.overlaps(job.started_at, job.ended_at or self._fold.last_at):
-                events.append(self._driver(job))
+        jobs, last_at = self._fold.jobs.values(), self._fold.last_at
+        events = [self._driver(job) for job in jobs if self._window.overlaps(job.started_at, job.ended_at or last_at)]
         for record in self._shown:
             events += self._task(record)
             events += self._arrows_into(record)

@@ -51,10 +51,8 @@ class Past:
         self._puts: dict[ObjectId, tuple[Told, ...]] = {}
         self._jobs: list[JobStarted] | None = None
 
-    def task(self, task_id: TaskId, *, anew: bool = False) -> TaskHistory | None:
-        """All of one task; None when the log does not know it. `anew`: the log may have grown."""
-        if anew:
-            self._tasks.pop(task_id, None)
+    def task(self, task_id: TaskId) -> TaskHistory | None:
+        """All of one task; None when the log does not know it."""
         self.fetch([task_id])
         return self._tasks.get(task_id)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
+from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
 from cellray.model.fact.object import (
     ObjectRestored,
     ObjectSealed,
@@ -74,13 +75,17 @@ from cellray.model.fact.worker import WorkerBlocked, WorkerExited, WorkerOutput,
 __all__ = [
     "LOG_SCHEMA_VERSION",
     "UNLOGGED",
+    "ActorCheckpointed",
     "ActorDied",
     "ActorExited",
     "ActorKillRequested",
     "ActorNameRequested",
     "ActorNamesRequested",
+    "ActorRestored",
     "ActorStarted",
     "CancelRequested",
+    "CheckpointFailed",
+    "CheckpointTaken",
     "ClockTicked",
     "Fact",
     "FaultRequested",
@@ -157,6 +162,7 @@ UNLOGGED = (
     ViewsReleased,
     WorkerWrote,
     NodeStateRequested,
+    CheckpointTaken,
     FaultRequested,
 )
 
@@ -194,6 +200,9 @@ LoggedFact = (
     | SpillFailed
     | WorkerOutput
     | GroupRemoved
+    | ActorCheckpointed
+    | CheckpointFailed
+    | ActorRestored
     | SpanEnded
     | ObjectLost
     | ObjectReconstructed
@@ -220,6 +229,7 @@ Fact = (
     | ViewsReleased
     | WorkerWrote
     | NodeStateRequested
+    | CheckpointTaken
     | FaultRequested
 )
 

@@ -84,7 +84,7 @@ def _before(named: Named, key: NodeKey) -> list[Happened]:
     task_id = TaskId(key) if len(key) == TASK_ID_BYTES else producer_of(ObjectId(key))
     record = tasks.get(task_id)
     objects = [ObjectId(key)] if len(key) != TASK_ID_BYTES else outputs_of(record) if record is not None else []
-    keys = [*objects] if objects and is_put(objects[0]) else [task_id, *objects]
+    keys: list[NodeKey] = [*objects] if objects and is_put(objects[0]) else [task_id, *objects]
     events = sorted((event for each in keys for event in stories.of(each)), key=lambda event: event.at)
     return [Happened(event.at, event.kind, named.event(event), event.attempt + 1) for event in events]
 
