@@ -19,7 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellray import actor, exceptions, observe, provenance, runtime_context, runtime_env, util
+    from cellray import actor, exceptions, observe, provenance, runtime_context, runtime_env, testing, util
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.cluster import available_resources, cluster_resources, nodes, timeline
     from cellray.api.object_ref import ObjectRef
@@ -74,6 +74,7 @@ __all__ = [
     "runtime_env",
     "shutdown",
     "task_seed",
+    "testing",
     "timeline",
     "util",
     "wait",
@@ -116,7 +117,7 @@ _HOMES = {
     "lineage": "cellray.observe.questions",
     "why": "cellray.observe.questions",
 }
-_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "util")
+_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "testing", "util")
 
 
 def __getattr__(name: str) -> Any:

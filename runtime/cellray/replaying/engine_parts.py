@@ -112,7 +112,7 @@ class ReplayStreams:
             submissions.settle(stream.task)
             history = self._engine.past.task(stream.task)
             here = submissions.items.get(stream.task)
-            stream.count = here if here is not None else len(list(items_of(history))) if history is not None else 0
+            stream.count = here if here is not None else len(items_of(history)) if history is not None else 0
         return stream.taken >= stream.count
 
     def drop(self, stream: PastStream) -> None:
