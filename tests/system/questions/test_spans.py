@@ -58,5 +58,5 @@ def test_spans_of_tasks_actors_and_drivers_are_in_the_timeline() -> None:
     ("arguments", "error"), [((3,), TypeError), (("x", {"a": 1}), TypeError), (("x" * 10_001,), ValueError)]
 )
 def test_what_is_no_text_is_an_error_at_once(arguments: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match="span is a str|maps str to str|characters"):
+    with pytest.raises(error, match=r"span is a str|maps str to str|characters"):
         cellray.profile(*arguments)
