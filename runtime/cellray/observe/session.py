@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from cellray.api import current
 from cellray.api import session as api_session
 from cellray.errors import SessionError
-from cellray.gcs.address import parse_address
-from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import ObjectId, SessionId, producer_of
 from cellray.launch import find_session
 from cellray.node.control_client import ControlClient
+from cellray.node.open_archive import read_session
 from cellray.node.settings import SessionFolder
 from cellray.observe.fold import LogFold
 from cellray.observe.follow import LogFollower
@@ -50,9 +49,7 @@ def follower() -> LogFollower:
         if _follower is None or _followed != session.session_id:
             if _follower is not None:
                 _follower.close()
-            reader = RedisLogReader(
-                parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S
-            )
+            reader = read_session(session.gcs_url, SessionId(session.session_id))
             _follower, _followed = LogFollower(reader), session.session_id
             if _settle not in current.before_end:
                 current.before_end.append(_settle)
@@ -131,7 +128,7 @@ def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, An
     folder = SessionFolder(session.address)
     with ControlClient(folder.control_socket, folder.read_token()) as control:
         last_sequence = control.status(STATUS_TIMEOUT_S).log_sequence
-    reader = RedisLogReader(parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S)
+    reader = read_session(session.gcs_url, SessionId(session.session_id))
     whole = LogFollower(reader, LogFold(FoldLimits(tasks_max=NO_LIMIT, puts_max=0, workers_max=NO_LIMIT)))
     try:
         if not whole.wait_for(lambda _fold: whole.sequence >= last_sequence, timeout_s):

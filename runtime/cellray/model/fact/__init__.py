@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
+from cellray.model.fact.log import LogForgotten
 from cellray.model.fact.object import (
     ObjectRestored,
     ObjectSealed,
@@ -82,6 +83,7 @@ __all__ = [
     "ItemsYielded",
     "JobEnded",
     "JobStarted",
+    "LogForgotten",
     "LoggedFact",
     "MemoryMeasured",
     "NodeJoined",
@@ -180,6 +182,7 @@ LoggedFact = (
     | WorkerOutput
     | GroupRemoved
     | OutputDiverged
+    | LogForgotten
 )
 Fact = (
     LoggedFact
