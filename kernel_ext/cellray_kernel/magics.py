@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.display import display
 
 from cellray_kernel.displays import Displays
 from cellray_kernel.human import plural
@@ -16,6 +18,7 @@ from cellray_kernel.session import CellSession
 if TYPE_CHECKING:
     from cellray.observe.view import GraphSource
 
+Answer = TypeVar("Answer")
 CELLRAY_USAGE = """%cellray            the session, its resources, remote cells that still run
 %cellray cancel     cancel all remote cells that still run
 %cellray wait       wait until all of them have ended"""
@@ -66,16 +69,37 @@ class CellrayMagics(Magics):
 
     @line_magic
     def lineage(self, line: str) -> None:
-        """`%lineage ref`: how the object came to be."""
-        if not line.strip():
-            raise UsageError("%lineage wants a reference, such as `%lineage y` behind `y = f.remote(1)`")
-        assert self.shell is not None
-        ref = self.shell.ev(line)  # type: ignore[no-untyped-call]
-        if not self._session.is_ref(ref):
-            raise UsageError(f"%lineage wants a reference; {line.strip()} is {type(ref).__name__}")
+        """`%lineage ref`: how an object, a task or an actor came to be; of a call also what its actor was sent before.
+
+        `cellray.lineage(ref)` gives the same, and what came of it, as data.
+        """
         from cellray import observe
 
-        self._show(observe.lineage_source(ref), f"Lineage of {line.strip()}")
+        source = self._answer("lineage", line, observe.lineage_source)
+        self._show(source, f"Lineage of {line.strip()}")
+
+    @line_magic
+    def why(self, line: str) -> None:
+        """`%why ref`: what a task, an object or an actor waits for, down the chain, and since when; or why it ran
+        again, moved, failed, was lost or cancelled.
+
+        `cellray.why(ref)` gives the same as data.
+        """
+        import cellray
+
+        display(self._answer("why", line, cellray.why))  # type: ignore[no-untyped-call]
+
+    def _answer(self, magic: str, line: str, ask: Callable[[Any], Answer]) -> Answer:
+        """What `ask` says to the value of an expression; what names nothing is told in one line."""
+        example = f"such as `%{magic} y` behind `y = f.remote(1)`"
+        if not line.strip():
+            raise UsageError(f"%{magic} wants a reference, {example}")
+        assert self.shell is not None
+        subject = self.shell.ev(line)  # type: ignore[no-untyped-call]
+        try:
+            return ask(subject)
+        except (TypeError, ValueError, KeyError) as error:
+            raise UsageError(f"%{magic} wants a reference, {example}: {error.args[0]}") from None
 
     def _show(self, source: GraphSource, title: str | None) -> None:
         from cellray_kernel.graph_shown import ShownGraph

@@ -10,7 +10,7 @@
 
     print(cellray.get([square.remote(i) for i in range(4)]))
 
-In a notebook, `%load_ext cellray` adds `%%remote`, `%graph`, `%lineage` and `%cellray`.
+In a notebook, `%load_ext cellray` adds `%%remote`, `%graph`, `%lineage`, `%why` and `%cellray`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellray import actor, exceptions, observe, provenance, runtime_context, runtime_env, util
+    from cellray import actor, exceptions, observe, provenance, runtime_context, runtime_env, testing, util
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.cluster import available_resources, cluster_resources, nodes, timeline
     from cellray.api.object_ref import ObjectRef
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
     from cellray.observe.log import Log, open_log
+    from cellray.observe.questions import lineage, why
+    from cellray.replaying.actor import actor_at
+    from cellray.replaying.task import replay
 
 __version__ = "0.1.0"
 
@@ -43,6 +46,7 @@ __all__ = [
     "Session",
     "__version__",
     "actor",
+    "actor_at",
     "available_resources",
     "cancel",
     "cluster_resources",
@@ -55,6 +59,7 @@ __all__ = [
     "init",
     "is_initialized",
     "kill",
+    "lineage",
     "method",
     "nodes",
     "observe",
@@ -62,13 +67,16 @@ __all__ = [
     "provenance",
     "put",
     "remote",
+    "replay",
     "runtime_context",
     "runtime_env",
     "shutdown",
     "task_seed",
+    "testing",
     "timeline",
     "util",
     "wait",
+    "why",
 ]
 
 # Names are imported when they are first used: the node imports this package too, and needs none of them.
@@ -86,6 +94,8 @@ _HOMES = {
     "ObjectRefGenerator": "cellray.api.object_ref_generator",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
+    "replay": "cellray.replaying.task",
+    "actor_at": "cellray.replaying.actor",
     "available_resources": "cellray.api.cluster",
     "cluster_resources": "cellray.api.cluster",
     "nodes": "cellray.api.cluster",
@@ -101,8 +111,10 @@ _HOMES = {
     "get": "cellray.api.verbs",
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
+    "lineage": "cellray.observe.questions",
+    "why": "cellray.observe.questions",
 }
-_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "util")
+_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "testing", "util")
 
 
 def __getattr__(name: str) -> Any:

@@ -36,15 +36,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks in one frame from a driver or a submitting worker."""
     dispatch_batch_max: int = 256
     """Tasks held by one worker, running and prefetched."""
-    dispatch_target_ms: float = 2.0
+    dispatch_target_ms: float = 8.0
     """A worker is given about this much work ahead, by the mean duration of the function."""
     reclaim_after_ms: float = 20.0
     """A worker whose running task takes longer than this gives its prefetched tasks back."""
-    tick_ms: float = 10.0
+    tick_ms: float = 20.0
     """How often the node's core is told the time while anything is queued or running."""
     started_report_ms: float = 50.0
     """A task that runs longer than this gets a TaskStarted fact of its own; shorter ones carry it in TaskFinished."""
-    log_flush_ms: float = 10.0
+    log_flush_ms: float = 25.0
     """Facts wait at most this long for company before one write to the GCS."""
     log_batch_facts_max: int = 1000
     """Facts in one write to the GCS."""
@@ -66,6 +66,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A Redis URL that does not answer within this time is an error."""
     cancel_grace_s: float = 5.0
     """A cancelled running task that has not ended by then has its worker killed."""
+    checkpoint_inline_bytes_max: int = 16 * 1024
+    """Checkpoints of actors up to this size are kept in the log; larger ones are files of the session's folder."""
+    checkpoint_bytes_max: int = 16 * 1024 * 1024 * 1024
+    """Disk space that files of checkpoints may take; a checkpoint beyond it is not kept, and the driver is warned."""
     actor_exit_grace_s: float = 10.0
     """An actor that was told to end and has not done so by then, with its `__del__` and `atexit`, is killed."""
     workers_max: int = 512

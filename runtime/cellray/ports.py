@@ -163,6 +163,7 @@ class SubmitOptions(NamedTuple):
     retry_only: bytes = b""
     stream: StreamOptions | None = None
     max_calls: int = 0
+    recorded: bool = False
 
 
 class ActorEngine(Protocol):
@@ -285,6 +286,16 @@ class GroupEngine(Protocol):
         """End a group."""
 
 
+class FaultEngine(Protocol):
+    """What `cellray.testing` needs. Each says why it is not possible, or nothing when it was done."""
+
+    def lose(self, obj: ObjectId) -> str:
+        """Lose an object's value."""
+
+    def kill_worker(self, task: TaskId) -> str:
+        """Kill the process that runs the task, or that is the actor which the task created."""
+
+
 class Created(NamedTuple):
     """An actor as its handles know it. `is_new` is False when it was there before."""
 
@@ -335,6 +346,10 @@ class Engine(Protocol):
     @property
     def groups(self) -> GroupEngine:
         """What concerns placement groups."""
+
+    @property
+    def faults(self) -> FaultEngine:
+        """What tests may break."""
 
     def node_state(self) -> NodeState:
         """Resources and placement groups as they are now. Waits for the node's answer."""

@@ -203,4 +203,12 @@ def test_the_graph_and_the_lineage_are_shown(run_notebook: RunNotebook) -> None:
     assert "Task graph" in graph[0].text
     assert kinds(lineage) == ["display_data"]
     assert "%lineage wants a reference" in wrong[0].text
-    assert "3 is int" in wrong_kind[0].text
+    assert "int names no task or object" in wrong_kind[0].text
+
+
+def test_why_is_answered_in_place(run_notebook: RunNotebook) -> None:
+    _, answer, wrong = run_notebook("%%remote --wait\ny = 1", "%why y", "%why")
+    assert kinds(answer) == ["display_data"]
+    assert "finished" in answer[0].text
+    assert "<svg" in answer[0].html
+    assert "%why wants a reference" in wrong[0].text

@@ -13,9 +13,11 @@ from cellray.core.node_scheduler import NodeScheduler
 from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, return_object_id, root_task_id
 from cellray.model import command as c
 from cellray.model import fact as f
+from cellray.model.history import HistoryFound
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.model.task import Function, TaskSpec, TaskTemplate, make_resources
 
+from tests.helpers.past import Past
 from tests.sim.actors import CALLS, CLASS, CREATIONS, NAMED, ActorWatch
 from tests.sim.clients import SMALL, VirtualClient, VirtualDriver, VirtualWorker
 from tests.sim.disk import VirtualDisk
@@ -66,11 +68,13 @@ class World:
         self.recent: deque[TaskId] = deque(maxlen=50)
         self.submissions: Counter[TaskId] = Counter()
         self.ends: Counter[TaskId] = Counter()
+        self.remade: Counter[TaskId] = Counter()
         self.fact_count = 0
         self.event_count = 0
         self.kinds: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.disk = VirtualDisk(self)
+        self.past = Past()
         self.actors = ActorWatch(self)
         self._next_client = 1
         self._growing = True
@@ -132,6 +136,7 @@ class World:
             self._step_any()
         elif choice < 0.93:
             self.disk.act()
+            self._look_up()
         elif choice < 0.95 and self.drivers:
             random.choice(list(self.drivers.values())).act()
         elif choice < 0.975:
@@ -242,9 +247,15 @@ class World:
         self._next_client += 1
         return ClientId(self._next_client)
 
-    def _handle(self, facts: Sequence[f.Fact], source: ClientId) -> None:
+    def _look_up(self) -> None:
+        """The log answers the oldest question, late."""
+        if self.past.questions:
+            self._handle([self.past.answer()], SHELL)
+
+    def _handle(self, facts: Sequence[f.Fact | HistoryFound], source: ClientId) -> None:
         self.event_count += 1
         self.fact_count += len(facts)
+        self.past.add(facts, source)
         for fact in facts:
             kind = type(fact).__name__
             self.kinds[kind] += 1
@@ -277,11 +288,16 @@ class World:
             client = self.workers.get(command.client_id) or self.drivers.get(command.client_id)
             if client is not None:
                 client.incoming.append(command.command)
+        elif isinstance(command, c.FindHistory):
+            self.past.questions.append(command.task_ids)
         elif isinstance(command, c.AppendFacts):
+            self.past.add(command.facts, SHELL)
             for fact in command.facts:
                 self.actors.note_fact(fact)
+                if isinstance(fact, f.TaskRetried) and fact.reason.startswith("its result"):
+                    self.remade[fact.task_id] += 1
                 is_lost = isinstance(fact, f.TaskFailed) and b"object_lost" in fact.error.data
-                assert not is_lost or b"cannot be read back" in fact.error.data, "a dependency was lost"  # type: ignore[union-attr]
+                assert not is_lost, f"a dependency was lost: {fact}"
                 if isinstance(fact, f.TaskFailed | f.TaskCancelled | f.TaskFinished):
                     self.ends[fact.task_id] += 1
         elif isinstance(command, c.StartWorkers):
@@ -318,7 +334,7 @@ class World:
         assert sum(self.core._tasks.ended) == self.core._tasks._order + restarts, "tasks did not end exactly once"
         for task_id, count in self.submissions.items():
             if count == 1 and task_id in self.ends:
-                once = 1 + self.actors.restarted[task_id]
+                once = 1 + self.actors.restarted[task_id] + self.remade[task_id]
                 assert self.ends[task_id] == once, f"task {task_id.hex()} ended {self.ends[task_id]} times"
         assert sum(self.ends.values()) == self.core._tasks._order + restarts, "the log does not tell of each end once"
         assert len(self.workers) >= NODE_RESOURCES["CPU"], f"only {len(self.workers)} workers are left"
@@ -340,6 +356,7 @@ class World:
             self._step_any()
         elif choice < 0.93:
             self.disk.act()
+            self._look_up()
         elif choice < 0.96:
             self._pass_time()
         else:
@@ -351,7 +368,7 @@ class World:
             self.core._tasks.live > 0
             or self.starting > 0
             or self.core._workers.short > 0
-            or bool(self.disk.orders)
+            or bool(self.disk.orders or self.past.questions)
             or self.core._memory.is_waiting
             or bool(self.doomed)
             or any(client.outgoing or client.incoming for client in clients)

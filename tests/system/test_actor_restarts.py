@@ -124,7 +124,7 @@ def test_what_a_call_sees_of_crashes(tmp_path: Path) -> None:
     for number, case in enumerate(CRASHES):
         folder = tmp_path / str(number)
         folder.mkdir()
-        options = {"max_restarts": case.max_restarts, "max_task_retries": case.max_task_retries}
+        options = {"recover": False, "max_restarts": case.max_restarts, "max_task_retries": case.max_task_retries}
         actor = Mortal.options(**options).remote(str(folder))
         refs.append((case, actor, actor.die_first.remote(case.deaths)))
     found = [(case, seen(call), seen(actor.use.remote())) for case, actor, call in refs]
@@ -156,7 +156,7 @@ ENDINGS = {
 @pytest.mark.parametrize("way", list(ENDINGS))
 def test_what_ends_an_actor_for_good(way: str, tmp_path: Path) -> None:
     ending = ENDINGS[way]
-    actor = Mortal.options(max_restarts=5).remote(str(tmp_path))
+    actor = Mortal.options(recover=False, max_restarts=5).remote(str(tmp_path))
     pid = cellray.get(actor.pid.remote())
     ref = ending.end(actor)
     if ending.call is not None:
@@ -217,7 +217,7 @@ def test_exceptions_are_retried_when_that_is_asked_for(tmp_path: Path) -> None:
     for number, case in enumerate(RETRIES):
         folder = tmp_path / str(number)
         folder.mkdir()
-        actor = Mortal.options(max_restarts=1).remote(str(folder))
+        actor = Mortal.options(recover=False, max_restarts=1).remote(str(folder))
         options = {"max_task_retries": case.max_task_retries, "retry_exceptions": case.retry_exceptions}
         refs.append((case, actor, actor.fail_first.options(**options).remote(case.failures)))
     assert [(case, seen(call)) for case, _actor, call in refs] == [(case, case.call) for case in RETRIES]
@@ -225,7 +225,7 @@ def test_exceptions_are_retried_when_that_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_constructor_that_fails_when_it_runs_again_ends_the_actor(tmp_path: Path) -> None:
-    actor = Mortal.options(max_restarts=5).remote(str(tmp_path), fails_when_restarted=True)
+    actor = Mortal.options(recover=False, max_restarts=5).remote(str(tmp_path), fails_when_restarted=True)
     assert seen(actor.be_killed.remote()) == ActorUnavailableError
     with pytest.raises(ActorDiedError, match=r"(?s)its constructor raised.*not again"):
         cellray.get(actor.use.remote(), timeout=WAIT_S)

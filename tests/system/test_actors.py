@@ -251,7 +251,7 @@ def test_a_constructor_that_raises_tells_every_call() -> None:
 
 
 def test_kill_ends_calls_under_way_and_later_ones(tmp_path: Path) -> None:
-    counter = Counter.options(max_restarts=3).remote()
+    counter = Counter.options(recover=False, max_restarts=3).remote()
     pid = cellray.get(counter.pid.remote())
     gate = Gate(tmp_path)
     refs = [counter.wait_at.remote(gate), counter.add.remote()]
@@ -279,7 +279,7 @@ def test_a_crash_without_restarts_says_what_happened(session: Session) -> None:
 
 
 def test_a_crash_with_restarts_runs_the_constructor_again(session: Session, tmp_path: Path) -> None:
-    counter = Counter.options(max_restarts=1).remote(cellray.put(10))
+    counter = Counter.options(recover=False, max_restarts=1).remote(cellray.put(10))
     assert cellray.get(counter.add.remote()) == 11
     gate = Gate(tmp_path)
     under_way = counter.wait_at.remote(gate)
@@ -297,7 +297,7 @@ def test_a_crash_with_restarts_runs_the_constructor_again(session: Session, tmp_
 
 
 def test_calls_are_tried_again_when_they_ask_for_it(tmp_path: Path) -> None:
-    counter = Counter.options(max_restarts=-1, max_task_retries=2).remote()
+    counter = Counter.options(recover=False, max_restarts=-1, max_task_retries=2).remote()
     gate = Gate(tmp_path)
     refs = [counter.wait_at.remote(gate, "held"), *[counter.note.remote(i) for i in range(20)]]
     gate.wait_arrived(1)
@@ -312,7 +312,7 @@ def test_calls_are_tried_again_when_they_ask_for_it(tmp_path: Path) -> None:
 
 
 def test_kill_with_restart_and_leaving_by_itself() -> None:
-    counter = Counter.options(max_restarts=2).remote()
+    counter = Counter.options(recover=False, max_restarts=2).remote()
     first = cellray.get(counter.pid.remote())
     cellray.kill(counter, no_restart=False)
     wait_gone(first)

@@ -363,7 +363,7 @@ def fate_of(ref: ObjectRef) -> Any:
 @pytest.mark.parametrize("way", list(LEAVING))
 @pytest.mark.parametrize("actor_class", [Threads, Async], ids=["threads", "loop"])
 def test_what_runs_comes_to_its_end_before_the_actor_leaves(actor_class: Any, way: str, tmp_path: Path) -> None:
-    actor = actor_class.options(max_concurrency=2, max_restarts=5).remote(str(tmp_path))
+    actor = actor_class.options(max_concurrency=2, recover=False, max_restarts=5).remote(str(tmp_path))
     gate = Gate(tmp_path)
     running = actor.hold.remote(gate)
     gate.wait_arrived()
@@ -389,7 +389,7 @@ def test_a_coroutine_of_a_call_may_end_the_actor() -> None:
 
 @pytest.mark.parametrize("actor_class", [Threads, Async], ids=["threads", "loop"])
 def test_a_crash_ends_all_that_was_under_way(actor_class: Any, tmp_path: Path) -> None:
-    actor = actor_class.options(max_restarts=2).remote()
+    actor = actor_class.options(recover=False, max_restarts=2).remote()
     gate = Gate(tmp_path)
     running = actor.hold.remote(gate)
     gate.wait_arrived()
@@ -403,7 +403,7 @@ def test_a_crash_ends_all_that_was_under_way(actor_class: Any, tmp_path: Path) -
 
 @pytest.mark.parametrize("actor_class", [Threads, Async], ids=["threads", "loop"])
 def test_calls_that_were_under_way_are_tried_again(actor_class: Any, tmp_path: Path) -> None:
-    actor = actor_class.options(max_restarts=1, max_task_retries=1).remote()
+    actor = actor_class.options(recover=False, max_restarts=1, max_task_retries=1).remote()
     gate = Gate(tmp_path)
     refs = [actor.hold.remote(gate) for _ in range(2)]
     os.kill(gate.wait_arrived(2)[0], signal.SIGKILL)

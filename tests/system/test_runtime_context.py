@@ -128,7 +128,7 @@ def test_a_task(session: Session) -> None:
 
 @pytest.mark.parametrize("actor_class", [Plain, Threads, Async], ids=["plain", "threads", "loop"])
 def test_an_actor(session: Session, actor_class: Any) -> None:
-    actor = actor_class.options(name="asked", max_restarts=1).remote()
+    actor = actor_class.options(name="asked", recover=False, max_restarts=1).remote()
     ref = actor.ask.remote()
     told = got(ref)
     name = actor_class.__name__

@@ -12,6 +12,7 @@ from cellray.api.actor_options import check_actor_options, resolve_actor_options
 from cellray.api.method_options import (
     ACTOR_METHOD_MARK,
     BUILTIN_METHODS,
+    CLASS_METHOD_OPTIONS,
     check_method_options,
     method_table,
     no_such_method,
@@ -187,7 +188,10 @@ class ActorMethod:
 
 def method(*args: Any, **options: Any) -> Any:
     """Options of an actor's method, in its class: `num_returns`, `max_task_retries`, `retry_exceptions`,
-    `concurrency_group`.
+    `concurrency_group`, `read_only`.
+
+    A method that is `read_only=True` leaves the actor's state as it is: its calls are not run again when the state of
+    an actor with `recover` is rebuilt, and do not count for `checkpoint_every`.
 
     @cellray.remote
     class Splitter:
@@ -199,7 +203,7 @@ def method(*args: Any, **options: Any) -> Any:
         return args[0]
     if args:
         raise TypeError("@method is applied with keyword options, such as '@cellray.method(num_returns=2)'.")
-    check_method_options(options)
+    check_method_options(options, CLASS_METHOD_OPTIONS)
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
         setattr(function, ACTOR_METHOD_MARK, dict(options))

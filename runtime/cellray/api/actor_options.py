@@ -7,6 +7,12 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from cellray.api.recovery_options import (
+    RECOVERY_DEFAULTS,
+    RECOVERY_OPTIONS,
+    check_recovery_option,
+    resolve_recovery,
+)
 from cellray.api.requirements import REQUIREMENTS, check_requirement, resolve_requirements
 from cellray.model.actor import ActorOptions, MethodOptions
 from cellray.model.task import Cell
@@ -25,9 +31,12 @@ ACTOR_DEFAULTS: dict[str, Any] = {
     "concurrency_groups": None,
     "max_pending_calls": -1,
     "allow_out_of_order_execution": None,
+    "recover": None,
+    "checkpoint_every": None,
 }
 """Names and defaults of Ray 2.x core. An actor without resources of its own holds none; one that asks for GPUs or
-custom resources and says nothing of CPUs holds one CPU."""
+custom resources and says nothing of CPUs holds one CPU. `recover` and `checkpoint_every` are ours: see
+`api.recovery_options`."""
 MAX_CONCURRENCY_ASYNC = 1000
 """How many calls of an async actor run at a time, unless `max_concurrency` says otherwise."""
 
@@ -57,6 +66,8 @@ def _check_one(name: str, value: Any) -> None:
     elif name == "lifetime":
         if value not in (None, "detached", "non_detached"):
             raise ValueError("actor `lifetime` argument must be one of 'detached', 'non_detached' and 'None'.")
+    elif name in RECOVERY_OPTIONS:
+        check_recovery_option(name, value)
     elif name == "get_if_exists":
         if not isinstance(value, bool):
             raise TypeError(f"get_if_exists={value!r}: give True or False")
@@ -94,6 +105,12 @@ def resolve_actor_options(
 ) -> SubmitOptions:
     """Defaults filled in, resources made exact. Raises ValueError for options that do not go together."""
     merged = {**ACTOR_DEFAULTS, **options}
+    is_async = is_async_class(actor_class)
+    max_concurrency = merged["max_concurrency"] or (MAX_CONCURRENCY_ASYNC if is_async else 1)
+    is_concurrent = is_async or max_concurrency > 1 or bool(merged["concurrency_groups"])
+    recovery = resolve_recovery(options, actor_class, is_concurrent=is_concurrent)
+    if recovery.recovers:
+        merged |= {**RECOVERY_DEFAULTS, **options}
     if merged["max_task_retries"] and not merged["max_restarts"]:
         raise ValueError("'max_task_retries' cannot be set if 'max_restarts' is 0 or if 'max_restarts' is not set.")
     if merged["get_if_exists"] and not merged["name"]:
@@ -101,8 +118,6 @@ def resolve_actor_options(
     groups = merged["concurrency_groups"] or {}
     for method in methods:
         check_group(method.concurrency_group, groups, f"{actor_class.__qualname__}.{method.name}")
-    is_async = is_async_class(actor_class)
-    max_concurrency = merged["max_concurrency"] or (MAX_CONCURRENCY_ASYNC if is_async else 1)
     if merged["allow_out_of_order_execution"] is False and (is_async or max_concurrency > 1):
         raise ValueError(
             "Calls of async and of threaded actors may end in another order than they began. Leave "
@@ -123,6 +138,9 @@ def resolve_actor_options(
         is_async=is_async,
         concurrency_groups=tuple(sorted(groups.items())),
         max_pending_calls=merged["max_pending_calls"],
+        recovers=recovery.recovers,
+        checkpoint_every=recovery.checkpoint_every,
+        forgets=recovery.forgets,
     )
     return SubmitOptions(
         name=f"{actor.class_name}.__init__",

@@ -16,17 +16,23 @@ from cellray.ports import SubmitOptions
 ACTOR_METHOD_MARK = "__cellray_method__"
 BACKPRESSURE = "_generator_backpressure_num_objects"
 METHOD_OPTIONS = ("num_returns", "name", "max_task_retries", "retry_exceptions", "concurrency_group", BACKPRESSURE)
-BUILTIN_METHODS = ("__ray_ready__", "__ray_call__", "__ray_terminate__")
-"""What every actor has besides its class's methods, under Ray's names; `worker/actor_methods.py` holds them."""
+CLASS_METHOD_OPTIONS = (*METHOD_OPTIONS, "read_only")
+"""Those that only the class can give: whether a method changes the actor is a matter of its code."""
+BUILTIN_METHODS = ("__ray_ready__", "__ray_call__", "__ray_terminate__", "__cellray_checkpoint__")
+"""What every actor has besides its class's methods, under Ray's names; `worker/actor_methods.py` holds them.
+`__cellray_checkpoint__` is ours: it makes a checkpoint now, and returns how many bytes it has."""
+READ_ONLY_BUILTINS = ("__ray_ready__", "__ray_terminate__", "__cellray_checkpoint__")
 
 
-def check_method_options(options: Mapping[str, Any]) -> None:
+def check_method_options(options: Mapping[str, Any], known: tuple[str, ...] = METHOD_OPTIONS) -> None:
     """Raise ValueError or TypeError that names the option and what is wrong with it."""
     for name, value in options.items():
-        if name not in METHOD_OPTIONS:
-            raise ValueError(
-                f"unknown option {name!r} of an actor's method. The options are {', '.join(METHOD_OPTIONS)}."
-            )
+        if name not in known:
+            if name in CLASS_METHOD_OPTIONS:
+                raise ValueError(f"{name!r} is given in the class, with @cellray.method({name}=...), not with a call.")
+            raise ValueError(f"unknown option {name!r} of an actor's method. The options are {', '.join(known)}.")
+        if name == "read_only" and not isinstance(value, bool):
+            raise TypeError(f"read_only={value!r}: give True for a method that leaves the actor's state as it is")
         if name == "num_returns":
             check_returns(name, value)
             if value == "dynamic":
@@ -66,6 +72,7 @@ def _method(name: str, function: Any, marked: Mapping[str, Any]) -> MethodOption
         streams=num_returns == "streaming" or (num_returns is None and is_generator),
         unread_max=marked.get(BACKPRESSURE) or -1,
         retry_only=retry_only,
+        read_only=marked.get("read_only", False),
     )
 
 
@@ -94,6 +101,7 @@ def resolve_method_options(
         max_pending_calls=actor.max_pending_calls,
         retry_only=retry_only,
         stream=StreamOptions(options.get(BACKPRESSURE) or method.unread_max) if streams else None,
+        recorded=actor.recovers and not method.read_only and name not in READ_ONLY_BUILTINS,
     )
 
 

@@ -2,9 +2,9 @@
 
 Facts are buffered and leave in batches; whoever waits for an answer reads the socket itself, so that a blocking
 round trip costs no thread switch, and one background thread reads and flushes while nobody waits. The background
-thread is "hot" (looks at the buffer every flush interval) while there was traffic lately and sleeps otherwise; the
-first fact after a rest wakes it, and so does a reader that leaves. As long as somebody else reads now and then it keeps
-away from the socket: each frame would wake it for nothing. Nothing here knows what facts and commands mean.
+thread looks at the buffer every flush interval while there is something to send at each look, or many short waits; else
+it sleeps, and the next fact wakes it. As long as somebody else reads now and then it keeps away from the socket, where
+each frame would wake it for nothing, and looks every 10 ms. Nothing here knows what facts and commands mean.
 
 A KeyboardInterrupt must never hit between reading bytes and handing them on, or in the middle of a frame being sent;
 `client.interrupts` holds it back for exactly those spans.
@@ -31,9 +31,12 @@ from cellray.model.task import TaskSpec
 from cellray.wire import FrameKind, FrameReader, pack_frame
 
 RECEIVE_BYTES = 1 << 18
-BESIDE_LOOP_S = 0.01
-"""An event loop that has read is left alone for that long. One that has not read since then may be held up."""
-HOT_S = 0.02
+BESIDE_S = 0.01
+"""Who has read is left alone for that long. One that has not read since then may be held up, or is done."""
+IDLE_LOOKS_MAX = 3
+"""The background thread goes to sleep when it has found nothing to do so often."""
+BUSY_READS = 4
+"""So many waits between two looks, and it is cheaper to look again than to be woken by each."""
 LOOK_AGAIN_S = 1.0
 SPIN_S = 0.0002
 """An answer that is likely to come within this time is waited for awake: to fall asleep and to be woken on another core
@@ -93,7 +96,9 @@ class Channel:
         self._is_answered_soon = False
         """Whether the last wait was so short that going to sleep would have been most of it."""
         self.is_cold = False
-        """Whether the background thread sleeps until it is nudged."""
+        """Whether the background thread sleeps, so that it is to be nudged when there is something to send."""
+        self.is_away = False
+        """Whether it would sleep for ever. Else it looks at the buffer within 10 ms by itself."""
         self.has_loop = False
         """Whether an event loop of this process watches the socket and calls `read_now`."""
         self._shields = Shields()
@@ -112,6 +117,10 @@ class Channel:
         self._buffer.append(fact)
         if self.is_cold:
             self.nudge()
+
+    def keep(self, fact: Fact) -> None:
+        """Put a fact into the buffer and wake nobody: it leaves with the next flush, within 10 ms unless `is_away`."""
+        self._buffer.append(fact)
 
     def add_task(self, parent_id: TaskId, spec: TaskSpec) -> None:
         """Put a submitted task into the buffer; it leaves together with its parent's others."""
@@ -205,8 +214,6 @@ class Channel:
                     return self._read_until(done, deadline, shield)
                 finally:
                     self._reading.release()
-                    if self.is_cold:
-                        self.nudge()  # nobody reads now
                     if self._waiters:
                         self._notify()
         return True
@@ -309,29 +316,29 @@ class Channel:
         alone.register(self._socket, select.POLLIN)
         for poll in (alone, beside_readers):
             poll.register(wake_read, select.POLLIN)
-        flush_ms = self._flush_s * 1000
-        hot_until = 0.0
+        flush_ms, beside_ms = self._flush_s * 1000, BESIDE_S * 1000
+        reads = idle_looks = 0
         beside_until = 0.0
-        reads = 0
         while self.closed_reason is None:
+            waits, reads = self._reads - reads, self._reads
             if self._buffer or self._has_more():
                 self.flush()
-                hot_until = time.monotonic() + HOT_S
-            others_read = self._reading.locked() or self._reads != reads or time.monotonic() < beside_until
-            if self._reads != reads:
-                reads = self._reads
-                hot_until = time.monotonic() + HOT_S
-                if self.has_loop:
-                    beside_until = time.monotonic() + BESIDE_LOOP_S
+                idle_looks = 0
+            elif waits >= BUSY_READS:
+                idle_looks = 0
+            else:
+                idle_looks += 1
+            if waits:
+                beside_until = time.monotonic() + BESIDE_S
+            is_beside = self._reading.locked() or time.monotonic() < beside_until
             wait_ms: float | None = flush_ms
-            if time.monotonic() >= hot_until:
+            if idle_looks >= IDLE_LOOKS_MAX:
+                wait_ms = beside_ms if is_beside else None
+                self.is_away = wait_ms is None
                 self.is_cold = True
-                changed = self._reads != reads or self._reading.locked() != others_read
-                if changed or self._buffer or self._has_more():
-                    continue  # who did this could not see yet that we sleep
-                wait_ms = None
-            for descriptor, _ in (beside_readers if others_read else alone).poll(wait_ms):
-                hot_until = time.monotonic() + HOT_S
+                if self._buffer or self._has_more():
+                    continue  # who added it could not see yet that we sleep
+            for descriptor, _ in (beside_readers if is_beside else alone).poll(wait_ms):
                 if descriptor == wake_read:
                     os.read(wake_read, 4096)
                 elif self._reading.acquire(blocking=False):
@@ -340,7 +347,7 @@ class Channel:
                     finally:
                         self._reading.release()
                         self._notify()
-            self.is_cold = False
+            self.is_cold = self.is_away = False
 
     # -- end
 

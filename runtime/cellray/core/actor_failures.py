@@ -31,8 +31,12 @@ def unknown(call: str, actor_id: ActorId) -> ObjectValue:
     return encode_failure(Failure("actor_died", text, {"actor_id": actor_id.hex()}))
 
 
-def not_created(options: ActorOptions, creation: Task, error: ObjectValue) -> Death:
-    """The constructor raised (the worker says it all), was cancelled, or could not be called."""
+def not_created(actor: Actor, creation: Task, error: ObjectValue) -> Death:
+    """The constructor raised (the worker says it all), was cancelled, or could not be called; or the checkpoint after
+    it could not be restored, and there is no other way."""
+    options = actor.options
+    if actor.journal is not None and actor.journal.reasons:
+        return not_rebuilt(actor, "; ".join(actor.journal.reasons))
     if error.kind == ValueKind.FAILURE:
         failure = decode_failure(error.data)
         if failure.kind == "actor_died":
@@ -43,6 +47,12 @@ def not_created(options: ActorOptions, creation: Task, error: ObjectValue) -> De
         return _died(options, ActorId(creation.task_id), f"it was not created: {failure.message}"), reason
     reason = "an argument of its constructor failed"
     return _died(options, ActorId(creation.task_id), f"{reason}; `get` that argument to see why. {AGAIN}"), reason
+
+
+def not_rebuilt(actor: Actor, why: str) -> Death:
+    """Its process died, and the state that it had cannot be had again."""
+    reason = f"it could not be rebuilt: {why}"
+    return _died(actor.options, actor.actor_id, f"its process died, and {reason}. {AGAIN}"), reason
 
 
 def killed(options: ActorOptions, actor_id: ActorId) -> Death:
@@ -79,6 +89,9 @@ def crashed(actor: Actor, pid: int, fact: WorkerExited) -> Death:
     """Its process died, and no restarts are left."""
     reason = f"its process {pid} {failures.death(fact)}"
     text = reason + (f", after {actor.restarts} restart(s)." if actor.restarts else ".")
+    if actor.journal is not None and actor.journal.failures:
+        text += f" So often in succession did it die while its state was rebuilt: {actor.journal.failures} times."
+        text += "".join(f"\n{each}" for each in actor.journal.reasons)
     if fact.output_tail:
         text += "\nThe last lines of its output:\n" + fact.output_tail.rstrip()
     text += "\nTo have it restarted, create it with max_restarts=...; calls are tried again with max_task_retries=...."

@@ -18,6 +18,7 @@ from cellray.ids import ActorId, ClientId, ObjectId, actor_object_id
 from cellray.model.actor import ActorOptions, ActorState
 
 if TYPE_CHECKING:
+    from cellray.core.actor_journal import Journal
     from cellray.core.objects import ObjectEntry
     from cellray.core.tasks import Task
     from cellray.core.workers import Worker
@@ -42,13 +43,15 @@ class Actor:
 
     `lanes` are its calls that were not sent yet, in the order of submission, for each client that calls: a call waits
     for those before it in its lane, whatever their arguments wait for. `kept` are the constructor's arguments, for
-    restarts, and the actor's own object when it is detached. `under_way` is None when calls run one after another.
+    restarts, and the actor's own object when it is detached. `under_way` is None when calls run one after another,
+    `journal` when the actor's state goes with its process.
     """
 
     __slots__ = (
         "actor_id",
         "creation",
         "death",
+        "journal",
         "kept",
         "lanes",
         "object_id",
@@ -71,6 +74,7 @@ class Actor:
         self.kept: tuple[ObjectEntry, ...] = ()
         self.death: ObjectValue | None = None
         self.under_way = UnderWay(options.slots) if options.is_concurrent else None
+        self.journal: Journal | None = None
 
     def move(self, state: int) -> None:
         """Put the actor into `state`. Raises InternalError when the table forbids it."""
@@ -88,5 +92,6 @@ class Actor:
     def takes_calls(self) -> bool:
         """Whether calls may be sent to its process now."""
         worker = self.worker
+        is_there = self.state == ALIVE or (self.journal is not None and self.journal.is_replaying)
         # While calls are on their way back from it, others would overtake them.
-        return self.state == ALIVE and worker is not None and not worker.ending and not worker.returning
+        return is_there and worker is not None and not worker.ending and not worker.returning

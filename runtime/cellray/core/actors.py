@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 from cellray.config import Config
 from cellray.core import actor_failures, failures, views
+from cellray.core.actor_journal import REPLAYER, Journal
 from cellray.core.actor_names import ActorNames
+from cellray.core.actor_rebuild import Rebuilds
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING, Actor
 from cellray.core.call_queue import CallQueue
+from cellray.core.checkpoint_files import CheckpointFiles
 from cellray.core.objects import ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.tasks import Job, Task
@@ -21,7 +24,7 @@ from cellray.core.transitions import FINISHED
 from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import ActorId, ObjectId
 from cellray.model import fact as f
-from cellray.model.actor import actor_of_call
+from cellray.model.actor import Checkpoint, actor_of_call
 from cellray.model.command import Exit
 from cellray.model.object import ObjectValue
 
@@ -40,6 +43,8 @@ class Actors:
         self.known: dict[ActorId, Actor] = {}
         self.names = ActorNames(objects, outbox)
         self.calls = CallQueue()
+        files = CheckpointFiles(outbox, config.checkpoint_bytes_max)
+        self.rebuilds = Rebuilds(tasks, objects, self.calls, outbox, files)
         self._by_object: dict[ObjectId, Actor] = {}
         self._failed: list[tuple[Actor, Task, ObjectValue]] = []
         self._leaving: dict[Worker, float] = {}
@@ -68,6 +73,8 @@ class Actors:
         actor = Actor(task, options)
         if options.name and not self.names.take(actor, client):
             return actor_failures.name_taken(options)
+        if options.recovers:
+            actor.journal = Journal(actor.object_id, self._objects)
         self.known[actor.actor_id] = self._by_object[actor.object_id] = actor
         return None
 
@@ -86,6 +93,7 @@ class Actors:
         if task.template.spec.method:
             if task.actor is not None:
                 self.calls.changed[task.actor] = None
+                self.rebuilds.ended_badly(task, error)
         elif (actor := self.known.get(ActorId(task.task_id))) is not None:
             self._failed.append((actor, task, error))
 
@@ -95,18 +103,22 @@ class Actors:
         actor.worker = worker
         self._workers.dedicate(worker, actor)
 
+    def checkpoint_for(self, creation: Task) -> Checkpoint | None:
+        """What the actor is to restore that this creation makes, or makes again."""
+        journal = self.known[ActorId(creation.task_id)].journal
+        return journal.newest if journal is not None else None
+
     def run(self, dispatcher: Dispatcher, at: float) -> None:
         """What follows from this `handle` for actors: some are alive now, some are over, calls go out."""
         for worker in dispatcher.emptied:
             actor = worker.actor
             if actor is not None and actor.state in (PENDING, RESTARTING) and actor.creation.state == FINISHED:
-                actor.move(ALIVE)
-                self._outbox.facts.append(f.ActorStarted(actor.actor_id, worker.client_id, at, actor.restarts))
-                self.calls.changed[actor] = None
+                self._created(actor, worker, at)
+            elif actor is not None and actor.journal is not None:
+                self.calls.changed[actor] = None  # what waited for a suspect
         failed, self._failed = self._failed, []
         for actor, task, error in failed:
-            if actor.state != DEAD:
-                self._die(actor, *actor_failures.not_created(actor.options, task, error), at)
+            self._not_created(actor, task, error, at)
         outbox, by_object = self._outbox, self._by_object
         while outbox.freed_seen < len(outbox.freed):  # with an actor go its constructor's arguments, and so others
             fresh = outbox.freed[outbox.freed_seen :]
@@ -117,12 +129,44 @@ class Actors:
                         self._leave_scope(by_object[object_id], at)
         changed, self.calls.changed = self.calls.changed, {}
         for actor in changed:
-            if actor.takes_calls and (ready := self.calls.take_all(actor, lambda task: dispatcher.may_go(task, at))):
-                assert actor.worker is not None
-                if not actor.worker.queue:
-                    actor.worker.head_since, actor.worker.head_reported = at, False
-                actor.worker.queue.extend(ready)
-                dispatcher.assign(actor.worker, ready, at)
+            if actor.takes_calls:
+                self._send_calls(actor, dispatcher, at)
+
+    def _created(self, actor: Actor, worker: Worker, at: float) -> None:
+        """Its constructor has returned, and perhaps calls that ran again have ended."""
+        if self.rebuilds.advance(actor, at):
+            actor.move(ALIVE)
+            self._outbox.facts.append(f.ActorStarted(actor.actor_id, worker.client_id, at, actor.restarts))
+            self.calls.changed[actor] = None
+
+    def _not_created(self, actor: Actor, creation: Task, error: ObjectValue, at: float) -> None:
+        """Its constructor has failed, or the checkpoint after it."""
+        if actor.state == DEAD:
+            return
+        if not self.rebuilds.falls_back(actor, error, at):
+            self._die(actor, *actor_failures.not_created(actor, creation, error), at)
+        elif actor.worker is not None:  # its state is neither the old nor a new one: another process begins anew
+            self._end_worker(actor.worker, "its checkpoint could not be restored", at, by_force=True)
+
+    def _send_calls(self, actor: Actor, dispatcher: Dispatcher, at: float) -> None:
+        journal, worker = actor.journal, actor.worker
+        assert worker is not None, "it takes calls"
+        if journal is not None and journal.lost:
+            self._die(actor, *actor_failures.not_rebuilt(actor, journal.lost), at, by_force=True)
+            return
+
+        def may_go(task: Task) -> bool:
+            return dispatcher.may_go(task, at)
+
+        if journal is None:
+            ready = self.calls.take_all(actor, may_go)
+        else:
+            ready = self.rebuilds.take(actor, journal, may_go)
+        if ready:
+            if not worker.queue:
+                worker.head_since, worker.head_reported = at, False
+            worker.queue.extend(ready)
+            dispatcher.assign(worker, ready, at, is_replay=journal is not None and journal.is_replaying)
 
     def kill(self, fact: f.ActorKillRequested, at: float) -> None:
         """Somebody asks to end an actor; without `no_restart` its process only, as if it had crashed."""
@@ -166,18 +210,32 @@ class Actors:
         death = f"its process {worker.pid} {failures.death(fact)}"
         if actor.state == DEAD:
             return
-        if actor.state == ALIVE and actor.may_restart:
+        makes_it = actor.creation in left
+        has_begun = actor.state == ALIVE or (actor.state == RESTARTING and actor.journal is not None and not makes_it)
+        if has_begun and self._may_restart(actor):
             self._outbox.facts.append(f.ActorDied(actor.actor_id, at, death, will_restart=True))
-            self._settle_calls(actor, left, death, at)
+            if actor.journal is not None:
+                self.rebuilds.worker_left(actor, actor.journal, worker, left, death, at)
+            else:
+                self.rebuilds.restarts_empty(actor)
+                self._settle_calls(actor, left, death, at)
+                actor.move(RESTARTING)
             actor.restarts += 1
-            actor.move(RESTARTING)
             self._create_again(actor, death, at)
-        elif actor.may_restart and actor.creation in left and actor.creation.cancel is None:
+        elif makes_it and self._may_restart(actor) and actor.creation.cancel is None:
+            if actor.journal is not None:
+                actor.journal.failures += 1
             actor.restarts += 1
             self._tasks.retry(actor.creation, death, at)
             actor.creation.orphans += self._objects.hand_over(worker)
         else:
             self._die(actor, *actor_failures.crashed(actor, worker.pid, fact), at, left)
+
+    def _may_restart(self, actor: Actor) -> bool:
+        journal = actor.journal
+        if journal is None:
+            return actor.may_restart
+        return journal.falls_back or (actor.may_restart and not self.rebuilds.given_up(actor))
 
     def calls_returned(self, actor: Actor) -> None:
         """Its process has given back what it had not begun: calls go out again, in their order."""
@@ -214,7 +272,7 @@ class Actors:
         )
         again.attempt = actor.restarts
         actor.creation = again
-        self._tasks.run_again(again, actor.object_id, reason, at)
+        self._tasks.run_again(again, (actor.object_id,), reason, at)
 
     def _leave_scope(self, actor: Actor, at: float) -> None:
         """Nobody refers to the actor any more."""
@@ -251,8 +309,11 @@ class Actors:
         doomed = [*(left or ()), *self.calls.abandon(actor)]
         if actor.creation.state < FINISHED and actor.creation not in doomed:
             doomed.append(actor.creation)
+        self.rebuilds.end(actor)
         for task in doomed:
-            if task.cancel is not None:
+            if task.owner_id == REPLAYER:
+                self._tasks.end_quietly(task, at)
+            elif task.cancel is not None:
                 self._tasks.cancel(task, task.cancel.reason, at)
             else:
                 self._tasks.fail(task, death, reason, at)

@@ -2,10 +2,13 @@
 
     RESIDENT ──> SPILLING ──> SPILLED ──> RESTORING ──> RESIDENT
         ^            │           ^            │
-        └────────────┘           └────────────┘  only as lost: a file that cannot be read is an object that is gone
+        └────────────┘           └────────────┘  not again: a file that cannot be read makes the object LOST
      the disk refused, or somebody began to read
 
-A block that is freed while its bytes travel is `doomed`: its memory and its file go when the disk has answered.
+    any ──> LOST ──> RESIDENT, when its task has run again (`core/recovery.py`)
+
+A block that is freed while its bytes travel is `doomed`: its memory and its file go when the disk has answered. One
+that is lost while it is read is doomed too, and the object has another one; its memory goes with the last reader.
 """
 
 from __future__ import annotations
@@ -20,17 +23,30 @@ RESIDENT: Final = 0
 SPILLING: Final = 1
 SPILLED: Final = 2
 RESTORING: Final = 3
+LOST: Final = 4
 READABLE: Final = (RESIDENT, SPILLING)
 NOWHERE: Final = -1
 
 
 class Block:
-    """`offset` is NOWHERE while the bytes are on disk only. `pins` counts clients that read it and tasks that are with
-    a worker; `staged` tasks that are about to be; `used` is the number of its last use, the highest the latest.
-    `viewers` wait for it to be restored, each with the ticket of its request.
+    """`offset` is NOWHERE while the bytes are on disk only, or nowhere; `loss` says why. `pins` counts clients that
+    read it and tasks that are with a worker; `staged` tasks that are about to be; `used` is the number of its last use,
+    the highest the latest. `viewers` wait for it to be there again, each with the ticket of its request.
     """
 
-    __slots__ = ("doomed", "entry", "object_bytes", "offset", "pins", "spill_id", "staged", "state", "used", "viewers")
+    __slots__ = (
+        "doomed",
+        "entry",
+        "loss",
+        "object_bytes",
+        "offset",
+        "pins",
+        "spill_id",
+        "staged",
+        "state",
+        "used",
+        "viewers",
+    )
 
     def __init__(self, entry: ObjectEntry, offset: int, object_bytes: int, used: int) -> None:
         self.entry = entry
@@ -42,6 +58,7 @@ class Block:
         self.staged = 0
         self.spill_id = 0
         self.doomed = False
+        self.loss = ""
         self.viewers: dict[Client, int] | None = None
 
     @property

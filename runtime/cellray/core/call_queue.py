@@ -12,6 +12,7 @@ from cellray.core.transitions import FINISHED, READY, WAITING
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
     from cellray.core.tasks import Task
+    from cellray.ids import ClientId
 
 
 class CallQueue(ReadyQueue):
@@ -56,22 +57,28 @@ class CallQueue(ReadyQueue):
 
     def take_all(self, actor: Actor, may_go: Callable[[Task], bool]) -> list[Task]:
         """Every call that may be sent: in each lane up to the first that waits for an argument, or must now."""
+        callers = list(actor.lanes)
+        if len(callers) == 1:
+            return self.take_lane(actor, callers[0], may_go)
+        taken = [task for caller in callers for task in self.take_lane(actor, caller, may_go)]
+        taken.sort(key=lambda task: task.order)  # the one that called first
+        return taken
+
+    def take_lane(self, actor: Actor, caller: ClientId, may_go: Callable[[Task], bool], limit: int = -1) -> list[Task]:
+        """Those calls of one lane that may be sent, up to a limit if there is one."""
         taken: list[Task] = []
-        callers = len(actor.lanes)
-        for caller, lane in list(actor.lanes.items()):
-            while lane and lane[0].state != WAITING:
-                task = lane[0]
-                if task.state == READY:
-                    self.count -= 1
-                    if not task.spec.dependencies or may_go(task):
-                        taken.append(task)
-                    elif task.state == WAITING:
-                        break
-                lane.popleft()
-            if not lane:
-                del actor.lanes[caller]
-        if callers > 1:
-            taken.sort(key=lambda task: task.order)  # the one that called first
+        lane = actor.lanes.get(caller, ())
+        while lane and lane[0].state != WAITING and len(taken) != limit:
+            task = lane[0]
+            if task.state == READY:
+                self.count -= 1
+                if not task.spec.dependencies or may_go(task):
+                    taken.append(task)
+                elif task.state == WAITING:
+                    break
+            lane.popleft()
+        if not lane:
+            actor.lanes.pop(caller, None)
         return taken
 
     def abandon(self, actor: Actor) -> list[Task]:

@@ -7,6 +7,7 @@ actor's process is never killed for a cancelled call: its state is worth more.
 from __future__ import annotations
 
 from cellray.config import Config
+from cellray.core.actor_journal import REPLAYER
 from cellray.core.outbox import Outbox
 from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Cancel, Job, Task
@@ -62,8 +63,8 @@ class Cancellation:
         return ""
 
     def _cancel(self, task: Task, cancel: Cancel) -> None:
-        if task.state >= FINISHED:
-            return
+        if task.state >= FINISHED or task.owner_id == REPLAYER:
+            return  # what runs again has ended before
         if task.state != ASSIGNED:
             self._tasks.cancel(task, cancel.reason, cancel.at)
             return

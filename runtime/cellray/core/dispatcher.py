@@ -23,6 +23,7 @@ from cellray.core.tasks import Task, Template
 from cellray.core.transitions import ASSIGNED, move
 from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import TaskId
+from cellray.model.actor import Checkpoint
 from cellray.model.command import Exit, ReturnTasks, TasksAssigned
 from cellray.model.fact import TasksDispatched
 from cellray.model.task import Function, Resources, TaskAssignment, TaskTemplate
@@ -194,7 +195,13 @@ class Dispatcher:
         """Hand out the shape's ready tasks to the workers that it has and to idle ones."""
         takers: list[Worker] = []
         if may_top_up and queue.workers:
-            takers = [worker for worker in queue.workers if worker.open and not self._is_slow(worker, at)]
+            # Who still has half of what he may hold gets more later, in one batch: each costs a frame and a wake.
+            enough = self._depth(queue.head().template) // 2
+            takers = [
+                worker
+                for worker in queue.workers
+                if worker.open and len(worker.queue) <= enough and not self._is_slow(worker, at)
+            ]
         workers, pool, demand = self._workers, self._pool, queue.demand
         fresh: list[Worker] = []
         while workers.idle and len(fresh) < queue.count and pool.fits(demand):
@@ -223,7 +230,7 @@ class Dispatcher:
             self._tasks.actors.begin(task, worker)
             worker.head_since, worker.head_reported = at, False
             worker.queue.append(task)
-            self.assign(worker, [task], at)
+            self.assign(worker, [task], at, restore=self._tasks.actors.checkpoint_for(task))
 
     def _serve_groups(self, queue: ReadyQueue, at: float) -> bool:
         """Placement groups come to be as soon as all that they ask for is free. Whether one did."""
@@ -295,7 +302,15 @@ class Dispatcher:
             self.end_lease(worker)
             self._workers.settle(worker)
 
-    def assign(self, worker: Worker, given: list[Task], at: float) -> None:
+    def assign(
+        self,
+        worker: Worker,
+        given: list[Task],
+        at: float,
+        *,
+        restore: Checkpoint | None = None,
+        is_replay: bool = False,
+    ) -> None:
         """Send tasks that are in the worker's queue, with the templates and functions that it has not seen."""
         task_ids: list[TaskId] = []
         assignments: list[TaskAssignment] = []
@@ -328,7 +343,9 @@ class Dispatcher:
                 devices = worker.devices_told = numbers
         expectations = self._tasks.expectations
         expected = expectations.take(given) if expectations.of else []
-        self._outbox.send(worker, TasksAssigned(assignments, templates, functions, devices, expected))
+        self._outbox.send(
+            worker, TasksAssigned(assignments, templates, functions, devices, expected, restore, is_replay)
+        )
 
     def _wear(self, worker: Worker, template: Template) -> None:
         """The worker runs a function that its process may run so often only; `_depth` gives these out one by one."""

@@ -31,14 +31,17 @@ if TYPE_CHECKING:
     from cellray.model.object import ObjectValue
 
 NOBODY_READS = -1
+EVERYTHING = 1 << 62
+"""So many items nobody yields."""
 
 
 class Stream:
     """One generator. `reader` got the first `delivered` items and took `taken` of them; `told` is what the worker knows
     of that. `must_restart`: items that the reader has not got were passed over. `interrupted`: the worker was told to
-    stop, which may hit the attempt after the one that was meant."""
+    stop, which may hit the attempt after the one that was meant. `remakes`: it had ended, and runs again only for
+    items that were lost, whoever reads."""
 
-    __slots__ = ("delivered", "interrupted", "must_restart", "reader", "taken", "task", "told")
+    __slots__ = ("delivered", "interrupted", "must_restart", "reader", "remakes", "taken", "task", "told")
 
     def __init__(self, task: Task, reader: Client | None) -> None:
         self.task = task
@@ -48,6 +51,7 @@ class Stream:
         self.told = 0
         self.must_restart = False
         self.interrupted = False
+        self.remakes = False
 
     @property
     def is_paced(self) -> bool:
@@ -68,11 +72,17 @@ class Generators:
         """A generator was submitted; who submits it reads it."""
         self.streams[task.task_id] = Stream(task, client if client.alive else None)
 
+    def begin_again(self, task: Task) -> None:
+        """A generator that had ended runs once more, for the sake of items that were lost."""
+        stream = self.streams.setdefault(task.task_id, Stream(task, None))
+        stream.task, stream.remakes, stream.told = task, True, 0
+
     def adopt(self, task: Task, client: Client) -> None:
         """A generator under way was submitted again, by a parent that runs again."""
         stream = self.streams[task.task_id]
         stream.reader = client if client.alive else None
-        has_begun = stream.delivered or stream.must_restart or stream.told == NOBODY_READS
+        has_begun = stream.delivered or stream.must_restart or stream.told == NOBODY_READS or stream.remakes
+        stream.remakes = False
         stream.delivered = stream.taken = 0
         if has_begun and task.worker is not None:
             stream.must_restart = stream.interrupted = True
@@ -88,8 +98,10 @@ class Generators:
         for index, sent in enumerate(fact.values, fact.index):
             object_id = item_object_id(task.task_id, index)
             value = self._claimed(object_id, sent, worker)
-            if reader is not None and index == stream.delivered:
-                self._objects.put(object_id, value, reader)
+            if stream.remakes:
+                self._remade(object_id, value, fact.at)
+            elif reader is not None and index == stream.delivered:
+                self._objects.put(object_id, value, reader, fact.at)
                 kept = self._objects.entries[object_id].value
                 assert kept is not None, "an item has its value from the start"
                 fresh.append(kept)
@@ -145,10 +157,18 @@ class Generators:
         stream = self.streams.get(task.task_id)
         if stream is None:
             return
+        had_ended, stream.remakes = stream.remakes, False
         if stream.reader is None:
             del self.streams[task.task_id]
-        else:
+        elif not had_ended:
             self._outbox.send(stream.reader, ItemsReady(task.task_id, stream.delivered, [], has_ended=True))
+
+    def _remade(self, object_id: ObjectId, value: ObjectValue, at: float) -> None:
+        entry = self._objects.entries.get(object_id)
+        if entry is None:
+            self._objects.discard(value)
+        else:
+            self._objects.come_again(entry, value, at)
 
     def _claimed(self, object_id: ObjectId, value: ObjectValue, worker: Worker) -> ObjectValue:
         if value.kind != SHARED or self._objects.space.claim(object_id, value.offset, worker):
@@ -166,6 +186,8 @@ class Generators:
         """Tell the worker how far the reader has come, if it waits for that and does not know."""
         worker = stream.task.worker
         count = NOBODY_READS if stream.reader is None else stream.taken
+        if stream.remakes:
+            count = EVERYTHING
         if worker is not None and stream.told != count and stream.is_paced:
             stream.told = count
             self._outbox.send(worker, ItemsRead(stream.task.task_id, count))

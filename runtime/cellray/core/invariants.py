@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING
-from cellray.core.blocks import NOWHERE, RESTORING, SPILLED, SPILLING
+from cellray.core.blocks import LOST, NOWHERE, RESTORING, SPILLED, SPILLING, Block
 from cellray.core.node_scheduler import NodeScheduler
-from cellray.core.objects import SHARED
+from cellray.core.objects import SHARED, ObjectEntry
 from cellray.core.placement_groups import CREATED
 from cellray.core.tasks import Task
 from cellray.core.transitions import ASSIGNED, FINISHED, READY, WAITING, story
 from cellray.core.workers import Worker
-from cellray.ids import item_object_id
+from cellray.ids import item_object_id, producer_of
 from cellray.model.actor import ActorState
 from cellray.model.placement import sum_of
 from cellray.model.task import RESOURCE_UNITS
@@ -212,11 +212,14 @@ def _check_actors(core: NodeScheduler) -> None:
         assert actor.object_id in core._objects.entries, f"{name} is known and nobody refers to it"
         assert (actor.state != ALIVE) or actor.worker is not None, f"{name} has no worker"
         assert actor.state != DEAD or (actor.death is not None and not actor.lanes), f"{name} has calls or no reason"
-        assert (actor.creation.state < FINISHED) == (actor.state in (PENDING, RESTARTING)), name
+        journal = actor.journal
+        if journal is None:
+            assert (actor.creation.state < FINISHED) == (actor.state in (PENDING, RESTARTING)), name
         for lane in actor.lanes.values():
             assert lane, f"{name} has an empty lane"
             assert all(task.state != ASSIGNED for task in lane), f"{name}: a call was sent and waits"
-            if actor.takes_calls:
+            is_held_up = journal is not None and (journal.is_replaying or journal.suspect is not None)
+            if actor.takes_calls and not is_held_up:
                 assert lane[0].state == WAITING, f"{name} does not get a call that is ready. {story(lane[0])}"
 
 
@@ -247,6 +250,8 @@ def _check_references(core: NodeScheduler) -> None:
         refs.update(id(entry) for entry in (*task.pinned, *task.orphans))
     for actor in core._actors.known.values():
         refs.update(id(entry) for entry in actor.kept)
+        if actor.journal is not None:
+            refs.update(id(entry) for entry in actor.journal.entries())
     for group in core._groups.known.values():
         refs.update(id(entry) for entry in group.kept)
     for entry in core._objects.entries.values():
@@ -265,8 +270,8 @@ def _check_arena(core: NodeScheduler) -> None:
     arena = core._objects.arena
     space = core._objects.space
     owned = [offset for client in core._clients.values() for offset in client.granted.values()]
-    owned += [block.offset for block in space.blocks.values() if block.state != SPILLED]
-    owned += [block.offset for block in space.travelling.values() if block.doomed]
+    owned += [block.offset for block in space.blocks.values() if block.state not in (SPILLED, LOST)]
+    owned += [block.offset for block in _doomed(core)]
     assert len(owned) == len(set(owned)), "two objects are at one offset"
     blocks = arena.blocks()
     assert set(owned) == set(blocks), f"{len(owned)} offsets are owned, {len(blocks)} allocated"
@@ -289,7 +294,7 @@ def _check_blocks(core: NodeScheduler) -> None:
     staged: Counter[int] = Counter()
     for client in core._clients.values():
         for object_id, block in client.views.items():
-            assert space.blocks.get(object_id) is block, f"{object_id.hex()} is viewed and has no block"
+            assert block.doomed or space.blocks.get(object_id) is block, f"{object_id.hex()} is viewed and has no block"
             if block.viewers is None or client not in block.viewers:
                 pins[id(block)] += 1
     for task in core._tasks.tasks.values():
@@ -306,15 +311,37 @@ def _check_blocks(core: NodeScheduler) -> None:
         assert block.staged == staged[id(block)], f"{name} counts {block.staged} of {staged[id(block)]} tasks"
         assert block.is_readable or not block.pins, f"{name} is read and not in memory"
         awaited = any(task.state == WAITING for task in entry.waiters or ())
-        assert block.is_readable or block.staged or not awaited, f"{name} is awaited by tasks that it forgot"
-        assert (block.offset == NOWHERE) == (block.state == SPILLED), f"{name} is at {block.offset} in {block.state}"
+        assert block.is_readable or block.staged or block.loss or not awaited, f"{name} is awaited and forgot it"
+        assert (block.offset == NOWHERE) == (block.state in (SPILLED, LOST)), f"{name} is at {block.offset}"
+        assert (block.state == LOST) == (space.lost.get(entry.object_id) is block), f"{name} is lost or not"
+        awaited = awaited or bool(block.viewers)
+        under_way = producer_of(entry.object_id) in core._objects.recovery.under_way
+        assert block.state != LOST or not awaited or under_way or _is_live(core, entry), f"nobody makes {name} again"
         assert block.state == RESTORING or entry.value.offset == block.offset, f"{name} is not where its value says"
         assert (space.travelling.get(block.spill_id) is block) == (block.state in (SPILLING, RESTORING)), name
     on_disk = [block for block in space.blocks.values() if block.state in (SPILLED, SPILLING, RESTORING)]
     on_disk += [block for block in space.travelling.values() if block.doomed]
+    assert len(space.lost) == sum(block.state == LOST for block in space.blocks.values()), "what is lost is miscounted"
     assert space.disk_bytes == sum(block.object_bytes for block in on_disk), "what is on disk is miscounted"
     assert space.disk_bytes <= max(core._config.spill_bytes_max, 0), "there is more on disk than may be"
     assert space.spilling == sum(block.state == SPILLING for block in space.travelling.values()), "spills miscounted"
+
+
+def _doomed(core: NodeScheduler) -> set[Block]:
+    """Those whose objects are gone, or lie elsewhere now: they travel, or are read."""
+    doomed = {block for block in core._objects.space.travelling.values() if block.doomed}
+    for client in core._clients.values():
+        doomed |= {block for block in client.views.values() if block.doomed}
+    for task in core._tasks.tasks.values():
+        if task.worker is not None:
+            doomed |= {block for block in task.views if block.doomed}
+    return doomed
+
+
+def _is_live(core: NodeScheduler, entry: ObjectEntry) -> bool:
+    """Whether the task that makes the object has not ended."""
+    task = core._tasks.tasks.get(producer_of(entry.object_id))
+    return task is not None and task.state < FINISHED
 
 
 def _check_requests(core: NodeScheduler) -> None:

@@ -135,10 +135,10 @@ class MemoryManager:
         if not fact.restoring:
             self._admission.on_disk_failed(fact.reason, at)
         if block is not None:
-            self._settle(block)
+            self._objects.recovery.lost(fact.object_id, at)
 
     def _settle(self, block: Block) -> None:
-        """The block is back, or lost: tell those who want to read it, and the tasks that it is an argument of."""
+        """The block is back: tell those who want to read it, and the tasks that it is an argument of."""
         entry = block.entry
         if entry.waiters is not None:
             self._objects.resolved.append(entry)

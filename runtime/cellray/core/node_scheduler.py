@@ -21,31 +21,31 @@ from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
 from cellray.core.expectations import divergence_text
+from cellray.core.faults import Faults
+from cellray.core.histories import Histories
 from cellray.core.memory_guard import MemoryGuard
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.output import Output
 from cellray.core.placement_groups import PlacementGroups
+from cellray.core.recovery import Recovery
 from cellray.core.resources import ResourcePool, format_resources
 from cellray.core.staging import Staging
 from cellray.core.status import NodeStatus
 from cellray.core.task_table import TaskTable
-from cellray.core.tasks import Job, Task
+from cellray.core.tasks import NOBODY, Job, Task
 from cellray.core.transitions import FINISHED
 from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable
-from cellray.ids import ClientId, JobId, NodeId, ObjectId, TaskId, item_object_id, producer_of
+from cellray.ids import ClientId, NodeId, ObjectId, TaskId, item_object_id, producer_of
 from cellray.model import fact as f
 from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
+from cellray.model.history import HistoryFound
 from cellray.model.task import RESOURCE_UNITS, Resources
 
 SHELL = ClientId(0)
 """The source of facts that the node itself reports."""
-
-NOBODY = Job(SHELL, JobId(b""), TaskId(b""))
-"""The job of tasks whose driver is not known."""
-NOBODY.ended = True
 
 Handler = Callable[[Any, Client, float], None]
 
@@ -58,11 +58,13 @@ class NodeScheduler:
         self.ignored: Counter[str] = Counter()
         self._config = config
         self._outbox = Outbox()
+        self.histories = Histories(self._outbox)
         self._pool = ResourcePool(resources)
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
         self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
+        self._actors.rebuilds.warn = self._warn_driver_of
         self._tasks.actors = self._tasks.registry.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
         self._tasks.groups = self._tasks.registry.groups = self._groups
@@ -74,9 +76,13 @@ class NodeScheduler:
         self._memory = MemoryManager(
             self._objects, self._tasks, self._dispatcher, self._outbox, self._clients, self.ignored
         )
+        self._objects.recovery = self._tasks.recovery = Recovery(
+            self._tasks, self._objects, self._memory.views, self.histories, self._outbox
+        )
         self._worker_exit = WorkerExit(
             self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
         )
+        self._faults = Faults(self._tasks, self._objects, self._actors, self._workers, self._clients, self._outbox)
         self._memory_guard = MemoryGuard(self._workers, self._outbox, self._warn_drivers)
         self._warned_exhausted = False
         self._by_shell = self._shell_handlers()
@@ -84,7 +90,7 @@ class NodeScheduler:
         self._by_stranger: dict[type, Handler] = {f.TasksSubmitted: self._on_tasks_submitted}
         self.status = NodeStatus(self._tasks, self._workers, self._objects, self._pool)
 
-    def handle(self, facts: Sequence[f.Fact], source: ClientId, at: float) -> list[Command]:
+    def handle(self, facts: Sequence[f.Fact | HistoryFound], source: ClientId, at: float) -> list[Command]:
         """What follows from facts that came over connection `source` (0: the node itself) at time `at`."""
         client = self._clients.get(source)
         if client is not None:
@@ -149,6 +155,7 @@ class NodeScheduler:
             f.ActorKillRequested: self._on_actor_kill_requested,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
+            HistoryFound: self._on_history_found,
         }
 
     def _client_handlers(self) -> dict[type, Handler]:
@@ -177,8 +184,11 @@ class NodeScheduler:
             f.GroupRemoved: self._on_group_removed,
             f.ActorKillRequested: self._on_actor_kill_requested,
             f.ActorExited: self._on_actor_exited,
+            f.CheckpointTaken: self._on_checkpoint_taken,
+            f.CheckpointFailed: self._on_checkpoint_failed,
             f.OutputDiverged: self._on_output_diverged,
             f.CancelRequested: self._on_cancel_requested,
+            f.FaultRequested: self._faults.on_requested,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
         }
@@ -194,6 +204,14 @@ class NodeScheduler:
         else:
             job = self._tasks.jobs.get(fact.parent_id) or client.job or NOBODY
         refusal = self._cancellation.refusal(job, parent) if parent is not None or job.ended else ""
+        if parent is not None and parent.template.is_special:
+            rebuilds = self._actors.rebuilds
+            journal = rebuilds.journal_of(parent)
+            if journal is not None:
+                fact = rebuilds.submitting(fact, parent, journal, client)
+                self._tasks.submit(fact, client, job, parent, refusal)
+                rebuilds.submitted(fact, parent, journal)
+                return
         self._tasks.submit(fact, client, job, parent, refusal)
 
     def _on_task_finished(self, fact: f.TaskFinished, client: Client, at: float) -> None:
@@ -301,6 +319,18 @@ class NodeScheduler:
     def _on_actor_exited(self, fact: f.ActorExited, client: Client, at: float) -> None:
         self._actors.exited(fact, at)
 
+    def _on_checkpoint_taken(self, fact: f.CheckpointTaken, client: Client, at: float) -> None:
+        if isinstance(client, Worker):
+            self._actors.rebuilds.checkpoint_taken(fact, client, at)
+        else:
+            self._ignore(fact)
+
+    def _on_checkpoint_failed(self, fact: f.CheckpointFailed, client: Client, at: float) -> None:
+        if isinstance(client, Worker):
+            self._actors.rebuilds.checkpoint_failed(fact, client)
+        else:
+            self._ignore(fact)
+
     # Placement groups, and the node as a whole
 
     def _on_group_removed(self, fact: f.GroupRemoved, client: Client, at: float) -> None:
@@ -331,7 +361,7 @@ class NodeScheduler:
         elif not self._objects.space.claim(fact.object_id, value.offset, client):
             self._ignore(fact)
             return
-        self._objects.put(fact.object_id, value, client)
+        self._objects.put(fact.object_id, value, client, at)
 
     def _on_output_diverged(self, fact: f.OutputDiverged, client: Client, at: float) -> None:
         task = self._tasks.tasks.get(producer_of(fact.object_id))
@@ -402,6 +432,12 @@ class NodeScheduler:
         if isinstance(client, Worker):
             self._dispatcher.unblock(client)
 
+    # The past
+
+    def _on_history_found(self, fact: HistoryFound, client: Client, at: float) -> None:
+        if not self.histories.on_found(fact, at):
+            self._ignore(fact)
+
     # Time
 
     def _on_clock_ticked(self, fact: f.ClockTicked, client: Client, at: float) -> None:
@@ -460,5 +496,13 @@ class NodeScheduler:
             if not isinstance(client, Worker):
                 self._outbox.send(client, Warn(message))
 
-    def _ignore(self, fact: f.Fact) -> None:
+    def _warn_driver_of(self, message: str, job: Job) -> None:
+        """Its driver only; all, when that has left."""
+        driver = self._clients.get(job.client_id)
+        if driver is not None:
+            self._outbox.send(driver, Warn(message))
+        else:
+            self._warn_drivers(message)
+
+    def _ignore(self, fact: f.Fact | HistoryFound) -> None:
         self.ignored[type(fact).__name__] += 1

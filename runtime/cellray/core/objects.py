@@ -7,12 +7,14 @@ each party remembers what it counted, so that it takes back exactly that. Freed 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cellray.config import Config
 from cellray.core import failures
 from cellray.core.admission import Admission
 from cellray.core.arena import align
+from cellray.core.blocks import LOST
 from cellray.core.clients import Client
 from cellray.core.outbox import Outbox
 from cellray.core.space import SharedSpace
@@ -21,7 +23,9 @@ from cellray.model.command import SpaceGranted
 from cellray.model.object import ObjectValue, ValueKind
 
 if TYPE_CHECKING:
-    from cellray.core.tasks import Task
+    from cellray.core.blocks import Block
+    from cellray.core.recovery import Recovery
+    from cellray.core.tasks import Job, Task
 
 SHARED = ValueKind.SHARED.value
 
@@ -46,6 +50,9 @@ class ObjectEntry:
 
 class ObjectTable:
     """All objects that somebody refers to or that a task will produce. `resolved` got values and have waiters."""
+
+    recovery: Recovery
+    """Set by whoever puts the core's parts together."""
 
     def __init__(self, arena_bytes: int, outbox: Outbox, config: Config | None = None) -> None:
         self.entries: dict[ObjectId, ObjectEntry] = {}
@@ -84,7 +91,7 @@ class ObjectTable:
         """The object's value exists. It goes to those who wait for it; the object goes when nobody refers to it."""
         entry.value = value
         if value.contained:
-            entry.contains = self.pin(tuple(other for other in value.contained if other != entry.object_id))
+            self.contain(entry, value.contained)
         owner = entry.owner
         if owner is not None:
             self._outbox.deliver(owner, entry.object_id, value)
@@ -97,11 +104,20 @@ class ObjectTable:
         if not entry.refs:
             self._free(entry)
 
-    def put(self, object_id: ObjectId, value: ObjectValue, client: Client) -> None:
+    def contain(self, entry: ObjectEntry, contained: tuple[ObjectId, ...]) -> None:
+        """The object's value refers to these, and to nothing that it may have referred to before."""
+        before, entry.contains = (
+            entry.contains,
+            self.pin(tuple([other for other in contained if other != entry.object_id])),
+        )
+        for inner in before:
+            self.unpin(inner)
+
+    def put(self, object_id: ObjectId, value: ObjectValue, client: Client, at: float) -> None:
         """`client` stored an object, into space that `claim` took over when the value is shared.
 
         A task that runs a second time puts the same object again. The first value stays, since others may be reading
-        it; nobody reads the second, since even this client asks first where to read.
+        it, unless it was lost; nobody reads the second, since even this client asks first where to read.
         """
         entry = self.entries.get(object_id)
         if entry is None:
@@ -110,11 +126,26 @@ class ObjectTable:
             client.held[object_id] = entry
             entry.refs += 1
         if entry.value is not None:
-            self.discard(value)
+            self.come_again(entry, value, at)
             return
         if value.kind == SHARED:
             self.space.shelve(entry, value)
         self.seal(entry, value)
+
+    def come_again(self, entry: ObjectEntry, value: ObjectValue, at: float) -> None:
+        """A value of an object that has one: the older one stays, unless it was lost."""
+        block = self.space.lost.get(entry.object_id)
+        if block is None:
+            self.discard(value)
+        else:
+            self.recovery.found(block, value, at)
+
+    def bring_back(self, block: Block, job: Job, at: float, *, urgent: bool) -> None:
+        """Somebody of this job waits for a block that is not in memory: to be read back, or to be made again."""
+        if block.state == LOST:
+            self.recovery.want(block, job)
+        else:
+            self.admission.restore(block, at, urgent=urgent)
 
     def request(self, object_id: ObjectId, client: Client) -> None:
         """`client` wants the value; an object that is not known is reported lost at once."""
@@ -159,6 +190,11 @@ class ObjectTable:
                 entry.owner = None
         return entries
 
+    def known(self, object_ids: Iterable[ObjectId]) -> list[ObjectEntry]:
+        """Those of the objects that are known."""
+        entries = self.entries
+        return [entries[object_id] for object_id in object_ids if object_id in entries]
+
     def pin(self, object_ids: tuple[ObjectId, ...]) -> tuple[ObjectEntry, ...]:
         """Refer to those of the objects that are known; `unpin` each of what is returned."""
         entries = self.entries
@@ -168,7 +204,7 @@ class ObjectTable:
                 return ()
             only.refs += 1
             return (only,)
-        pinned = tuple([entries[object_id] for object_id in object_ids if object_id in entries])
+        pinned = tuple(self.known(object_ids))
         for entry in pinned:
             entry.refs += 1
         return pinned

@@ -8,7 +8,9 @@ from cellray.model.command import (
     AppendFacts,
     ClientCommand,
     Command,
+    DropCheckpoints,
     DropSpilled,
+    FindHistory,
     KillWorker,
     ObjectsReady,
     ReadOutput,
@@ -38,6 +40,8 @@ class Outbox:
         self.spills: list[Spill] = []
         self.restores: list[Spill] = []
         self.dropped_files: list[int] = []
+        self.dropped_checkpoints: list[str] = []
+        self.questions: list[tuple[TaskId, ...]] = []
         self._receivers: list[Client] = []
         self._sends: list[tuple[Client, ClientCommand]] = []
         self._kills: list[KillWorker] = []
@@ -99,7 +103,10 @@ class Outbox:
         if self._reads:
             commands.extend(self._reads)
             self._reads = []
-        if self.spills or self.restores or self.dropped_files:
+        if self.questions:
+            commands += [FindHistory(task_ids) for task_ids in self.questions]
+            self.questions = []
+        if self.spills or self.restores or self.dropped_files or self.dropped_checkpoints:
             self._flush_disk(commands)
         return commands
 
@@ -108,6 +115,9 @@ class Outbox:
         if self.dropped_files:
             commands.append(DropSpilled(self.dropped_files))
             self.dropped_files = []
+        if self.dropped_checkpoints:
+            commands.append(DropCheckpoints(self.dropped_checkpoints))
+            self.dropped_checkpoints = []
         if self.spills:
             commands.append(SpillObjects(self.spills))
             self.spills = []

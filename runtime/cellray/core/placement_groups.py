@@ -179,7 +179,7 @@ class PlacementGroups:
             template.queue.is_closed = False
         value = ObjectValue(ValueKind.INLINE, task.spec.args)
         self._outbox.facts.append(TaskFinished(task.task_id, at, at, (value,)))
-        self._tasks.finish_here(task, value)
+        self._tasks.finish_here(task, value, at)
 
     def ended_badly(self, task: Task) -> None:
         """A creation failed or was cancelled."""

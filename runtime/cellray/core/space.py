@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cellray.core import failures
 from cellray.core.arena import Arena
-from cellray.core.blocks import NOWHERE, RESIDENT, RESTORING, SPILLED, SPILLING, Block
+from cellray.core.blocks import LOST, NOWHERE, RESIDENT, RESTORING, SPILLED, SPILLING, Block
 from cellray.model.command import Spill
+from cellray.model.object import ObjectValue, ValueKind
 
 if TYPE_CHECKING:
     from cellray.core.clients import Client
@@ -23,19 +23,20 @@ if TYPE_CHECKING:
     from cellray.core.tasks import Task
     from cellray.ids import ObjectId
     from cellray.model.fact import ObjectRestored, ObjectSpilled, SpillFailed
-    from cellray.model.object import ObjectValue
 
 
 class SharedSpace:
-    """The arena and its blocks. `travelling` are those being written or read, by the number of their file.
+    """The arena and its blocks. `travelling` are those being written or read, by the number of their file, `lost` those
+    without bytes.
 
-    `disk_bytes` is what files take, those being written included; `losses` counts objects that could not be read back.
+    `disk_bytes` is what files take, those being written included; `losses` counts objects that could not be had back.
     """
 
     def __init__(self, arena_bytes: int, outbox: Outbox) -> None:
         self.arena = Arena(arena_bytes)
         self.blocks: dict[ObjectId, Block] = {}
         self.travelling: dict[int, Block] = {}
+        self.lost: dict[ObjectId, Block] = {}
         self.disk_bytes = 0
         self.spilling = 0
         self.losses = 0
@@ -63,13 +64,7 @@ class SharedSpace:
 
     def drop(self, object_id: ObjectId) -> None:
         """The object is gone; so are its memory and its file, as soon as they do not travel."""
-        block = self.blocks.pop(object_id)
-        if block.state in (SPILLING, RESTORING):
-            block.doomed = True
-        elif block.state == RESIDENT:
-            self.arena.free(block.offset)
-        else:
-            self._drop_file(block)
+        self._abandon(self.blocks.pop(object_id))
 
     def touch(self, block: Block) -> None:
         """The object is used now."""
@@ -85,6 +80,8 @@ class SharedSpace:
     def unpin(self, block: Block) -> None:
         """One reader less."""
         block.pins -= 1
+        if block.doomed and not block.pins and block.state == RESIDENT:
+            self.arena.free(block.offset)
 
     def unpin_arguments(self, task: Task) -> None:
         """The task is with no worker any more, or will never be: before `task.worker` is forgotten."""
@@ -119,8 +116,9 @@ class SharedSpace:
         block = self._arrived(fact.spill_id)
         self.spilling -= 1
         if block.doomed:
-            self.arena.free(block.offset)
             self._drop_file(block)
+            block.state = RESIDENT
+            self._abandon(block)
             return None
         if block.pins:
             block.state = RESIDENT
@@ -151,16 +149,63 @@ class SharedSpace:
             self.disk_bytes -= block.object_bytes
             block.state = RESIDENT
             if block.doomed:
-                self.arena.free(block.offset)
+                self._abandon(block)
             return None
         self.arena.free(block.offset)
         self._drop_file(block)
         if block.doomed:
             return None
-        del self.blocks[block.entry.object_id]
-        self.losses += 1
-        block.entry.value = failures.unreadable(block.entry.object_id, fact.reason)
+        self._mark_lost(
+            block, f"it was moved to disk for want of shared memory, and cannot be read back: {fact.reason}"
+        )
         return block
+
+    # Losses
+
+    def lose(self, block: Block, reason: str) -> None:
+        """The object's bytes are given up, wherever they are; whoever reads them now goes on doing so."""
+        fresh = Block(block.entry, NOWHERE, block.object_bytes, block.used)
+        fresh.viewers, block.viewers = block.viewers, None
+        for client in fresh.viewers or ():
+            client.views[block.entry.object_id] = fresh
+        self.blocks[block.entry.object_id] = fresh
+        self._abandon(block)
+        self._mark_lost(fresh, reason)
+
+    def shelve_lost(self, entry: ObjectEntry, object_bytes: int, reason: str) -> Block:
+        """The object has no bytes, and may be made again when somebody wants to read it."""
+        block = self.blocks[entry.object_id] = Block(entry, NOWHERE, object_bytes, self._last_use)
+        entry.value = ObjectValue(
+            ValueKind.SHARED, b"", NOWHERE, object_bytes, entry.value.contained if entry.value else ()
+        )
+        self._mark_lost(block, reason)
+        return block
+
+    def found(self, block: Block, value: ObjectValue) -> None:
+        """What was lost has a value again, whose space `claim` took over if it is a shared one."""
+        del self.lost[block.entry.object_id]
+        block.entry.value = value
+        if value.kind != ValueKind.SHARED:
+            del self.blocks[block.entry.object_id]
+            return
+        block.state, block.offset, block.object_bytes, block.loss = RESIDENT, value.offset, value.object_bytes, ""
+        self.touch(block)
+
+    def _mark_lost(self, block: Block, reason: str) -> None:
+        block.state, block.offset, block.loss = LOST, NOWHERE, reason
+        self.lost[block.entry.object_id] = block
+        self._place_value(block)
+
+    def _abandon(self, block: Block) -> None:
+        """Nobody will want to read the block who does not do so now."""
+        if block.state == SPILLED:
+            self._drop_file(block)
+        elif block.state == LOST:
+            del self.lost[block.entry.object_id]
+        elif block.state == RESIDENT and not block.pins:
+            self.arena.free(block.offset)
+        else:
+            block.doomed = True
 
     def _arrived(self, spill_id: int) -> Block:
         return self.travelling.pop(spill_id)

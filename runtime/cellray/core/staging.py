@@ -59,7 +59,8 @@ class Staging:
     def _wait(self, task: Task, blocks: list[Block], at: float) -> None:
         move(task, WAITING)
         self._tasks.waiting += 1
-        if not task.views:
+        if task.views != tuple(blocks):
+            self.space.unpin_arguments(task)
             for block in blocks:
                 block.staged += 1
             task.views = tuple(blocks)
@@ -69,7 +70,7 @@ class Staging:
                 if block.entry.waiters is None:
                     block.entry.waiters = []
                 block.entry.waiters.append(task)
-                self._objects.admission.restore(block, at, urgent=False)
+                self._objects.bring_back(block, task.job, at, urgent=False)
         arena_bytes = self.space.arena.arena_bytes
         wanted_bytes = sum(align(block.object_bytes) for block in set(blocks))
         if wanted_bytes > arena_bytes:

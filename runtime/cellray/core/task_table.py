@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import dependencies, failures
+from cellray.core.actor_journal import REPLAYER, RecordedCall
+from cellray.core.clients import Client
 from cellray.core.expectations import Expectations
 from cellray.core.generators import Generators
 from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
@@ -17,6 +19,7 @@ from cellray.core.tasks import Job, Task, Template
 from cellray.core.template_table import TemplateTable
 from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
 from cellray.ids import (
+    ClientId,
     ObjectId,
     TaskId,
     children_prefix,
@@ -28,11 +31,15 @@ from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetr
 from cellray.model.object import ObjectValue, ValueKind
 
 if TYPE_CHECKING:
+    from cellray.core.actor_record import Actor
     from cellray.core.actors import Actors
-    from cellray.core.clients import Client
     from cellray.core.placement_groups import PlacementGroups
+    from cellray.core.recovery import Recovery
     from cellray.core.workers import Worker
 
+NO_CLIENT = Client(ClientId(0))
+"""Whose the results of calls are that run again."""
+NO_CLIENT.alive = False
 RETURN_0 = return_object_id(TaskId(b""), 0)
 """What a task's id is extended by to get the id of its first return."""
 
@@ -45,6 +52,7 @@ class TaskTable:
 
     actors: Actors
     groups: PlacementGroups
+    recovery: Recovery
     """Set by whoever puts the core's parts together."""
 
     def __init__(self, objects: ObjectTable, pool: ResourcePool, outbox: Outbox, node_id: str = "") -> None:
@@ -140,15 +148,60 @@ class TaskTable:
             if spec.actor is not None:
                 self.actors.attached(task)
 
-    def run_again(self, task: Task, returns: ObjectId, reason: str, at: float) -> None:
-        """A task that had ended runs once more, as a new record; its one return has its value and keeps it."""
+    def run_again(self, task: Task, kept: tuple[ObjectId, ...], reason: str, at: float) -> None:
+        """A task that had ended runs once more, as a new record. It keeps these of its objects until it has ended;
+        unless it says so, they are its returns."""
+        task.orphans = self._objects.pin(kept)
+        task.returns = task.returns or task.orphans
         self._add(task)
         self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, _one_line(reason)))
+        if task.template.spec.stream is not None:
+            self.generators.begin_again(task)
+        if task.template.refusal is not None:
+            self.fail(task, task.template.refusal.value, task.template.refusal.summary, at)
+        else:
+            self._attach(task, at)
+
+    def next_order(self) -> int:
+        """The place of one more task among all."""
+        self._order += 1
+        return self._order
+
+    def replay(self, call: RecordedCall, actor: Actor, at: float) -> None:
+        """A call that had ended runs once more, for what it does to its actor."""
+        known = self.tasks.get(call.task_id)
+        if known is not None and known.state < FINISHED:
+            return  # who called it runs again itself, and has submitted it anew
+        self._order += 1
+        returns = self._declare(call.task_id, call.template.num_returns, NO_CLIENT)
+        task = Task(call.task_id, call.spec, call.template, REPLAYER, call.job, None, self._order, at, returns)
+        task.orphans = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
+        self.expectations.note(call.task_id, [(entry.object_id, entry.value) for entry in task.orphans])
+        self._add(task)
+        if call.template.spec.stream is not None:
+            self.generators.begin_again(task)
+        self.actors.calls.enroll(task, actor)
         self._attach(task, at)
-        if task.state < FINISHED:
-            kept = self._objects.pin((returns,))
-            task.pinned += kept
-            task.returns = kept
+
+    def submit_again(self, task_id: TaskId, template: Template, client: Client) -> bool:
+        """A call that runs again submits what it has submitted before: it gets the results, or why they are lost.
+
+        False when it is to run again: a generator of which the items are gone.
+        """
+        if self._resubmitted(task_id, template, client):
+            return True
+        if template.spec.stream is not None:
+            return False
+        for entry in self._declare(task_id, template.num_returns, client):
+            if entry.value is None:
+                self._objects.seal(entry, failures.object_lost(entry.object_id))
+        return True
+
+    def end_quietly(self, task: Task, at: float) -> None:
+        """A call that was to run again does not, which changes nothing of how it ended before."""
+        self._end(
+            task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, "its actor died again"), at
+        )
 
     def settle(self, at: float) -> None:
         """Move on the tasks that waited for objects that now exist, until no more follow."""
@@ -171,28 +224,32 @@ class TaskTable:
             return
         template = task.template
         template.observe(fact.finished_at - fact.started_at)
-        yields = template.is_special and template.spec.stream is not None
-        if yields and self._restarted(task, worker, fact.finished_at):
-            return
+        yields = False
+        if template.is_special:
+            yields = template.spec.stream is not None
+            if yields and self._restarted(task, worker, fact.finished_at):
+                return
+            if template.spec.recorded:
+                self.actors.rebuilds.executed(task)
         move(task, FINISHED)
         objects = self._objects
         for entry, value in zip(returns, values):  # noqa: B905 - checked above, and strict costs more than this
             if entry.value is None and value.kind != SHARED:
                 objects.seal(entry, value)
             else:
-                self._finish_return(entry, value, worker)
+                self._finish_return(entry, value, worker, fact.finished_at)
         if worker.granted or worker.wanted:
             self._drop_grants(task, worker)
         if yields:
             self.generators.ended(task)
-        self._conclude(task)
+        self._conclude(task, None, fact.finished_at)
 
-    def _finish_return(self, entry: ObjectEntry, value: ObjectValue, worker: Worker) -> None:
+    def _finish_return(self, entry: ObjectEntry, value: ObjectValue, worker: Worker, at: float) -> None:
         """One value that lies in the arena, or that a task made which ran before: the older one stays."""
         claimed = value.kind != SHARED or self._objects.space.claim(entry.object_id, value.offset, worker)
         if entry.value is not None:
             if claimed:
-                self._objects.discard(value)
+                self._objects.come_again(entry, value, at)
         elif claimed:
             if value.kind == SHARED:
                 self._objects.space.shelve(entry, value)
@@ -201,18 +258,18 @@ class TaskTable:
             text = f"The worker wrote {entry.object_id.hex()} where it was granted no space."
             self._objects.seal(entry, failures.internal(text))
 
-    def finish_here(self, task: Task, value: ObjectValue) -> None:
+    def finish_here(self, task: Task, value: ObjectValue, at: float) -> None:
         """A task that runs nowhere: the node itself has done what it stands for."""
         move(task, FINISHED)
         for entry in task.returns:
             if entry.value is None:
                 self._objects.seal(entry, value)
-        self._conclude(task)
+        self._conclude(task, None, at)
 
     def fail(self, task: Task, error: ObjectValue, summary: str, at: float) -> None:
         """The task ends with an error that the core decided; the log is told."""
         self._outbox.facts.append(TaskFailed(task.task_id, 0.0, at, error, _one_line(summary)))
-        self._end(task, FAILED, error)
+        self._end(task, FAILED, error, at)
 
     def raised(self, task: Task, worker: Worker, fact: TaskFailed) -> None:
         """A worker reports that a task's code raised; the task is tried again when it asks for that."""
@@ -225,10 +282,12 @@ class TaskTable:
             self._drop_grants(task, worker)
             self.retry(task, fact.summary, fact.finished_at)
             return
+        if template.spec.recorded:
+            self.actors.rebuilds.executed(task)
         for entry, value in zip(task.returns, fact.values, strict=False):
-            self._finish_return(entry, value, worker)
+            self._finish_return(entry, value, worker, fact.finished_at)
         self._drop_grants(task, worker)
-        self._end(task, FAILED, fact.error)
+        self._end(task, FAILED, fact.error, fact.finished_at)
 
     def dropped(self, task: Task, worker: Worker, fact: TaskCancelled) -> None:
         """A worker reports that it interrupted the task or let it fall; the log has that."""
@@ -236,12 +295,12 @@ class TaskTable:
         if task.cancel is None and task.template.is_special and self._restarted(task, worker, fact.at, True):
             return
         reason = fact.reason or (task.cancel.reason if task.cancel is not None else "")
-        self._cancelled(task, reason)
+        self._cancelled(task, reason, fact.at)
 
     def cancel(self, task: Task, reason: str, at: float) -> None:
         """The task ends cancelled by decision of the core; the log is told."""
         self._outbox.facts.append(TaskCancelled(task.task_id, at, reason))
-        self._cancelled(task, reason)
+        self._cancelled(task, reason, at)
 
     def retry(self, task: Task, reason: str, at: float) -> None:
         """Another attempt, behind those that are ready: if this task is what kills workers, others go on."""
@@ -331,10 +390,10 @@ class TaskTable:
         self.waiting -= 1
         task.template.queue.push(task)
 
-    def _cancelled(self, task: Task, reason: str) -> None:
-        self._end(task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, reason))
+    def _cancelled(self, task: Task, reason: str, at: float) -> None:
+        self._end(task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, reason), at)
 
-    def _end(self, task: Task, state: int, error: ObjectValue) -> None:
+    def _end(self, task: Task, state: int, error: ObjectValue, at: float) -> None:
         before = task.state
         move(task, state)
         if before == READY:
@@ -350,9 +409,9 @@ class TaskTable:
                 self.groups.ended_badly(task)
             else:
                 self.actors.ended_badly(task, error)
-        self._conclude(task)
+        self._conclude(task, error, at)
 
-    def _conclude(self, task: Task) -> None:
+    def _conclude(self, task: Task, error: ObjectValue | None, at: float) -> None:
         """The task is final: what it kept alive goes, and its record unless descendants are under way."""
         self.ended[task.state] += 1
         self.live -= 1
@@ -370,6 +429,7 @@ class TaskTable:
                     self._objects.unpin(entry)
             task.pinned = ()
         if task.orphans:
+            self.recovery.ended(task, error, at)
             for entry in task.orphans:
                 self._objects.unpin(entry)
             task.orphans = ()

@@ -44,6 +44,11 @@ class Job:
         self.ended = False
 
 
+NOBODY = Job(ClientId(0), JobId(b""), TaskId(b""))
+"""The job of tasks whose driver is not known."""
+NOBODY.ended = True
+
+
 class Refusal(NamedTuple):
     """Why tasks cannot run here at all: one sentence, and the value that their returns get."""
 

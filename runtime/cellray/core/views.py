@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cellray.core import failures
 from cellray.core.blocks import Block
+from cellray.core.tasks import NOBODY
+from cellray.core.workers import Worker
 from cellray.model.command import ViewsGranted
 from cellray.model.object import ObjectValue, ValueKind
 
@@ -87,13 +91,14 @@ class Views:
             return failures.object_lost(object_id)
         if entry.value.kind != SHARED:
             return entry.value
-        block = self._objects.space.blocks[object_id]
-        if object_id in client.views:
-            if block.viewers is None or client not in block.viewers:
-                return entry.value
-            block.viewers[client] = ticket
+        viewed = client.views.get(object_id)
+        if viewed is not None:
+            if viewed.viewers is None or client not in viewed.viewers:
+                # Perhaps it is lost to all others, and this one reads on where it was.
+                return msgspec.structs.replace(entry.value, offset=viewed.offset, object_bytes=viewed.object_bytes)
+            viewed.viewers[client] = ticket
             return None
-        client.views[object_id] = block
+        block = client.views[object_id] = self._objects.space.blocks[object_id]
         entry.refs += 1
         if block.is_readable:
             self._objects.space.pin(block)
@@ -101,7 +106,7 @@ class Views:
         if block.viewers is None:
             block.viewers = {}
         block.viewers[client] = ticket
-        self._objects.admission.restore(block, at, urgent=True)
+        self._objects.bring_back(block, client.job or NOBODY, at, urgent=True)
         return None
 
 
@@ -112,9 +117,17 @@ def hold(objects: ObjectTable, object_ids: Sequence[ObjectId], client: Client) -
     for object_id in object_ids:
         block = objects.space.blocks.get(object_id)
         if block is None or not block.pins:
+            block = _lost_argument(object_id, client)
+        if block is None:
             fine = False
         elif object_id not in client.views:
             client.views[object_id] = block
             block.entry.refs += 1
             objects.space.pin(block)
     return fine
+
+
+def _lost_argument(object_id: ObjectId, client: Client) -> Block | None:
+    """Where an argument lies that was lost while the client's task had it."""
+    tasks = client.queue if isinstance(client, Worker) else ()
+    return next((block for task in tasks for block in task.views if block.entry.object_id == object_id), None)

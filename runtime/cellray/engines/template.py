@@ -39,7 +39,13 @@ def run_worker(settings: WorkerSettings) -> None:
     hello = Hello(settings.token, "worker", os.getpid())
     connected = connect(settings.socket_path, hello, settings.connect_timeout_s)
     config = msgspec.msgpack.decode(connected.welcome.config, type=Config)
-    worker = Worker(lambda handlers: _make_engine(connected, config, handlers), config.output_bytes_max_per_s, files)
+    worker = Worker(
+        lambda handlers: _make_engine(connected, config, handlers),
+        config.output_bytes_max_per_s,
+        files,
+        settings.checkpoint_folder,
+        config.checkpoint_inline_bytes_max,
+    )
     worker.run()
 
 

@@ -25,4 +25,5 @@ def template_of(function_hash: FunctionHash, options: SubmitOptions) -> TaskTemp
         retry_only=options.retry_only,
         stream=options.stream,
         max_calls=options.max_calls,
+        recorded=options.recorded,
     )

@@ -149,11 +149,14 @@ class Values:
         return self._raise(value)
 
     def _read(self, obj: ObjectId, place: ObjectValue) -> Any:
-        """Deserialise what lies at `place`; the view that was counted ends with the last thing made from it."""
+        """Deserialise what lies at `place`; the view that was counted ends with the last thing made from it.
+
+        A place that is none says why there is nothing to be read, or is the value itself, that had been lost.
+        """
         views = self._views
         if place.kind != SHARED:
             views.release(obj)
-            return self._raise(place)
+            return self.load_inline(place)
         try:
             view = self._store.read(place.offset, place.object_bytes, lambda: views.release(obj))
         except BaseException:
@@ -162,16 +165,17 @@ class Values:
         return deserialize(view)
 
     def _raise(self, value: ObjectValue) -> Any:
-        raise self.error_of(value)
+        raise error_of(value)
 
-    def error_of(self, value: ObjectValue) -> BaseException:
-        """The exception that an error value stands for."""
-        if value.kind == ValueKind.ERROR:
-            return deserialize_exception(value.data).as_instanceof_cause()
-        failure = decode_failure(value.data)
-        error = FAILURES.get(failure.kind, InternalError)(failure.message)
-        error.__dict__.update(failure.fields)
-        return error
+
+def error_of(value: ObjectValue) -> BaseException:
+    """The exception that an error value stands for."""
+    if value.kind == ValueKind.ERROR:
+        return deserialize_exception(value.data).as_instanceof_cause()
+    failure = decode_failure(value.data)
+    error = FAILURES.get(failure.kind, InternalError)(failure.message)
+    error.__dict__.update(failure.fields)
+    return error
 
 
 def _settle(future: Future[Any], read: Callable[[], Any]) -> None:

@@ -103,6 +103,13 @@ class LogBuffer:
             self._due.set()
         return self.last_sequence
 
+    async def written(self, sequence: int) -> None:
+        """Until record `sequence` has been written, without waiting for company, or nothing will be any more."""
+        while self.written_sequence < sequence and self.failure is None:
+            self._due.set()
+            self._written.clear()
+            await self._written.wait()
+
     async def drain(self, timeout_s: float) -> bool:
         """Write what is held, without waiting for company, then stop; whether everything was written.
 

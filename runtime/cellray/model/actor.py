@@ -11,7 +11,8 @@ from enum import IntEnum
 
 import msgspec
 
-from cellray.ids import ActorId, ObjectId, producer_of
+from cellray.ids import ActorId, ObjectId, TaskId, producer_of
+from cellray.model.object import ObjectValue
 
 
 class ActorState(IntEnum):
@@ -29,7 +30,7 @@ class MethodOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One method of a class as `cellray.method` has it. None stands for what the actor says.
 
     `streams`: it is a generator, and its items are objects as they come; so many may be unread. `retry_only` as in task
-    templates."""
+    templates. `read_only`: it leaves the actor's state as it is."""
 
     name: str
     num_returns: int = 1
@@ -39,6 +40,7 @@ class MethodOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     streams: bool = False
     unread_max: int = -1
     retry_only: bytes = b""
+    read_only: bool = False
 
 
 class ActorOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -46,7 +48,9 @@ class ActorOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     An empty `namespace` is that of the driver's job, as in Ray: other drivers do not find the name. `max_concurrency`
     calls run at a time, in threads or, with `is_async`, on an event loop; those of methods with a concurrency group are
-    counted apart, up to the limit in `concurrency_groups`.
+    counted apart, up to the limit in `concurrency_groups`. With `recovers` a crash costs it no state: its calls are
+    recorded, and those since its last checkpoint run again. `checkpoint_every` so many recorded calls one is made; 0:
+    only when somebody asks, -1: its class cannot. `forgets`: its user knows that a restart loses its state.
     """
 
     class_name: str
@@ -60,6 +64,9 @@ class ActorOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     is_async: bool = False
     concurrency_groups: tuple[tuple[str, int], ...] = ()
     max_pending_calls: int = -1
+    recovers: bool = False
+    checkpoint_every: int = -1
+    forgets: bool = False
 
     @property
     def is_concurrent(self) -> bool:
@@ -70,6 +77,19 @@ class ActorOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def slots(self) -> dict[str, int]:
         """How many calls of each concurrency group run at a time; the empty name is that of all other calls."""
         return {"": self.max_concurrency, **dict(self.concurrency_groups)}
+
+
+class Checkpoint(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The state of an actor after so many recorded calls, as its `__checkpoint__` gave it.
+
+    `task_id` is the call after which it was made, or that asked for it. A large `state` has only its size, and is in
+    `file`, in the session's folder of checkpoints.
+    """
+
+    calls: int
+    task_id: TaskId
+    state: ObjectValue
+    file: str = ""
 
 
 def actor_of_call(contained: tuple[ObjectId, ...]) -> ActorId:

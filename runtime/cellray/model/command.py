@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from cellray.ids import ClientId, JobId, ObjectId, TaskId
+from cellray.model.actor import Checkpoint
 from cellray.model.fact import LoggedFact
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue
@@ -20,8 +21,10 @@ from cellray.model.task import Cell, Function, TaskAssignment, TaskTemplate
 class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     """To a worker: run these, in order. Functions and templates that it has not seen yet come along.
 
-    `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last. `expected`
-    are values that some of the tasks made when they ran before, for the worker to compare.
+    `devices` are the GPUs that they may use, by number; None stands for those that the worker was told last.
+    `expected` are values that some of the tasks made when they ran before, for the worker to compare. `restore` is the
+    state that an actor is to have after its constructor; with `is_replay` these are calls that have run before, and run
+    again for the sake of what they do to the actor.
     """
 
     tasks: list[TaskAssignment]
@@ -29,6 +32,8 @@ class TasksAssigned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     functions: list[Function] = []
     devices: tuple[int, ...] | None = None
     expected: list[tuple[ObjectId, ObjectValue]] = []
+    restore: Checkpoint | None = None
+    is_replay: bool = False
 
 
 class ObjectsReady(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
@@ -146,6 +151,13 @@ class NodeStateTold(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     state: NodeState
 
 
+class FaultDone(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=110):
+    """To a client: the fault that it wanted has happened; or `error` says why it cannot."""
+
+    request: int
+    error: str = ""
+
+
 class RecallViews(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=17):
     """To a client: somebody waits for room; say ViewsReleased for what you keep only because you may read it again."""
 
@@ -168,6 +180,7 @@ ClientCommand = (
     | ReaderLeft
     | NodeStateTold
     | RecallViews
+    | FaultDone
 )
 """What a node says to a driver or worker."""
 
@@ -247,6 +260,12 @@ class DropSpilled(msgspec.Struct, frozen=True, gc=False):
     spill_ids: list[int]
 
 
+class DropCheckpoints(msgspec.Struct, frozen=True, gc=False):
+    """Remove files of checkpoints that nobody will restore any more."""
+
+    files: list[str]
+
+
 Command = (
     Send
     | AppendFacts
@@ -257,6 +276,7 @@ Command = (
     | RestoreObjects
     | DropSpilled
     | ReadOutput
+    | DropCheckpoints
     | FindHistory
 )
 

@@ -69,7 +69,8 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `model.actor`. With `group` they create placement groups and have no function. `environment` is what a worker must
     have set up before it loads the function (`model.environment`); `placement` is None for most. `retry_only` pickles
     the exception classes that `retry_exceptions` is limited to; it is empty when it is not. A worker that has run the
-    function `max_calls` times ends (0: no limit).
+    function `max_calls` times ends (0: no limit). `recorded`: calls that may change an actor which recovers its state,
+    so that they run again when its process has died.
     """
 
     template_id: TemplateId
@@ -89,6 +90,7 @@ class TaskTemplate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     retry_only: bytes = b""
     stream: StreamOptions | None = None
     max_calls: int = 0
+    recorded: bool = False
 
 
 class TaskSpec(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -134,6 +136,7 @@ def make_template(
     retry_only: bytes = b"",
     stream: StreamOptions | None = None,
     max_calls: int = 0,
+    recorded: bool = False,
 ) -> TaskTemplate:
     """A template whose id is the hash of everything else in it."""
     blank = TaskTemplate(
@@ -154,6 +157,7 @@ def make_template(
         retry_only=retry_only,
         stream=stream,
         max_calls=max_calls,
+        recorded=recorded,
     )
     return msgspec.structs.replace(blank, template_id=template_id(msgspec.msgpack.encode(blank)))
 

@@ -12,9 +12,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from cellray.gcs.address import parse_address
 from cellray.gcs.archive.layout import (
     TAIL_NAME,
     ArchiveDescription,
@@ -23,9 +25,15 @@ from cellray.gcs.archive.layout import (
     read_description,
     write_description,
 )
+from cellray.gcs.archive.whole import WholeLogReader
+from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import SessionId
 from cellray.node.settings import SessionFolder
 
+if TYPE_CHECKING:
+    from cellray.gcs.archive.reader import ArchiveReader
+
+READ_TIMEOUT_S = 5.0
 REDIS_FILES = ("appendonly.aof", "appendonlydir", "dump.rdb")
 """What a Redis server keeps its data in; which of them, is its version's affair."""
 NICENESS = 10
@@ -54,6 +62,18 @@ def begin_archive(session_id: SessionId, started_at: float) -> Path:
         return folder
     write_description(folder, ArchiveDescription(session_id=session_id, started_at=started_at))
     return folder
+
+
+def read_session(gcs_url: str, session_id: SessionId, timeout_s: float = READ_TIMEOUT_S) -> WholeLogReader:
+    """The log of a running session: what Redis has, and what has been archived of it. Connects when first asked."""
+
+    def open_archive() -> ArchiveReader:
+        # Only a session whose log has outgrown its memory has an archive, and only then is SQLite needed.
+        from cellray.gcs.archive.reader import ArchiveReader
+
+        return ArchiveReader(archive_of(session_id))
+
+    return WholeLogReader(RedisLogReader(parse_address(gcs_url), session_id, timeout_s=timeout_s), open_archive)
 
 
 def take_log(session: SessionFolder) -> Path | None:

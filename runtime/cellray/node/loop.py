@@ -36,8 +36,10 @@ from cellray.model.fact import (
     fact_decoder,
     fact_encoder,
 )
+from cellray.model.history import HistoryFound
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.node.connection import ClientConnection
+from cellray.node.history_desk import HistoryDesk
 from cellray.node.memory_watch import KERNEL, MemoryWatch
 from cellray.node.perform import Performer
 from cellray.node.pool import TemplatePool
@@ -72,6 +74,7 @@ class NodeLoop:
         event_log: LogBuffer,
         register: GcsRegister,
         spilling: Spilling,
+        history: HistoryDesk,
         gcs_url: str,
         clock: Clock,
     ) -> None:
@@ -88,8 +91,9 @@ class NodeLoop:
         self._exit_statuses: dict[int, int] = {}
         self._worker_files = WorkerFiles(folder.logs)
         self._performer = Performer(
-            self.clients, pool, self.append, register.put_functions, spilling, self._read_output
+            self.clients, pool, self.append, register.put_functions, spilling, self._read_output, history.find
         )
+        history.report = self._on_history_found
         spilling.report = self.record
         self._tick: asyncio.TimerHandle | None = None
         self._held_back: list[ClientConnection] = []
@@ -111,7 +115,10 @@ class NodeLoop:
         self.append(facts)
         self._feed(facts, NODE_SOURCE)
 
-    def _feed(self, facts: Sequence[Fact], source: ClientId) -> None:
+    def _on_history_found(self, fact: HistoryFound) -> None:
+        self._feed([fact], NODE_SOURCE)
+
+    def _feed(self, facts: Sequence[Fact | HistoryFound], source: ClientId) -> None:
         self._performer.perform(self.core.handle(facts, source, self._clock.now()))
         if self._tick is None and self.core.wants_ticks:
             delay_s = self._settings.config.tick_ms / 1000

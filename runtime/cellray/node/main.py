@@ -27,7 +27,7 @@ import msgspec
 from cellray.errors import CellrayError
 from cellray.ids import TaskId
 from cellray.model.task import RESOURCE_UNITS
-from cellray.node.archives import remove_session_folder
+from cellray.node.archives import read_session, remove_session_folder
 from cellray.node.gcs_keeper import GcsKeeper
 from cellray.node.pool import TemplatePool
 from cellray.node.settings import NodeSettings, SessionFolder
@@ -63,6 +63,7 @@ class Node:
                 socket_path=self._folder.node_socket,
                 token=self._token,
                 log_folder=self._folder.logs,
+                checkpoint_folder=self._folder.checkpoints,
                 node_pid=os.getpid(),
                 path=settings.path,
             ),
@@ -99,11 +100,13 @@ class Node:
         from cellray.core.node_scheduler import NodeScheduler
         from cellray.gcs.address import parse_address
         from cellray.gcs.log_buffer import LogBuffer
+        from cellray.gcs.log_history import LogHistory
         from cellray.gcs.log_writer import RedisLogWriter
         from cellray.model.fact import NodeJoined, SessionStarted
         from cellray.node.archive_keeper import ArchiveKeeper
         from cellray.node.control import ControlServer
         from cellray.node.event_loop import CAN_SPIN
+        from cellray.node.history_desk import HistoryDesk
         from cellray.node.ingress import Ingress
         from cellray.node.loop import NodeLoop
         from cellray.node.register import GcsRegister
@@ -136,7 +139,11 @@ class Node:
             settings.arena_bytes,
             msgspec.structs.replace(config, spill_bytes_max=quota_bytes),
         )
-        self._spilling = Spilling(SpillFiles(self._folder.spill, arena_fd), SystemClock(), loop)
+        self._spilling = Spilling(
+            SpillFiles(self._folder.spill, arena_fd), self._folder.checkpoints, SystemClock(), loop
+        )
+        log_reader = read_session(gcs_url, settings.session_id, config.gcs_connect_timeout_s)
+        self._history = HistoryDesk(LogHistory(log_reader), self._event_log)
         self._loop = NodeLoop(
             settings,
             self._folder,
@@ -145,6 +152,7 @@ class Node:
             self._event_log,
             self._register,
             self._spilling,
+            self._history,
             gcs_url,
             SystemClock(),
         )
@@ -276,6 +284,7 @@ class Node:
         self._ingress.close()
         self._pool.close()
         self._spilling.close()
+        self._history.close()
         await self._event_log.drain(DRAIN_S)
         self._archive_keeper.close()
         self._register.put_end(time.time())

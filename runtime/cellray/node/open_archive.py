@@ -10,19 +10,15 @@ from typing import NamedTuple
 import msgspec
 
 from cellray.errors import LogError, LogVersionError
-from cellray.gcs.address import parse_address
 from cellray.gcs.archive.layout import TAIL_NAME, list_segments, read_description
 from cellray.gcs.archive.reader import ArchiveReader
 from cellray.gcs.archive.whole import WholeLogReader
-from cellray.gcs.log_reader import RedisLogReader
 from cellray.gcs.redis_server import address_of
-from cellray.ids import SessionId
 from cellray.launch import is_running, sessions_home
 from cellray.model.fact import LOG_SCHEMA_VERSION
-from cellray.node.archives import archive_of, archives_home, finish_command, remove_session_folder
+from cellray.node.archives import archive_of, archives_home, finish_command, read_session, remove_session_folder
 from cellray.node.settings import SessionFolder
 
-READ_TIMEOUT_S = 5.0
 FINISH_TIMEOUT_S = 300.0
 LOOK_PAUSE_S = 0.05
 
@@ -32,12 +28,6 @@ class OpenedLog(NamedTuple):
 
     session_id: str
     reader: WholeLogReader | ArchiveReader
-
-
-def read_session(gcs_url: str, session_id: SessionId) -> WholeLogReader:
-    """The log of a running session: what Redis has, and what has been archived of it. Connects when first asked."""
-    tail = RedisLogReader(parse_address(gcs_url), session_id, timeout_s=READ_TIMEOUT_S)
-    return WholeLogReader(tail, lambda: ArchiveReader(archive_of(session_id)))
 
 
 def open_path(path: str | Path) -> OpenedLog:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from cellray.ids import ClientId
+from cellray.ids import ClientId, TaskId
 from cellray.model.command import (
     AppendFacts,
     ClientCommand,
     Command,
+    DropCheckpoints,
     DropSpilled,
+    FindHistory,
     KillWorker,
     ReadOutput,
     RegisterFunctions,
@@ -41,6 +43,7 @@ class Performer:
         register: Callable[[Sequence[Function]], None],
         spilling: Spilling,
         read_output: Callable[[ReadOutput], None],
+        find_history: Callable[[tuple[TaskId, ...]], None],
     ) -> None:
         self._clients = clients
         self._pool = pool
@@ -48,6 +51,7 @@ class Performer:
         self._register = register
         self._spilling = spilling
         self._read_output = read_output
+        self._find_history = find_history
 
     def perform(self, commands: Sequence[Command]) -> None:
         """Facts first into the log's buffer, as `model.command` demands, then what leaves this process."""
@@ -70,8 +74,12 @@ class Performer:
                 self._spilling.spill(command.objects)  # type: ignore[union-attr]
             elif kind is RestoreObjects:
                 self._spilling.restore(command.objects)  # type: ignore[union-attr]
+            elif kind is DropCheckpoints:
+                self._spilling.drop_checkpoints(command.files)  # type: ignore[union-attr]
             elif kind is ReadOutput:
                 self._read_output(command)  # type: ignore[arg-type]
+            elif kind is FindHistory:
+                self._find_history(command.task_ids)  # type: ignore[union-attr]
         for client_id, client_commands in frames.items():
             client = self._clients.get(client_id)
             if client is not None:

@@ -39,6 +39,7 @@ class SessionFolder:
         self.node_pid = os.path.join(path, "node.pid")
         self.logs = os.path.join(path, "logs")
         self.spill = os.path.join(path, "spill")
+        self.checkpoints = os.path.join(path, "checkpoints")
 
     def read_settings(self) -> NodeSettings:
         """Raises OSError or msgspec.DecodeError when the folder is no session's."""

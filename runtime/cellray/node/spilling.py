@@ -10,6 +10,7 @@ from cellray.errors import SpillError
 from cellray.model.command import Spill
 from cellray.model.fact import LoggedFact, ObjectRestored, ObjectSpilled, SpillFailed
 from cellray.ports import Clock, SpillStore
+from cellray.store import remove_checkpoint
 
 
 class Spilling:
@@ -18,9 +19,12 @@ class Spilling:
     `report` is called on the event loop, for each order once, unless the session ends first.
     """
 
-    def __init__(self, store: SpillStore, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, store: SpillStore, checkpoint_folder: str, clock: Clock, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.report: Callable[[Sequence[LoggedFact]], None] = lambda _facts: None
         self._store = store
+        self._checkpoint_folder = checkpoint_folder
         self._clock = clock
         self._loop = loop
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cellray-spill")
@@ -39,6 +43,11 @@ class Spilling:
     def drop(self, spill_ids: Sequence[int]) -> None:
         """Remove files."""
         self._thread.submit(self._drop, spill_ids)
+
+    def drop_checkpoints(self, files: Sequence[str]) -> None:
+        """Remove files of checkpoints."""
+        for file in files:
+            self._thread.submit(remove_checkpoint, self._checkpoint_folder, file)
 
     def close(self) -> None:
         """Stop at the next piece; nothing is reported any more. Blocking, short."""

@@ -28,6 +28,9 @@ class ActorFacts:
             told.ActorDied: self._on_actor_died,
             told.ActorKillRequested: self._on_actor_kill_requested,
             told.ActorExited: self._on_actor_exited,
+            told.ActorCheckpointed: self._on_actor_checkpointed,
+            told.CheckpointFailed: self._on_checkpoint_failed,
+            told.ActorRestored: self._on_actor_restored,
         }
 
     def created(self, record: TaskRecord) -> None:
@@ -68,6 +71,25 @@ class ActorFacts:
     def _on_actor_exited(self, fact: told.ActorExited) -> None:
         if TaskId(fact.actor_id) in self.actors:
             self._fold.stories.note_exit(fact.actor_id, fact.at)
+        self._fold.note_time(fact.at)
+
+    def _on_actor_checkpointed(self, fact: told.ActorCheckpointed) -> None:
+        actor = self.actors.get(TaskId(fact.actor_id))
+        if actor is not None:
+            actor.checkpoint, actor.checkpoints = fact.checkpoint, actor.checkpoints + 1
+        self._fold.note_time(fact.at)
+
+    def _on_checkpoint_failed(self, fact: told.CheckpointFailed) -> None:
+        actor = self.actors.get(TaskId(fact.actor_id))
+        if actor is not None:
+            actor.checkpoint_error = fact.reason
+        self._fold.note_time(fact.at)
+
+    def _on_actor_restored(self, fact: told.ActorRestored) -> None:
+        """Calls that run again for the sake of their actor have ended before, and stay so."""
+        actor = self.actors.get(TaskId(fact.actor_id))
+        if actor is not None:
+            actor.replayed += len(fact.replayed)
         self._fold.note_time(fact.at)
 
     def end_all(self, at: float, reason: str) -> None:

@@ -44,7 +44,7 @@ class LogFold:
 
     `unknown` counts facts about tasks that are not known (the log began earlier, or they were folded), `folded` the
     tasks that are kept as counts only, `forgotten_records` what the log itself had to give up. `last_at` is the time of
-    the latest fact.
+    the latest fact. `placement_groups` were created, or are to be, and nobody has removed them.
 
         fold = LogFold()
         fold.apply(decode_facts(record.facts), record.source, record.node_id)
@@ -65,6 +65,7 @@ class LogFold:
         self.functions = self.registry.functions
         self.templates = self.registry.templates
         self.nodes: dict[str, told.NodeJoined] = {}
+        self.placement_groups: dict[TaskId, None] = {}
         self.output = OutputTotals()
         self.session_id = ""
         self.session_started_at = 0.0
@@ -126,7 +127,8 @@ class LogFold:
         return next((job.root_task_id for job in jobs), None)
 
     def _on_group_removed(self, fact: told.GroupRemoved) -> None:
-        """What becomes of a placement group shows in its tasks."""
+        """What becomes of those that run in a placement group shows in their tasks."""
+        self.placement_groups.pop(TaskId(fact.group_id), None)
         self.note_time(fact.at)
 
     def _on_output(self, fact: told.TaskOutput | told.WorkerOutput) -> None:

@@ -91,7 +91,7 @@ class TaskLedger:
                 producer = self.tasks.get(producer_of(dependency))
                 if producer is not None:
                     self._count_edge("data", producer.group, group)
-                if self._is_missing(dependency, producer):
+                if self.is_missing(dependency, producer):
                     self._waiting_for.setdefault(dependency, []).append(record)
                     record.missing += 1
             if record.missing:
@@ -208,7 +208,8 @@ class TaskLedger:
             record.state = state
             self.changes.objects[object_id] = record
 
-    def _is_missing(self, dependency: ObjectId, producer: TaskRecord | None) -> bool:
+    def is_missing(self, dependency: ObjectId, producer: TaskRecord | None) -> bool:
+        """Whether who wants this object has to wait for it; `producer` is the record of the task that makes it."""
         if dependency in self.objects:
             return False
         if producer is not None:

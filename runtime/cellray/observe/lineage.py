@@ -6,222 +6,184 @@ Nodes are tasks and objects. Edges are data (task to object, object to task), co
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection
 from math import inf
+from typing import Any
 
 import msgspec
 
 from cellray.clock import SystemClock
-from cellray.config import Config
-from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, is_put, producer_of
+from cellray.ids import ObjectId, TaskId, producer_of
+from cellray.observe import lineage_formats
 from cellray.observe.fold import LogFold
-from cellray.observe.groups import ended_count
-from cellray.observe.level import GroupLevel, TaskLevel
-from cellray.observe.messages import EdgeKind, GraphDelta, ObjectNode
-from cellray.observe.nodes import EdgeKey, edges_into, outputs_of
-from cellray.observe.records import RUNNING, STATES, TaskRecord
-from cellray.observe.scope import GraphFilter, Scope
-from cellray.observe.visual.format import data_size
+from cellray.observe.function_totals import ENDED_NAMES, FunctionTotals, totals_of_groups, totals_of_tasks
+from cellray.observe.graph_links import ALL_KINDS, GraphLinks
+from cellray.observe.messages import Edge, EdgeKind, GraphDelta, ObjectNode, TaskNode
+from cellray.observe.nodes import edge, object_node, task_node
+from cellray.observe.subjects import NodeKey, key_of
+from cellray.observe.svg import graph_svg
 from cellray.ports import Clock
 
-NodeKey = TaskId | ObjectId
-Link = tuple[EdgeKind, NodeKey]
-ALL_KINDS: frozenset[EdgeKind] = frozenset({"data", "control", "stateful"})
-
-
-class FunctionTotals(msgspec.Struct, frozen=True):
-    """What became of all calls of a function; `busy_s` is the time they ran."""
-
-    function: str
-    tasks: int
-    ended: int
-    running: int
-    failed: int
-    retried: int
-    busy_s: float
+Node = TaskNode | ObjectNode
 
 
 class Lineage:
-    """The graph of what a fold keeps in detail, as of now: make a new one after the fold has changed.
+    """A graph of tasks, objects and edges, as it was when it was made: what belongs to `start`, or all of a fold.
 
-    Made and used under the follower's lock. Ids that are not in the graph raise KeyError.
+    A node is named by its id, in bytes or hexadecimal, by a reference, or by itself. A child's result reaches its
+    parent through `get`, which the log has no edge for: for what a parent returned, what its children made counts, and
+    what comes of a parent comes of its children too. `left_out` counts tasks that belong here and are kept as counts
+    only. Make it under the lock of the fold's follower; use it anywhere.
+
+        graph = cellray.lineage(ref)
+        [task.name for task in graph.critical_path()]
     """
 
-    def __init__(self, fold: LogFold, *, config: Config | None = None, clock: Clock | None = None) -> None:
-        self._fold = fold
-        self._tasks_max = (config or Config()).view_tasks_max
-        self._clock = clock or SystemClock()
-        self._into: dict[NodeKey, list[Link]] = {}
-        self._out_of: dict[NodeKey, list[Link]] = {}
-        nodes = set(_nodes(fold))
-        for node in nodes:
-            self._into[node], self._out_of[node] = [], []
-        for kind, source, target in _edges(fold):
-            if source in nodes and target in nodes:
-                self._into[target].append((kind, source))
-                self._out_of[source].append((kind, target))
+    def __init__(self, fold: LogFold, start: NodeKey | None = None, *, clock: Clock | None = None) -> None:
+        self._links = GraphLinks(fold)
+        self._start = start
+        links = self._links
+        if start is not None and start not in links.into:
+            raise KeyError(start.hex())
+        chosen = set(links.into) if start is None else {start, *links.before(start), *links.after(start)}
+        self.left_out = fold.folded if start is None else len(links.unknown_before(chosen, fold))
+        links.restrict(chosen)
+        records = [record for record in fold.tasks.values() if record.task_id in chosen]
+        self._tasks = {record.task_id: task_node(record) for record in records}
+        self._ordinals = {task_id: ordinal for ordinal, task_id in enumerate(self._tasks)}
+        self._objects = {
+            key: object_node(ObjectId(key), fold.objects.get(ObjectId(key)), fold.drivers)
+            for key in links.into
+            if key not in self._tasks
+        }
+        self._whole_totals = totals_of_groups(fold) if start is None else None
+        self._at = (clock or SystemClock()).now()
 
-    def ancestors(self, start: NodeKey, kinds: Collection[EdgeKind] = ALL_KINDS) -> list[NodeKey]:
-        """Everything that `start` came from, nearest first, without itself."""
-        return _reach(start, self._into, kinds)
+    @property
+    def start(self) -> Node | None:
+        """What was asked for; None when it is the whole graph."""
+        return self._node(self._start) if self._start is not None else None
 
-    def descendants(self, start: NodeKey, kinds: Collection[EdgeKind] = ALL_KINDS) -> list[NodeKey]:
-        """Everything that came of `start`, nearest first, without itself."""
-        return _reach(start, self._out_of, kinds)
+    @property
+    def tasks(self) -> list[TaskNode]:
+        """All tasks, in order of submission."""
+        return list(self._tasks.values())
 
-    def critical_path(self, end: NodeKey | None = None) -> list[TaskId]:
+    @property
+    def objects(self) -> list[ObjectNode]:
+        """All objects."""
+        return list(self._objects.values())
+
+    @property
+    def edges(self) -> list[Edge]:
+        """All edges between them."""
+        return [edge(key) for key in self._links.edges()]
+
+    def ancestors(self, of: Any = None, kinds: Collection[EdgeKind] = ALL_KINDS) -> list[Node]:
+        """Everything that a node, or what was asked for, came from, nearest first, without itself.
+
+        Only along edges of these kinds. Raises KeyError when the node is not in the graph.
+        """
+        return [self._node(key) for key in self._links.before(self._key(of), kinds)]
+
+    def descendants(self, of: Any = None, kinds: Collection[EdgeKind] = ALL_KINDS) -> list[Node]:
+        """Everything that came of a node, nearest first, without itself; otherwise as `ancestors`."""
+        return [self._node(key) for key in self._links.after(self._key(of), kinds)]
+
+    def critical_path(self, end: Any = None) -> list[TaskNode]:
         """Tasks, first to last, each of which was the last thing the next one had to wait for.
 
         That is the producer of an input that came last, the call that the actor had before, or the parent, when it
-        submitted the task later than that.
-        `end` is a task or an object; without it, the task that ended last.
+        submitted the task later than that. `end` is a node; without it, what was asked for or the task that ended
+        last.
         """
-        record = self._fold.tasks[_task_of(end)] if end is not None else self._last_ended()
+        key = self._key(end) if end is not None or self._start is not None else self._last_ended()
+        task_id = producer_of(ObjectId(key)) if key is not None and key in self._objects else key
         path: list[TaskId] = []
-        while record is not None and record.task_id not in path:
-            path.append(record.task_id)
-            record = self._awaited_last(record)
-        return path[::-1]
+        while task_id is not None and task_id in self._tasks and task_id not in path:
+            path.append(TaskId(task_id))
+            task_id = self._awaited_last(TaskId(task_id))
+        return [self._tasks[each] for each in reversed(path)]
 
     def totals(self) -> dict[str, FunctionTotals]:
-        """By function, all calls, those included that the fold keeps as counts only."""
-        totals: dict[str, FunctionTotals] = {}
-        for group in self._fold.groups:
-            before = totals.get(group.function, FunctionTotals(group.function, 0, 0, 0, 0, 0, 0.0))
-            totals[group.function] = FunctionTotals(
-                group.function,
-                before.tasks + group.total,
-                before.ended + ended_count(group),
-                before.running + group.counts[RUNNING],
-                before.failed + sum(group.counts[STATES.index(name)] for name in ("failed", "lost")),
-                before.retried + group.retried,
-                before.busy_s + group.busy_s,
-            )
-        return totals
+        """By function, all calls; of the whole graph those included that are kept as counts only."""
+        return self._whole_totals if self._whole_totals is not None else totals_of_tasks(self._tasks.values())
 
-    def to_snapshot(self, highlight: NodeKey | None = None) -> GraphDelta:
-        """The graph as a view draws it; with `highlight` only that node, its ancestors and its descendants.
-
-        Without `highlight`, and above `view_tasks_max` tasks, functions and cells are folded into boxes.
-        """
-        if highlight is not None:
-            return self._one_by_one({highlight, *self.ancestors(highlight), *self.descendants(highlight)})
-        scope = self._whole()
-        if scope.size() <= self._tasks_max:
-            return self._one_by_one(None)
-        now = self._clock.now()
-        level = GroupLevel(self._fold, scope)
-        level.show_all(now)
+    def to_snapshot(self) -> GraphDelta:
+        """The graph as views are told it."""
         return GraphDelta(
             sequence=0,
             reset=True,
-            at=now,
-            mode="groups",
-            totals=scope.totals(),
-            rate_per_s=scope.rate_per_s(now),
-            groups=level.groups,
-            group_edges=level.edges,
-            dropped=scope.dropped(),
+            at=self._at,
+            mode="tasks",
+            totals=dict(Counter(task.state for task in self._tasks.values())),
+            tasks=self.tasks,
+            objects=self.objects,
+            edges=self.edges,
+            dropped=self.left_out,
         )
 
     def to_json(self) -> str:
-        """Tasks, objects and edges of the whole graph, spelled as in `observe.messages`."""
-        return msgspec.json.encode(self._one_by_one(None)).decode()
+        """Tasks, objects and edges, spelled as in `observe.messages`."""
+        return msgspec.json.encode(self.to_snapshot()).decode()
 
     def to_dot(self) -> str:
-        """The whole graph in the DOT language of Graphviz: boxes are tasks, ellipses objects."""
-        graph = self._one_by_one(None)
-        styles = {"data": "solid", "control": "dashed", "stateful": "dotted"}
-        boxes = [f'  "{task.id}" [shape=box, label={_quoted(f"{task.name} ({task.state})")}];' for task in graph.tasks]
-        ellipses = [f'  "{item.id}" [shape=ellipse, label={_quoted(_size(item))}];' for item in graph.objects]
-        arrows = [f'  "{line.source}" -> "{line.target}" [style={styles[line.kind]}];' for line in graph.edges]
-        return "\n".join(["digraph lineage {", "  rankdir=LR;", *boxes, *ellipses, *arrows, "}", ""])
+        """The graph in the DOT language of Graphviz: boxes are tasks, ellipses objects."""
+        return lineage_formats.to_dot(self.to_snapshot())
 
-    def _one_by_one(self, chosen: set[NodeKey] | None) -> GraphDelta:
-        scope = self._whole()
-        level = TaskLevel(self._fold, scope)
-        level.show_all()
-        inside = None if chosen is None else {node.hex() for node in chosen}
-        tasks = [task for task in level.tasks if inside is None or task.id in inside]
-        return GraphDelta(
-            sequence=0,
-            reset=True,
-            at=self._clock.now(),
-            mode="tasks",
-            totals=scope.totals() if inside is None else dict(Counter(task.state for task in tasks)),
-            tasks=tasks,
-            objects=[item for item in level.objects.values() if inside is None or item.id in inside],
-            edges=[line for line in level.edges if inside is None or (line.source in inside and line.target in inside)],
-            dropped=scope.dropped() if inside is None else 0,
-        )
+    def to_networkx(self) -> Any:
+        """The graph as a `networkx.MultiDiGraph`; nodes are ids and have the fields of tasks and objects, edges their
+        kind as key. Raises ImportError, which says what to install, without NetworkX."""
+        return lineage_formats.to_networkx(self.to_snapshot())
 
-    def _whole(self) -> Scope:
-        return Scope(self._fold, GraphFilter(), self._tasks_max)
+    def to_svg(self, title: str | None = None, width: float = 1200) -> str:
+        """The graph as a picture, as `%graph` leaves it in a saved notebook: above a few hundred tasks by function."""
+        start = self._start.hex() if self._start is not None else None
+        return graph_svg(self.to_snapshot(), title=title or self._title(), highlight=start, width=width)
 
-    def _last_ended(self) -> TaskRecord | None:
-        return max(
-            (record for record in self._fold.tasks.values() if record.ended),
-            key=lambda record: (record.finished_at, record.ordinal),
-            default=None,
-        )
+    def __repr__(self) -> str:
+        left_out = f", {self.left_out} tasks left out" if self.left_out else ""
+        return f"<{self._title()}: {len(self._tasks)} tasks, {len(self._objects)} objects{left_out}>"
 
-    def _awaited_last(self, record: TaskRecord) -> TaskRecord | None:
-        """The task that `record` had to wait for last; one that has not ended is still waited for."""
-        tasks = self._fold.tasks
-        awaited: list[tuple[float, int, TaskRecord]] = []
-        for dependency in record.dependencies:
-            producer = tasks.get(producer_of(dependency))
-            if producer is not None:
-                at = producer.finished_at if producer.ended else inf
-                awaited.append((at, producer.ordinal, producer))
-        before = tasks.get(record.previous_call) if record.previous_call is not None else None
-        if before is not None and (not record.started_at or before.finished_at <= record.started_at):
-            # A call that was still under way when this one began held up nothing.
-            awaited.append((before.finished_at if before.ended else inf, before.ordinal, before))
-        parent = tasks.get(record.parent_id)
-        if parent is not None:
-            awaited.append((record.submitted_at, parent.ordinal, parent))
-        return max(awaited, key=lambda entry: entry[:2])[2] if awaited else None
+    def _repr_html_(self) -> str:
+        return self.to_svg()
 
+    def _title(self) -> str:
+        start = self.start
+        if start is None:
+            return "Lineage"
+        producer = self._tasks.get(producer_of(ObjectId(self._start))) if isinstance(start, ObjectNode) else start  # type: ignore[arg-type]
+        return f"Lineage of {producer.name}" if isinstance(producer, TaskNode) else "Lineage of an object"
 
-def _reach(start: NodeKey, near: dict[NodeKey, list[Link]], kinds: Collection[EdgeKind]) -> list[NodeKey]:
-    found: dict[NodeKey, None] = {start: None}
-    queue = deque([start])
-    while queue:
-        for kind, node in near[queue.popleft()]:
-            if kind in kinds and node not in found:
-                found[node] = None
-                queue.append(node)
-    del found[start]
-    return list(found)
+    def _key(self, node: Any) -> NodeKey:
+        key = key_of(node) if node is not None else self._start
+        if key is None:
+            raise ValueError("this is the graph of all tasks: say of which one, by its reference or id")
+        if key not in self._links.into:
+            raise KeyError(key.hex())
+        return key
 
+    def _node(self, key: NodeKey) -> Node:
+        return self._tasks[TaskId(key)] if key in self._tasks else self._objects[ObjectId(key)]
 
-def _nodes(fold: LogFold) -> Iterator[NodeKey]:
-    yield from fold.objects
-    for record in fold.tasks.values():
-        yield record.task_id
-        yield from outputs_of(record)
+    def _last_ended(self) -> NodeKey | None:
+        ended = [task_id for task_id, task in self._tasks.items() if task.state in ENDED_NAMES]
+        return max(ended, key=lambda each: (self._tasks[each].finished_at or 0.0, self._ordinals[each]), default=None)
 
-
-def _edges(fold: LogFold) -> Iterator[EdgeKey]:
-    for record in fold.tasks.values():
-        yield from edges_into(record)
-        for object_id in outputs_of(record):
-            yield "data", record.task_id, object_id
-    for object_id in fold.objects:
-        if is_put(object_id):
-            yield "data", producer_of(object_id), object_id
-
-
-def _task_of(node: NodeKey) -> TaskId:
-    return TaskId(node) if len(node) == TASK_ID_BYTES else producer_of(ObjectId(node))
-
-
-def _size(item: ObjectNode) -> str:
-    return data_size(item.object_bytes) if item.object_bytes is not None else item.state
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-    return f'"{escaped}"'
+    def _awaited_last(self, task_id: TaskId) -> TaskId | None:
+        """The task that this one had to wait for last; one that has not ended is still waited for."""
+        task, tasks = self._tasks[task_id], self._tasks
+        awaited: list[tuple[float, int, TaskId]] = []
+        for kind, key in self._links.into[task_id]:
+            before = TaskId(key) if key in tasks else producer_of(ObjectId(key))
+            if before not in tasks:
+                continue
+            at = tasks[before].finished_at if tasks[before].state in ENDED_NAMES else inf
+            if kind == "control":
+                at = task.submitted_at
+            elif kind == "stateful" and task.started_at and (at is None or at > task.started_at):
+                # A call that was still under way when this one began held up nothing.
+                continue
+            awaited.append((at or 0.0, self._ordinals[before], before))
+        return max(awaited)[2] if awaited else None

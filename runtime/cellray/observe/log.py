@@ -10,7 +10,8 @@ from cellray.gcs.archive.reader import ArchiveReader, Gap
 from cellray.gcs.archive.whole import WholeLogReader
 from cellray.gcs.log_history import LogHistory
 from cellray.ids import SessionId
-from cellray.node.open_archive import open_path, read_session
+from cellray.node.archives import read_session
+from cellray.node.open_archive import open_path
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
 from cellray.observe.lineage import Lineage

@@ -27,6 +27,9 @@ class ObjectFacts:
             told.ObjectSpilled: self._on_object_spilled,
             told.ObjectRestored: self._on_object_restored,
             told.SpillFailed: self._on_spill_failed,
+            told.ObjectLost: self._on_object_lost,
+            told.ObjectReconstructed: self._on_object_reconstructed,
+            told.ReconstructionFailed: self._on_object_lost,
         }
 
     def _on_items_yielded(self, fact: told.ItemsYielded) -> None:
@@ -56,6 +59,14 @@ class ObjectFacts:
     def _on_spill_failed(self, fact: told.SpillFailed) -> None:
         if fact.restoring:
             self._ledger.move_object(fact.object_id, "lost")
+        self._note_time(fact.at)
+
+    def _on_object_lost(self, fact: told.ObjectLost | told.ReconstructionFailed) -> None:
+        self._ledger.move_object(fact.object_id, "lost")
+        self._note_time(fact.at)
+
+    def _on_object_reconstructed(self, fact: told.ObjectReconstructed) -> None:
+        self._ledger.move_object(fact.object_id, "inline" if fact.from_log else "shared")
         self._note_time(fact.at)
 
 

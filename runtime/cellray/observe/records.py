@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import msgspec
 
 from cellray.ids import ClientId, FunctionHash, JobId, ObjectId, TaskId, TemplateId
+from cellray.model.actor import Checkpoint
 from cellray.model.task import Cell, Resources
 from cellray.observe.messages import ObjectStateName, TaskStateName
 
@@ -40,7 +41,7 @@ class TemplateRecord(msgspec.Struct, eq=False):
 
     `creates` says that its tasks are creations of actors, `calls` that they are calls of one. `group` is a call's
     concurrency group; `slots` how many calls of each group the actor runs at a time, None when it is one. `resources`
-    is what a task asks for, `in_group` that it is to run in a placement group.
+    is what a task takes of its node; `bundles` what it reserves, when it creates a placement group.
     """
 
     template_id: TemplateId
@@ -54,7 +55,7 @@ class TemplateRecord(msgspec.Struct, eq=False):
     group: str = ""
     slots: dict[str, int] | None = None
     resources: Resources = ()
-    in_group: bool = False
+    bundles: tuple[Resources, ...] = ()
 
 
 class JobRecord(msgspec.Struct, eq=False):
@@ -123,7 +124,11 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
 
 
 class ActorRecord(msgspec.Struct, eq=False):
-    """One actor, by the task that makes it. `since` is when it came into its state, `reason` its last death's."""
+    """One actor, by the task that makes it. `since` is when it came into its state, `reason` its last death's.
+
+    `checkpoint` is the newest of all that were kept, `checkpoint_error` why the last one that failed did; `replayed`
+    counts calls that ran again to rebuild its state.
+    """
 
     creation: TaskRecord
     since: float
@@ -131,6 +136,10 @@ class ActorRecord(msgspec.Struct, eq=False):
     restarts: int = 0
     reason: str = ""
     worker: WorkerKey | None = None
+    checkpoint: Checkpoint | None = None
+    checkpoints: int = 0
+    checkpoint_error: str = ""
+    replayed: int = 0
 
 
 class ObjectRecord(msgspec.Struct, eq=False, gc=False):

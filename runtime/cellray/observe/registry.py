@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cellray.ids import FunctionHash, JobId, TaskId, TemplateId, children_prefix
 from cellray.model.fact import JobStarted
-from cellray.model.task import Function, TaskTemplate
+from cellray.model.placement import resources_in, sum_of
+from cellray.model.task import Function, Resources, TaskTemplate
 from cellray.observe.records import FunctionRecord, JobRecord, TaskRecord, TemplateRecord
 
 UNKNOWN_FUNCTION = "unknown"
@@ -69,8 +70,8 @@ class Registry:
                 calls=bool(template.method),
                 group=template.concurrency_group,
                 slots=template.actor.slots if template.actor is not None and template.actor.is_concurrent else None,
-                resources=template.resources,
-                in_group=template.placement is not None and bool(template.placement.group_id),
+                resources=_demand(template),
+                bundles=template.group.bundles if template.group is not None else (),
             )
 
     def template(self, key: TemplateId) -> TemplateRecord:
@@ -89,3 +90,12 @@ class Registry:
             return parent.prefix, parent.job
         job = self.drivers.get(parent_id)
         return (job.prefix, job) if job is not None else (children_prefix(parent_id), None)
+
+
+def _demand(template: TaskTemplate) -> Resources:
+    """What a task takes of the node: in a placement group of what the node has for the group."""
+    if template.group is not None:
+        return sum_of(template.group.bundles)
+    if template.placement is not None and template.placement.group_id:
+        return resources_in(template.resources, template.placement)
+    return template.resources

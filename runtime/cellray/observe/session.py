@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from cellray.api import current
 from cellray.api import session as api_session
 from cellray.errors import SessionError
-from cellray.ids import ObjectId, SessionId, producer_of
+from cellray.ids import SessionId
 from cellray.launch import find_session
+from cellray.node.archives import read_session
 from cellray.node.control_client import ControlClient
-from cellray.node.open_archive import read_session
 from cellray.node.settings import SessionFolder
 from cellray.observe.fold import LogFold
 from cellray.observe.follow import LogFollower
 from cellray.observe.ledger import FoldLimits
-from cellray.observe.lineage import Lineage
 from cellray.observe.scope import GraphFilter
+from cellray.observe.subjects import NodeKey, key_of, knows
 from cellray.observe.timeline import trace_events
 from cellray.observe.view import GraphView
-
-if TYPE_CHECKING:
-    from cellray.api.object_ref import ObjectRef
 
 READ_TIMEOUT_S = 5.0
 STATUS_TIMEOUT_S = 2.0
@@ -70,21 +69,31 @@ def graph_source(wanted: GraphFilter | None = None) -> GraphView:
     return GraphView(follower(), wanted or GraphFilter())
 
 
-def lineage_source(ref: ObjectRef, timeout_s: float = READ_TIMEOUT_S) -> GraphView:
-    """What `%lineage ref` shows: the object's ancestors. See `lineage` for errors."""
-    _wait_until_logged(ref, timeout_s)
-    return graph_source(GraphFilter(ancestors_of=ObjectId(ref.binary())))
+def lineage_source(subject: Any, timeout_s: float = READ_TIMEOUT_S) -> GraphView:
+    """What `%lineage ref` shows: the ancestors of an object, a task or an actor. See `live_fold` for errors."""
+    with live_fold(subject, timeout_s) as (_fold, key):
+        return graph_source(GraphFilter(ancestors_of=key))
 
 
-def lineage(ref: ObjectRef, timeout_s: float = READ_TIMEOUT_S) -> Lineage:
-    """The session's graph as of now, with the producer of `ref` in it.
+@contextmanager
+def live_fold(subject: Any, timeout_s: float = READ_TIMEOUT_S) -> Iterator[tuple[LogFold, NodeKey]]:
+    """This session's fold, locked, and the id of what is asked about, which the fold knows; all that the node has told
+    until now is in it.
 
-    Raises SessionError when the log does not know the object within `timeout_s`.
+    Raises SessionError when there is no session, or when the log does not know the subject within `timeout_s`; and
+    what `key_of` raises.
     """
-    _wait_until_logged(ref, timeout_s)
-    followed = follower()
+    followed, last_sequence = follower(), _last_sequence()
+    followed.wait_for(lambda _fold: followed.sequence >= last_sequence, timeout_s)
     with followed.lock:
-        return Lineage(followed.fold)
+        key = key_of(subject, followed.fold)
+    if not followed.wait_for(lambda fold: knows(fold, key), timeout_s):
+        raise SessionError(
+            f"the event log has nothing about {subject!r} (looked for {timeout_s:g} s). It belongs to another session, "
+            "or its history was folded away; make it again and ask once more."
+        )
+    with followed.lock:
+        yield followed.fold, key
 
 
 def catch_up(timeout_s: float, *, at_rest: bool = False) -> bool:
@@ -101,20 +110,13 @@ def catch_up(timeout_s: float, *, at_rest: bool = False) -> bool:
 
 
 def _settle() -> None:
-    """The session is about to end: views are to show what came of its tasks, and not that they run for ever."""
+    """The session is about to end: views are to show what came of its tasks, and not that they run for ever. Who only
+    asked questions needs no follower any more."""
     if _follower is not None and _follower.has_listeners:
         catch_up(SETTLE_S, at_rest=True)
         _follower.wait_told(SETTLE_S)
-
-
-def _wait_until_logged(ref: ObjectRef, timeout_s: float) -> None:
-    task_id, object_id = producer_of(ObjectId(ref.binary())), ObjectId(ref.binary())
-    followed = follower()
-    if not followed.wait_for(lambda fold: task_id in fold.tasks or object_id in fold.objects, timeout_s):
-        raise SessionError(
-            f"the event log has nothing about {ref!r} (looked for {timeout_s:g} s). It belongs to another session, or "
-            "its history was folded away; make it again and ask once more."
-        )
+    else:
+        close_follower()
 
 
 def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, Any]]:
@@ -125,9 +127,7 @@ def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, An
     session = api_session.current_session()
     if session is None:
         raise SessionError("no Cellray session: the timeline is that of this process's session; call cellray.init()")
-    folder = SessionFolder(session.address)
-    with ControlClient(folder.control_socket, folder.read_token()) as control:
-        last_sequence = control.status(STATUS_TIMEOUT_S).log_sequence
+    last_sequence = _last_sequence()
     reader = read_session(session.gcs_url, SessionId(session.session_id))
     whole = LogFollower(reader, LogFold(FoldLimits(tasks_max=NO_LIMIT, puts_max=0, workers_max=NO_LIMIT)))
     try:
@@ -137,6 +137,15 @@ def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, An
             return trace_events(whole.fold)
     finally:
         whole.close()
+
+
+def _last_sequence() -> int:
+    """The number of the last record that the node has written, or is about to."""
+    session = api_session.current_session()
+    assert session is not None, "there is a session"
+    folder = SessionFolder(session.address)
+    with ControlClient(folder.control_socket, folder.read_token()) as control:
+        return control.status(STATUS_TIMEOUT_S).log_sequence
 
 
 def session_status() -> dict[str, Any] | None:

@@ -97,6 +97,8 @@ class TaskFacts:
             elif template.creates:
                 record.actor = task_id.hex()
                 self._actors.created(record)
+            elif template.bundles:
+                self._fold.placement_groups[task_id] = None
             ledger.add(record, parent)
             if parent is not None and index > parent.index_max:
                 parent.index_max = index

@@ -86,8 +86,8 @@ def serialize_plain(value: Any) -> bytes | None:
     return pickle.dumps(value, 5) if is_plain(value) else None
 
 
-def deserialize(data: bytes | memoryview) -> Any:
-    """The value again; arrays in it are read-only views of `data` and keep it alive.
+def deserialize(data: bytes | memoryview, *, writable: bool = False) -> Any:
+    """The value again; arrays in it are read-only views of `data` and keep it alive, or copies that may be changed.
 
     Raises InternalError for malformed data, and whatever the value's own classes raise when they are rebuilt.
     """
@@ -97,11 +97,11 @@ def deserialize(data: bytes | memoryview) -> Any:
         return load(data)
     view = memoryview(data).toreadonly()
     layout = read_header(view)
-    buffers = []
+    buffers: list[bytearray | memoryview] = []
     at = layout.pickle_end
     for size in layout.buffer_sizes:
         at += -at % ALIGNMENT_BYTES
-        buffers.append(view[at : at + size])
+        buffers.append(bytearray(view[at : at + size]) if writable else view[at : at + size])
         at += size
     ids = bytes(view[layout.ids_at : layout.pickle_at])
     return load(view[layout.pickle_at : layout.pickle_end], buffers, ids)

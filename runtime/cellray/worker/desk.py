@@ -125,6 +125,11 @@ class Desk:
         if not (self.streams[0].pending or self.streams[1].pending):
             self._files.black_box.mark()
 
+    def mute(self, is_muted: bool) -> None:
+        """What is printed from now on was printed before, by another process; or it is new."""
+        for stream in self.streams:
+            stream.is_muted = is_muted
+
     def end_output(self, task_id: TaskId) -> None:
         """What a task has printed goes before its result."""
         for stream in self.streams:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import linecache
+import math
 import os
 import time
 import traceback
@@ -30,6 +31,7 @@ from cellray.serialization import (
 )
 from cellray.worker.actor_exit import ActorRole, Role
 from cellray.worker.actor_methods import BUILTIN_METHODS
+from cellray.worker.checkpoints import Checkpoints, RestoreFailedError
 from cellray.worker.environment import surroundings
 from cellray.worker.generators import Items, PartlyReturnedError, seal_some, send_items, send_items_async
 from cellray.worker.repeats import Repeats
@@ -71,11 +73,13 @@ class TaskRunner:
         self._callables: dict[FunctionHash, Callable[..., Any]] = {}
         self._targets: dict[int, Callable[..., Any]] = {}
         self._instance: Any = None
+        self.checkpoints: Checkpoints | None = None
+        """Of the actor that this process is, if it recovers."""
         self._seconds: dict[int, float] = {}
 
-    def is_slow(self, template_id: int, threshold_s: float) -> bool:
-        """Whether the last task of the template took longer, or none has run yet."""
-        return self._seconds.get(template_id, threshold_s + 1) > threshold_s
+    def expected_s(self, template_id: int) -> float:
+        """How long the last task of the template took; for ever when none has run yet."""
+        return self._seconds.get(template_id, math.inf)
 
     def run(
         self, task: TaskAssignment, template: TaskTemplate, function: Function, end_output: Callable[[TaskId], None]
@@ -126,6 +130,8 @@ class TaskRunner:
         """The actor is about to end: nothing of ours keeps its instance."""
         self._instance = None
         self._targets.clear()
+        if self.checkpoints is not None:
+            self.checkpoints.let_go()
 
     def _call(self, task: TaskAssignment, template: TaskTemplate, function: Function) -> Any:
         target = self._targets.get(template.template_id) or self._target(task, template, function)
@@ -167,6 +173,8 @@ class TaskRunner:
 
     def _create(self, actor_class: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         self._instance = actor_class(*args, **kwargs)
+        if self.checkpoints is not None:
+            self.checkpoints.created(self._instance)
 
     def _callable(self, function: Function) -> Callable[..., Any]:
         known = self._callables.get(function.function_hash)
@@ -244,6 +252,8 @@ def _not_created(
     """What an actor's calls get whose constructor raised: not the exception itself, which is none of theirs."""
     story = f"The actor of class {options.class_name} is dead: its constructor raised:\n{text.rstrip()}"
     fields = {"actor_id": task_id.hex(), "class_name": options.class_name, "init_failed": "yes"}
+    if isinstance(error, RestoreFailedError):
+        fields["restore_failed"] = str(error)
     summary = f"{type(error).__name__}: {error}".split("\n", 1)[0][:200]
     value = encode_failure(Failure("actor_died", story, fields))
     return TaskFailed(task_id, started_at, finished_at, value, summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -14,19 +15,20 @@ from typing import Any, NoReturn
 
 from cellray.errors import SessionLostError
 from cellray.ids import TaskId
-from cellray.model.actor import ActorOptions
+from cellray.model.actor import ActorOptions, Checkpoint
 from cellray.model.command import InterruptTask, ReturnTasks, TasksAssigned
 from cellray.model.fact import ActorExited, TaskCancelled, TasksReturned
 from cellray.model.task import TaskAssignment
 from cellray.worker.actor_exit import ActorExit, Role, how_it_leaves, run_last_words
+from cellray.worker.checkpoints import Checkpoints
 from cellray.worker.concurrency import Calls, make_calls
 from cellray.worker.desk import Desk, TaskScope, WorkerEngine
 from cellray.worker.environment import surroundings
 from cellray.worker.execute import Outcome
 from cellray.worker.raw_output import RawFiles
 
-SLOW_S = 0.0005
-"""After a template's task took this long, results are flushed before its next one begins."""
+RESULTS_WAIT_S = 0.005
+"""Results are sent before a task begins that would make them wait longer than this, by how long its like took last."""
 
 MakeEngine = Callable[[dict[type, Callable[[Any], None]]], WorkerEngine]
 
@@ -34,13 +36,24 @@ MakeEngine = Callable[[dict[type, Callable[[Any], None]]], WorkerEngine]
 class Worker:
     """The main loop and what may happen to it from outside: interrupts, tasks taken back."""
 
-    def __init__(self, make_engine: MakeEngine, output_bytes_max_per_s: int, files: RawFiles) -> None:
+    def __init__(
+        self,
+        make_engine: MakeEngine,
+        output_bytes_max_per_s: int,
+        files: RawFiles,
+        checkpoint_folder: str,
+        checkpoint_inline_bytes_max: int,
+    ) -> None:
         self._queue: deque[TaskAssignment] = deque()
         self._running: TaskId | None = None
         self._interrupt: TaskId | None = None
         # Tasks that were to be interrupted when they were neither queued nor running: about to begin, or at their end.
         self._missed: set[bytes] = set()
         self._concurrent: ActorOptions | None = None
+        # Calls of the actor that we are which have run before, in another process.
+        self._replayed: set[bytes] = set()
+        self._checkpoint_folder = checkpoint_folder
+        self._checkpoint_inline_bytes_max = checkpoint_inline_bytes_max
         self._calls: Calls | None = None
         self._handing_over = threading.Lock()
         self._output_bytes_max = output_bytes_max_per_s
@@ -57,6 +70,8 @@ class Worker:
         self._desk = Desk(self._engine)
         self._runner = self._desk.runner
         self._scope: TaskScope | None = None
+        self._held_since = math.inf
+        """When the first task ended whose result has not been sent; infinite when there is none."""
         self._engine_ready.set()
 
     def run(self) -> None:
@@ -67,6 +82,7 @@ class Worker:
         while True:
             try:
                 channel.wait_until(queue.__len__, may_be_interrupted=False)  # sends what has been run first
+                self._held_since = math.inf
                 while queue:
                     if self._concurrent is not None:
                         self._serve(self._concurrent)
@@ -81,9 +97,15 @@ class Worker:
     def _run_next(self) -> None:
         task = self._queue.popleft()
         template, function = self._desk.look_up(task)
-        if self._runner.is_slow(task.template_id, SLOW_S):
-            self._engine.channel.flush()  # results must not wait behind a long task
+        channel = self._engine.channel
+        if time.time() + self._runner.expected_s(task.template_id) > self._held_since + RESULTS_WAIT_S:
+            channel.flush()
+            self._held_since = math.inf
+        elif channel.is_away and self._held_since != math.inf:
+            channel.nudge()  # to look after the results, should this task take longer than its like
         task_id = TaskId(task.task_id)
+        if self._replayed:
+            self._desk.mute(task_id in self._replayed)
         self._scope = self._engine.begin_task(task_id, template, function)
         outcome: Outcome | None = None
         self._running = task_id
@@ -110,9 +132,33 @@ class Worker:
             self._desk.end_output(task_id)
             outcome = Outcome(TaskCancelled(task_id, time.time(), "interrupted while it ran"))
         self._engine.end_task()
-        self._engine.channel.add(outcome.fact)
+        channel.keep(outcome.fact)
+        if self._held_since == math.inf:
+            self._held_since = time.time()
+        if template.recorded and self._runner.checkpoints is not None:
+            self._end_recorded(task_id, outcome)
 
     # -- as an actor
+
+    def _end_recorded(self, task_id: TaskId, outcome: Outcome) -> None:
+        """A call has ended that counts for checkpoints; one that was cancelled may have been half done."""
+        if self._replayed:
+            self._replayed.discard(task_id)
+            self._desk.mute(False)
+        if not isinstance(outcome.fact, TaskCancelled):
+            assert self._runner.checkpoints is not None, "asked before"
+            self._runner.checkpoints.ran()
+
+    def _keep_checkpoints(self, actor: ActorOptions, restore: Checkpoint | None) -> None:
+        engine = self._engine
+        Checkpoints.current = self._runner.checkpoints = Checkpoints(
+            actor,
+            restore,
+            self._checkpoint_folder,
+            self._checkpoint_inline_bytes_max,
+            lambda: engine.current_task_id,
+            engine.channel,
+        )
 
     def _serve(self, options: ActorOptions) -> None:
         """Be an actor that runs several calls at a time."""
@@ -173,6 +219,10 @@ class Worker:
             actor = command.templates[0].actor
             if actor is not None and actor.is_concurrent:
                 self._concurrent = actor
+            if actor is not None and actor.recovers:
+                self._keep_checkpoints(actor, command.restore)
+        if command.is_replay:
+            self._replayed.update(task.task_id for task in command.tasks)
         if command.devices is not None:
             surroundings.use_devices(command.devices)  # nothing runs: these tasks are the first of a new lease
         if command.expected:

@@ -73,6 +73,7 @@ class TaskStream(io.TextIOBase):
         self._emit = emit
         self._budget = budget
         self._black_box = black_box
+        self.is_muted = False
         self.pending: dict[TaskId, list[str]] = {}
         self.dropped_bytes: dict[TaskId, int] = {}
         """What was not forwarded yet, and how much never was; when both are empty, `end_task` has nothing to do."""
@@ -92,6 +93,8 @@ class TaskStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Buffer until a line is whole; forwarded with the next flush of the worker's facts."""
+        if self.is_muted:
+            return len(text)
         task_id = self._current_task()
         if task_id is None:
             self._fallback.write(text)

@@ -15,6 +15,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     socket_path: str
     token: str
     log_folder: str
+    checkpoint_folder: str
     node_pid: int
     path: list[str] = []
     connect_timeout_s: float = 10.0

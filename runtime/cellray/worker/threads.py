@@ -87,7 +87,7 @@ class ThreadedCalls:
         if self._is_leaving:
             return  # as all that has not begun: it fails with the actor
         engine = self._desk.engine
-        if self._desk.runner.is_slow(task.template_id, SLOW_S):
+        if self._desk.runner.expected_s(task.template_id) > SLOW_S:
             engine.channel.flush()
         try:
             outcome = self._outcome_of(task)

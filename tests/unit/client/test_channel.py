@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 
 import pytest
-from cellray.client.channel import HOT_S, Channel
+from cellray.client.channel import BESIDE_S, Channel
 from cellray.errors import SessionLostError
 from cellray.ids import ClientId, ObjectId, TaskId, TemplateId
 from cellray.model.command import ClientCommand, Warn, command_encoder
@@ -133,7 +133,7 @@ def test_a_full_batch_leaves_at_once(lazy_ends: Ends) -> None:
             arrived += sum(len(fact.tasks) for fact in facts if isinstance(fact, TasksSubmitted))
 
 
-@pytest.mark.parametrize("rest_s", [0.0, 3 * HOT_S], ids=["hot", "cold"])
+@pytest.mark.parametrize("rest_s", [0.0, 3 * BESIDE_S], ids=["hot", "cold"])
 def test_a_fact_leaves_by_itself(ends: Ends, rest_s: float) -> None:
     time.sleep(rest_s)  # the background thread has gone to sleep then
     ends.channel.add(ObjectsHeld([ObjectId(b"a")]))
@@ -147,7 +147,7 @@ def test_waiting_sends_what_is_buffered_first(lazy_ends: Ends) -> None:
     assert lazy_ends.frames()
 
 
-@pytest.mark.parametrize("rest_s", [0.0, 3 * HOT_S], ids=["hot", "cold"])
+@pytest.mark.parametrize("rest_s", [0.0, 3 * BESIDE_S], ids=["hot", "cold"])
 def test_after_a_reader_has_left_the_background_hands_on_what_comes(ends: Ends, rest_s: float) -> None:
     for turn in range(3):
         timer = threading.Timer(rest_s, ends.say, [f"waited for {turn}"])

@@ -76,9 +76,9 @@ def test_a_released_result_is_dropped_when_it_comes() -> None:
 def test_what_a_value_contains_lives_as_long_as_it() -> None:
     table = Table()
     chain = [ObjectId(index.to_bytes(20, "big")) for index in range(5000)]
-    table.objects.put(chain[0], ONE, table.owner)
+    table.objects.put(chain[0], ONE, table.owner, 0.0)
     for before, after in pairwise(chain):
-        table.objects.put(after, ObjectValue(ValueKind.INLINE, b"", contained=(before,)), table.owner)
+        table.objects.put(after, ObjectValue(ValueKind.INLINE, b"", contained=(before,)), table.owner, 0.0)
         table.objects.release(before, table.owner)
     assert len(table.objects.entries) == 5000
     table.objects.release(chain[-1], table.owner)
@@ -87,7 +87,7 @@ def test_what_a_value_contains_lives_as_long_as_it() -> None:
 
 def test_a_value_that_contains_itself_is_no_circle() -> None:
     table = Table()
-    table.objects.put(A, ObjectValue(ValueKind.INLINE, b"", contained=(A,)), table.owner)
+    table.objects.put(A, ObjectValue(ValueKind.INLINE, b"", contained=(A,)), table.owner, 0.0)
     table.objects.release(A, table.owner)
     assert not table.objects.entries
 
@@ -95,8 +95,8 @@ def test_a_value_that_contains_itself_is_no_circle() -> None:
 def test_circles_are_swept_and_nothing_else() -> None:
     table = Table()
     first = table.objects.declare(A, table.owner)
-    table.objects.put(B, ObjectValue(ValueKind.INLINE, b"", contained=(A,)), table.owner)
-    table.objects.put(C, ONE, table.owner)
+    table.objects.put(B, ObjectValue(ValueKind.INLINE, b"", contained=(A,)), table.owner, 0.0)
+    table.objects.put(C, ONE, table.owner, 0.0)
     table.objects.seal(first, ObjectValue(ValueKind.INLINE, b"", contained=(B, C)))
     table.objects.release(A, table.owner)
     table.objects.release(B, table.owner)
@@ -108,7 +108,7 @@ def test_circles_are_swept_and_nothing_else() -> None:
 def test_a_reachable_circle_stays() -> None:
     table = Table()
     first = table.objects.declare(A, table.owner)
-    table.objects.put(B, ObjectValue(ValueKind.INLINE, b"", contained=(A,)), table.owner)
+    table.objects.put(B, ObjectValue(ValueKind.INLINE, b"", contained=(A,)), table.owner, 0.0)
     table.objects.seal(first, ObjectValue(ValueKind.INLINE, b"", contained=(B,)))
     table.objects.release(A, table.owner)
     table.objects.sweep()
@@ -117,8 +117,8 @@ def test_a_reachable_circle_stays() -> None:
 
 def test_what_is_put_again_is_kept_once() -> None:
     table = Table()
-    table.objects.put(A, table.shared(A, 100, table.owner), table.owner)
-    table.objects.put(A, table.shared(A, 100, table.other), table.other)
+    table.objects.put(A, table.shared(A, 100, table.owner), table.owner, 0.0)
+    table.objects.put(A, table.shared(A, 100, table.other), table.other, 0.0)
     assert table.objects.arena.used_bytes == 128, "nobody reads the second copy: one asks first where to read"
     table.objects.release(A, table.owner)
     table.objects.release(A, table.other)
@@ -165,7 +165,7 @@ def test_what_can_never_fit_is_refused_at_once_and_the_rest_waits() -> None:
 
 def test_the_holds_of_the_dead_can_be_handed_over() -> None:
     table = Table()
-    table.objects.put(A, ONE, table.owner)
+    table.objects.put(A, ONE, table.owner, 0.0)
     pending = table.objects.declare(B, table.owner)
     handed = table.objects.hand_over(table.owner)
     assert pending.owner is None

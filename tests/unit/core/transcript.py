@@ -32,9 +32,11 @@ from cellray.ids import (
 from cellray.model import command as c
 from cellray.model import fact as f
 from cellray.model.actor import ActorOptions
+from cellray.model.history import HistoryFound
 from cellray.model.object import Failure, ObjectValue, ValueKind, decode_failure, encode_failure
 from cellray.model.task import Function, StreamOptions, TaskSpec, TaskTemplate, make_resources, make_template
 
+from tests.helpers.past import Past
 from tests.unit.core.transcript_placement import PlacementWords, shown_devices
 
 TASK = re.compile(r"(?P<name>\w+):(?P<template>\w+)(\((?P<deps>[^)]*)\))?(\{(?P<contained>[^}]*)\})?$")
@@ -65,6 +67,7 @@ class Interpreter(PlacementWords):
         self.templates: dict[str, TaskTemplate] = {}
         self.names: dict[bytes, str] = {}
         self.indices: dict[TaskId, int] = {}
+        self.past = Past()
 
     def tell(self, line: str) -> Iterator[str]:
         """Handle one line; the core's answer, rendered."""
@@ -76,6 +79,7 @@ class Interpreter(PlacementWords):
             self.at = float(words[1])
             return
         source, facts = self._facts(words)
+        self.past.add(facts, source)
         commands = self.core.handle(facts, source, self.at)
         check(self.core)
         for command in commands:
@@ -90,7 +94,7 @@ class Interpreter(PlacementWords):
         amounts = {name: float(amount) for name, amount in pairs.items()}
         self.core = NodeScheduler(NodeId("n"), make_resources(amounts), arena, config)
 
-    def _facts(self, words: list[str]) -> tuple[ClientId, list[f.Fact]]:
+    def _facts(self, words: list[str]) -> tuple[ClientId, list[f.Fact | HistoryFound]]:
         verb = words[1] if len(words) > 1 else words[0]
         handler = getattr(self, f"_on_{verb.replace('-', '_')}", None)
         if handler is None:
@@ -136,6 +140,14 @@ class Interpreter(PlacementWords):
             case "reads":
                 return ClientId(0), f.ObjectRestored(object_id, spill_id, int(words[3]), self.at)
         return ClientId(0), f.SpillFailed(object_id, spill_id, self.at, words[3], words[0] == "fails-to-read")
+
+    def _on_looks_up(self, name: str, words: list[str]) -> tuple[ClientId, HistoryFound]:
+        """`shell looks-up`: the event log's answer to the oldest question."""
+        return ClientId(0), self.past.answer()
+
+    def _on_loses(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
+        """`d loses a.0`: a test wants it to be lost."""
+        return self.clients[name], f.FaultRequested(0, lose=self._object(words[0]))
 
     def _on_views(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
         """`d views d.p0 ticket=1`: wants to read."""
@@ -349,8 +361,12 @@ class Interpreter(PlacementWords):
     def _render(self, command: c.Command) -> Iterator[str]:
         match command:
             case c.AppendFacts(facts):
+                self.past.add(facts, ClientId(0))
                 for fact in facts:
                     yield f"log {self._fact(fact)}"
+            case c.FindHistory(task_ids):
+                self.past.questions.append(task_ids)
+                yield f"look up {', '.join(map(self._name, task_ids))}"
             case c.Send(client, sent):
                 yield f"to {self._client(client)}: {self._sent(sent)}"
             case c.SpillObjects(orders):
@@ -390,6 +406,8 @@ class Interpreter(PlacementWords):
                 return f"write {self._name(object_id)} at {offset}" if not error else f"no space: {error}"
             case c.OutputForwarded(task_id, stream, text):
                 return f"{stream} of {self._name(task_id)}: {text!r}"
+            case c.FaultDone(_, error):
+                return f"not possible: {error}" if error else "done"
             case c.RecallViews():
                 return "recall views"
             case c.ViewsGranted(objects, ticket):
@@ -436,6 +454,12 @@ class Interpreter(PlacementWords):
                 return f"{name} {self._name(task_id)} = {', '.join(map(self._value, values))}"
             case f.ObjectRestored(object_id):
                 return f"{name} {self._name(object_id)}"
+            case f.ObjectLost(object_id, _, reason) | f.ReconstructionFailed(object_id, _, reason):
+                return f"{name} {self._name(object_id)}: {self._plain(reason)}"
+            case f.ObjectReconstructed(object_id, _, object_bytes, from_log):
+                return f"{name} {self._name(object_id)} ({object_bytes} bytes{', from the log' * from_log})"
+            case f.ResultRecalled(task_id):
+                return f"{name} {self._name(task_id)}"
         raise ValueError(f"no transcript shows {name} yet")
 
     def _value(self, value: ObjectValue) -> str:

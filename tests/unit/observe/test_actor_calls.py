@@ -61,7 +61,9 @@ class ActorStory(Story):
 def stateful(fold: LogFold) -> set[tuple[TaskId, TaskId]]:
     kinds: set[EdgeKind] = {"stateful"}
     lineage = Lineage(fold)
-    return {(before, each) for each in fold.tasks for before in lineage.ancestors(each, kinds)}  # type: ignore[misc]
+    return {
+        (TaskId(bytes.fromhex(before.id)), each) for each in fold.tasks for before in lineage.ancestors(each, kinds)
+    }
 
 
 def test_calls_carry_their_actor_and_the_name_of_their_method() -> None:

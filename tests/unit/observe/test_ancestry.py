@@ -102,4 +102,4 @@ def test_a_call_that_was_not_sent_yet_shows_its_actor_and_then_what_is_before_it
 
 def test_the_critical_path_runs_through_the_calls_before() -> None:
     fold = called(3).fold()
-    assert Lineage(fold).critical_path(task(3)) == [task(n) for n in range(4)]
+    assert [each.id for each in Lineage(fold).critical_path(task(3))] == [task(n).hex() for n in range(4)]

@@ -43,8 +43,8 @@ def test_items_are_outputs_of_their_task_while_it_runs() -> None:
     assert outputs_of(record) == returns_of(record) + [item(story.task, index) for index in range(3)]
     assert fold.objects[item(story.task, 2)].state == "inline"
     lineage = Lineage(fold)
-    assert story.task in lineage.ancestors(item(story.task, 1))
-    assert item(story.task, 1) in lineage.descendants(story.task)
+    assert [node.id for node in lineage.ancestors(item(story.task, 1))] == [story.task.hex()]
+    assert item(story.task, 1).hex() in [node.id for node in lineage.descendants(story.task)]
 
 
 def test_what_an_attempt_yields_again_stays_as_it_was() -> None:

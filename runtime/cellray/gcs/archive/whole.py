@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from cellray.errors import LogError
-from cellray.gcs.archive.reader import ArchiveReader, Gap
 from cellray.ports import LogReader, LogRecord
+
+if TYPE_CHECKING:
+    from cellray.gcs.archive.reader import ArchiveReader, Gap
 
 
 class WholeLogReader:

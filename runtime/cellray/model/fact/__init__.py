@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
+from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
 from cellray.model.fact.log import LogForgotten
 from cellray.model.fact.object import (
     ObjectRestored,
@@ -18,6 +19,13 @@ from cellray.model.fact.object import (
     ObjectSpilled,
     OutputDiverged,
     SpillFailed,
+)
+from cellray.model.fact.recovery import (
+    FaultRequested,
+    ObjectLost,
+    ObjectReconstructed,
+    ReconstructionFailed,
+    ResultRecalled,
 )
 from cellray.model.fact.request import (
     ActorNameRequested,
@@ -67,15 +75,20 @@ from cellray.model.fact.worker import WorkerBlocked, WorkerExited, WorkerOutput,
 __all__ = [
     "LOG_SCHEMA_VERSION",
     "UNLOGGED",
+    "ActorCheckpointed",
     "ActorDied",
     "ActorExited",
     "ActorKillRequested",
     "ActorNameRequested",
     "ActorNamesRequested",
+    "ActorRestored",
     "ActorStarted",
     "CancelRequested",
+    "CheckpointFailed",
+    "CheckpointTaken",
     "ClockTicked",
     "Fact",
+    "FaultRequested",
     "FunctionRegistered",
     "GeneratorDropped",
     "GroupRemoved",
@@ -88,6 +101,8 @@ __all__ = [
     "MemoryMeasured",
     "NodeJoined",
     "NodeStateRequested",
+    "ObjectLost",
+    "ObjectReconstructed",
     "ObjectRestored",
     "ObjectSealed",
     "ObjectSpilled",
@@ -96,6 +111,8 @@ __all__ = [
     "ObjectsReleased",
     "ObjectsRequested",
     "OutputDiverged",
+    "ReconstructionFailed",
+    "ResultRecalled",
     "SessionEnded",
     "SessionStarted",
     "SpaceRequested",
@@ -145,6 +162,8 @@ UNLOGGED = (
     ViewsReleased,
     WorkerWrote,
     NodeStateRequested,
+    CheckpointTaken,
+    FaultRequested,
 )
 
 LoggedFact = (
@@ -181,6 +200,13 @@ LoggedFact = (
     | SpillFailed
     | WorkerOutput
     | GroupRemoved
+    | ActorCheckpointed
+    | CheckpointFailed
+    | ActorRestored
+    | ObjectLost
+    | ObjectReconstructed
+    | ReconstructionFailed
+    | ResultRecalled
     | OutputDiverged
     | LogForgotten
 )
@@ -203,6 +229,8 @@ Fact = (
     | ViewsReleased
     | WorkerWrote
     | NodeStateRequested
+    | CheckpointTaken
+    | FaultRequested
 )
 
 fact_encoder = msgspec.msgpack.Encoder()

@@ -1,0 +1,197 @@
+"""What it takes to rebuild one actor: its last two checkpoints, and its recorded calls since the older of them.
+
+The younger checkpoint is the one to restore; the older is there for the case that it cannot be. While there is only one
+the journal reaches back to the constructor. Calls stand in the order in which they have ended, which for an actor that
+runs them one after another is that in which they ran.
+
+A call keeps what a second run of it needs: its arguments, and the results of what it has submitted itself, so that
+these tasks do not run a second time with it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from cellray.ids import ClientId, ObjectId, TaskId
+from cellray.model.actor import Checkpoint
+
+if TYPE_CHECKING:
+    from cellray.core.objects import ObjectEntry, ObjectTable
+    from cellray.core.tasks import Job, Task, Template
+    from cellray.model.task import TaskSpec
+
+REPLAYER = ClientId(-1)
+"""Who calls that run again are said to come from: their results are nobody's."""
+REBUILDS_MAX = 3
+"""An actor whose processes died so often in succession while its state was rebuilt is given up."""
+
+
+class RecordedCall(NamedTuple):
+    """One call as it was submitted."""
+
+    task_id: TaskId
+    spec: TaskSpec
+    template: Template
+    job: Job
+
+
+class KeptCheckpoint(NamedTuple):
+    """A checkpoint, and the objects that its state refers to."""
+
+    checkpoint: Checkpoint
+    contains: tuple[ObjectEntry, ...]
+
+
+class Journal:
+    """Of one actor. `position` counts the recorded calls that the state of its process reflects.
+
+    `is_replaying`: a process that replaces another one runs calls again; `orphans` is what that other one referred to,
+    kept until then. `suspect` was under way when it died: it goes alone, so that if it is what kills processes, nothing
+    else is taken for it. `failures` counts processes that died in succession before the state was rebuilt. `reasons`
+    tell why checkpoints could not be restored; `falls_back`: one was given up a moment ago. `lost`: why a call cannot
+    run again.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_first",
+        "_kept",
+        "_objects",
+        "_own",
+        "_submitted",
+        "checkpoints",
+        "failures",
+        "falls_back",
+        "is_replaying",
+        "lost",
+        "orphans",
+        "position",
+        "reasons",
+        "suspect",
+    )
+
+    def __init__(self, own: ObjectId, objects: ObjectTable) -> None:
+        self.checkpoints: list[KeptCheckpoint] = []
+        self.position = 0
+        self.is_replaying = False
+        self.falls_back = False
+        self.failures = 0
+        self.reasons: list[str] = []
+        self.lost: str = ""
+        self.orphans: tuple[ObjectEntry, ...] = ()
+        self.suspect: Task | None = None
+        self._calls: deque[RecordedCall] = deque()
+        self._first = 0
+        self._kept: dict[TaskId, list[ObjectEntry]] = {}
+        self._submitted: dict[TaskId, int] = {}
+        self._own = own
+        self._objects = objects
+
+    @property
+    def calls(self) -> int:
+        """How many recorded calls have ended since the constructor."""
+        return self._first + len(self._calls)
+
+    @property
+    def newest(self) -> Checkpoint | None:
+        """The checkpoint to restore."""
+        return self.checkpoints[-1].checkpoint if self.checkpoints else None
+
+    @property
+    def reaches_constructor(self) -> bool:
+        """Whether the actor can be rebuilt without any checkpoint."""
+        return self._first == 0
+
+    def ended(self, task: Task) -> None:
+        """A recorded call has run to its end, with whatever outcome; its arguments are still pinned."""
+        self.position += 1
+        if task.owner_id == REPLAYER:
+            return
+        self._calls.append(RecordedCall(task.task_id, task.spec, task.template, task.job))
+        if len(task.pinned) > 1:  # the actor itself is always among them
+            self._keep(task.task_id, task.pinned)
+
+    def submitted(self, task: Task, children: Iterable[tuple[int, Sequence[ObjectId]]]) -> None:
+        """A call, or the constructor, has submitted tasks: an index and the results that are to be kept, for each."""
+        last = self._submitted.get(task.task_id, -1)
+        for index, results in children:
+            last = max(last, index)
+            self._keep(task.task_id, self._objects.known(results))
+        self._submitted[task.task_id] = last
+
+    def has_submitted(self, task: Task, index: int) -> bool:
+        """Whether the task of this index is one that an earlier run of the call, or of the constructor, submitted."""
+        return index <= self._submitted.get(task.task_id, -1)
+
+    def since(self, calls: int) -> list[RecordedCall]:
+        """The recorded calls after the first `calls`."""
+        return list(islice(self._calls, calls - self._first, None))
+
+    def keep(self, checkpoint: Checkpoint) -> list[str]:
+        """The state after `position` calls is kept; files of checkpoints that are not needed any more."""
+        dropped: list[KeptCheckpoint] = []
+        if self.checkpoints and self.checkpoints[-1].checkpoint.calls >= checkpoint.calls:
+            dropped.append(self.checkpoints.pop())
+        contained = tuple(each for each in checkpoint.state.contained if each != self._own)
+        self.checkpoints.append(KeptCheckpoint(checkpoint, self._objects.pin(contained)))
+        if len(self.checkpoints) > 2:
+            dropped.append(self.checkpoints.pop(0))
+        if len(self.checkpoints) == 2:
+            self._forget_calls(self.checkpoints[0].checkpoint.calls)
+        return [file for file in map(self._drop, dropped) if file and file != checkpoint.file]
+
+    def give_up_newest(self) -> list[str]:
+        """The younger checkpoint cannot be restored; its file, if it has one."""
+        file = self._drop(self.checkpoints.pop())
+        return [file] if file else []
+
+    def drop_orphans(self) -> None:
+        """The state is rebuilt, and what it refers to is referred to by the new process."""
+        orphans, self.orphans = self.orphans, ()
+        self._unpin(orphans)
+
+    def close(self) -> None:
+        """The actor is over: nothing is kept for it. The files stay, for those who read the log."""
+        self.drop_orphans()
+        self.suspect = None
+        self.is_replaying = False
+        self._forget_calls(self.calls)
+        kept, self._kept = self._kept, {}
+        for entries in kept.values():
+            self._unpin(entries)
+        for each in self.checkpoints:
+            self._unpin(each.contains)
+        self.checkpoints.clear()
+
+    def entries(self) -> Iterable[ObjectEntry]:
+        """All that is kept, once for each reference."""
+        yield from self.orphans
+        for entries in self._kept.values():
+            yield from entries
+        for each in self.checkpoints:
+            yield from each.contains
+
+    def _keep(self, task_id: TaskId, entries: Iterable[ObjectEntry]) -> None:
+        mine = [entry for entry in entries if entry.object_id != self._own]
+        for entry in mine:
+            entry.refs += 1
+        if mine:
+            self._kept.setdefault(task_id, []).extend(mine)
+
+    def _forget_calls(self, calls: int) -> None:
+        while self._first < calls:
+            call = self._calls.popleft()
+            self._first += 1
+            self._submitted.pop(call.task_id, None)
+            self._unpin(self._kept.pop(call.task_id, ()))
+
+    def _drop(self, kept: KeptCheckpoint) -> str:
+        self._unpin(kept.contains)
+        return kept.checkpoint.file
+
+    def _unpin(self, entries: Iterable[ObjectEntry]) -> None:
+        for entry in entries:
+            self._objects.unpin(entry)

@@ -1,0 +1,6 @@
+"""Running the past again: single tasks, states of actors, and what depends on a change."""
+
+from cellray.replaying.actor import ActorState, actor_at
+from cellray.replaying.task import replay
+
+__all__ = ["ActorState", "actor_at", "replay"]
