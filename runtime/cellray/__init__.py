@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cellray.api.cluster import available_resources, cluster_resources, nodes, timeline
     from cellray.api.object_ref import ObjectRef
     from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
+    from cellray.api.profiling import profile
     from cellray.api.remote_function import RemoteFunction, remote
     from cellray.api.runtime_context import get_gpu_ids, get_runtime_context, task_seed
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cellray.observe.log import Log, open_log
     from cellray.observe.questions import lineage, why
     from cellray.replaying.actor import actor_at
+    from cellray.replaying.rerun import rerun
     from cellray.replaying.task import replay
 
 __version__ = "0.1.0"
@@ -64,10 +66,12 @@ __all__ = [
     "nodes",
     "observe",
     "open_log",
+    "profile",
     "provenance",
     "put",
     "remote",
     "replay",
+    "rerun",
     "runtime_context",
     "runtime_env",
     "shutdown",
@@ -92,9 +96,11 @@ _HOMES = {
     "ObjectRef": "cellray.api.object_ref",
     "DynamicObjectRefGenerator": "cellray.api.object_ref_generator",
     "ObjectRefGenerator": "cellray.api.object_ref_generator",
+    "profile": "cellray.api.profiling",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
     "replay": "cellray.replaying.task",
+    "rerun": "cellray.replaying.rerun",
     "actor_at": "cellray.replaying.actor",
     "available_resources": "cellray.api.cluster",
     "cluster_resources": "cellray.api.cluster",

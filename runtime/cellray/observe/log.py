@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cellray.api import current
 from cellray.gcs.archive.reader import ArchiveReader, Gap
@@ -12,10 +12,12 @@ from cellray.gcs.log_history import LogHistory
 from cellray.ids import SessionId
 from cellray.node.archives import read_session
 from cellray.node.open_archive import open_path
+from cellray.observe.exports import TASKS_SHOWN_MAX, export_spans, trace_of, write_trace
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
 from cellray.observe.lineage import Lineage
 from cellray.observe.log_table import facts_table, tasks_table
+from cellray.observe.window import Window
 from cellray.ports import History
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Log:
         return Lineage(self.fold())
 
     def to_arrow(self, table: str = "facts") -> pa.Table:
-        """ "facts": a row for each fact, in the columns of `gcs.archive.columns`; "tasks": a row for each task."""
+        """A row for each fact, in the columns of `gcs.archive.columns`, or with "tasks" a row for each task."""
         match table:
             case "facts":
                 return facts_table(self._reader)
@@ -71,6 +73,29 @@ class Log:
     def to_pandas(self, table: str = "facts") -> pd.DataFrame:
         """What `to_arrow` gives, as a data frame."""
         return self.to_arrow(table).to_pandas()
+
+    def timeline(
+        self,
+        filename: str | None = None,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        limit: int | None = TASKS_SHOWN_MAX,
+    ) -> list[dict[str, Any]] | None:
+        """What ran when, as `cellray.timeline` tells it."""
+        return write_trace(trace_of(self.history, Window(start=start, end=end, limit=limit)), filename)
+
+    def to_otel(
+        self, exporter: Any, *, start: float | None = None, end: float | None = None, limit: int | None = None
+    ) -> int:
+        """Hand every task that ran, and every span of `cellray.profile`, to an OpenTelemetry `SpanExporter`.
+
+        The parent of a span is what submitted it, links lead to the tasks that made its arguments. Returns how many
+        spans were handed over. Raises ImportError, which says what to install, without the OpenTelemetry SDK.
+
+            log.to_otel(OTLPSpanExporter(endpoint="http://localhost:4318/v1/traces"))
+        """
+        return export_spans(self.history, exporter, Window(start=start, end=end, limit=limit))
 
     def close(self) -> None:
         """Close connections and files."""

@@ -186,6 +186,9 @@ class ReplayRuntime:
             raise ReplayError("a replayed task asks for its job, whose driver is not in the log")
         return job[0].hex(), job[1]
 
+    def record_span(self, name: str, started_at: float, extra: dict[str, str], error: str) -> None:
+        """What the task names while it is replayed is no history."""
+
     def is_cancelled(self) -> bool:
         """See `ports.RuntimeEngine`."""
         return False

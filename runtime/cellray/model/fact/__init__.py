@@ -54,6 +54,7 @@ from cellray.model.fact.session import (
     SessionEnded,
     SessionStarted,
 )
+from cellray.model.fact.span import SpanEnded
 from cellray.model.fact.task import (
     CancelRequested,
     FunctionRegistered,
@@ -117,6 +118,7 @@ __all__ = [
     "SessionStarted",
     "SpaceRequested",
     "SpaceReturned",
+    "SpanEnded",
     "SpillFailed",
     "TaskCancelled",
     "TaskFailed",
@@ -203,6 +205,7 @@ LoggedFact = (
     | ActorCheckpointed
     | CheckpointFailed
     | ActorRestored
+    | SpanEnded
     | ObjectLost
     | ObjectReconstructed
     | ReconstructionFailed
