@@ -191,10 +191,8 @@ class Rebuilds:
             journal.is_replaying = True
             journal.position = journal.newest.calls if journal.newest is not None else 0
             calls = journal.since(journal.position)
-            ids = [call.task_id for call in calls]
+            ids = [call.task_id for call in calls if self._tasks.replay(call, actor, at)]
             self._outbox.facts.append(f.ActorRestored(actor.actor_id, at, journal.position, ids))
-            for call in calls:
-                self._tasks.replay(call, actor, at)
             self._calls.changed[actor] = None
         assert actor.worker is not None, "its constructor has just returned"
         if actor.worker.queue or REPLAYER in actor.lanes:
