@@ -19,17 +19,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellray import actor, exceptions, observe, provenance, runtime_context, runtime_env, util
+    from cellray import actor, exceptions, observe, provenance, runtime_context, runtime_env, testing, util
     from cellray.api.actor import ActorClass, ActorHandle, get_actor, kill, method
     from cellray.api.cluster import available_resources, cluster_resources, nodes, timeline
     from cellray.api.object_ref import ObjectRef
     from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
+    from cellray.api.profiling import profile
     from cellray.api.remote_function import RemoteFunction, remote
     from cellray.api.runtime_context import get_gpu_ids, get_runtime_context, task_seed
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
     from cellray.observe.log import Log, open_log
     from cellray.observe.questions import lineage, why
+    from cellray.replaying.actor import actor_at
+    from cellray.replaying.rerun import rerun
     from cellray.replaying.task import replay
 
 __version__ = "0.1.0"
@@ -45,6 +48,7 @@ __all__ = [
     "Session",
     "__version__",
     "actor",
+    "actor_at",
     "available_resources",
     "cancel",
     "cluster_resources",
@@ -62,14 +66,17 @@ __all__ = [
     "nodes",
     "observe",
     "open_log",
+    "profile",
     "provenance",
     "put",
     "remote",
     "replay",
+    "rerun",
     "runtime_context",
     "runtime_env",
     "shutdown",
     "task_seed",
+    "testing",
     "timeline",
     "util",
     "wait",
@@ -89,9 +96,12 @@ _HOMES = {
     "ObjectRef": "cellray.api.object_ref",
     "DynamicObjectRefGenerator": "cellray.api.object_ref_generator",
     "ObjectRefGenerator": "cellray.api.object_ref_generator",
+    "profile": "cellray.api.profiling",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
     "replay": "cellray.replaying.task",
+    "rerun": "cellray.replaying.rerun",
+    "actor_at": "cellray.replaying.actor",
     "available_resources": "cellray.api.cluster",
     "cluster_resources": "cellray.api.cluster",
     "nodes": "cellray.api.cluster",
@@ -110,7 +120,7 @@ _HOMES = {
     "lineage": "cellray.observe.questions",
     "why": "cellray.observe.questions",
 }
-_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "util")
+_MODULES = ("actor", "exceptions", "observe", "provenance", "runtime_context", "runtime_env", "testing", "util")
 
 
 def __getattr__(name: str) -> Any:

@@ -234,6 +234,9 @@ class RuntimeEngine(Protocol):
     def job(self) -> tuple[str, str]:
         """The job's id, hexadecimal, and its namespace."""
 
+    def record_span(self, name: str, started_at: float, extra: dict[str, str], error: str) -> None:
+        """A stretch of time that the running task or driver has named is over; nothing when the session is."""
+
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel the running task, which is not interrupted from now on."""
 
@@ -286,6 +289,16 @@ class GroupEngine(Protocol):
         """End a group."""
 
 
+class FaultEngine(Protocol):
+    """What `cellray.testing` needs. Each says why it is not possible, or nothing when it was done."""
+
+    def lose(self, obj: ObjectId) -> str:
+        """Lose an object's value."""
+
+    def kill_worker(self, task: TaskId) -> str:
+        """Kill the process that runs the task, or that is the actor which the task created."""
+
+
 class Created(NamedTuple):
     """An actor as its handles know it. `is_new` is False when it was there before."""
 
@@ -336,6 +349,10 @@ class Engine(Protocol):
     @property
     def groups(self) -> GroupEngine:
         """What concerns placement groups."""
+
+    @property
+    def faults(self) -> FaultEngine:
+        """What tests may break."""
 
     def node_state(self) -> NodeState:
         """Resources and placement groups as they are now. Waits for the node's answer."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cellray.core.blocks import LOST
 from cellray.ids import ActorId, is_put, producer_of
-from cellray.model.command import FaultDone
+from cellray.model.command import FaultDone, RecallViews
 from cellray.model.fact import FaultRequested
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class Faults:
         if block is None:
             self._lose_small(entry)
         elif block.state != LOST:
+            for reader in self._clients.values():
+                if reader.views.get(object_id) is block:
+                    self._outbox.send(reader, RecallViews())
             space.lose(block, LOST_ON_PURPOSE)
         self._objects.recovery.lost(object_id, at)
         return ""

@@ -13,6 +13,7 @@ from cellray.engines.streams import Stream
 from cellray.engines.views import ViewCounts
 from cellray.engines.yielding import Item, gather
 from cellray.ids import ObjectId
+from cellray.model.command import RecallViews
 from cellray.model.fact import GeneratorDropped, ObjectsHeld, ObjectsReleased, ViewsHeld, ViewsReleased
 from cellray.ports import Clock
 
@@ -59,6 +60,11 @@ class Holdings:
     def close(self) -> None:
         """What is held are names of nothing from now on."""
         self.references.on_change = self.views.on_change = _nothing
+
+    def end_lingering_views(self) -> None:
+        """Tell the node that what is read no more, and might be again, need not stay where it is."""
+        self.views.on_recalled(RecallViews())
+        self.report()
 
     def report(self, *, all_of_it: bool = True) -> None:
         """Put what changed into the channel's buffer, before whatever is added next.

@@ -13,6 +13,7 @@ from cellray.clock import SystemClock
 from cellray.config import Config
 from cellray.engines.actors import NativeActors
 from cellray.engines.context import SharedContext, SubmitContext
+from cellray.engines.faults import NativeFaults
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending, Lent
 from cellray.engines.objects import NativeObjects
@@ -39,6 +40,7 @@ from cellray.model.command import (
     ActorNamed,
     ActorNamesListed,
     Exit,
+    FaultDone,
     ItemsRead,
     ItemsReady,
     NodeStateTold,
@@ -126,6 +128,7 @@ class NativeEngine:
         self.streams = NativeStreams(self, holdings.dropped)
         self.yielding = Yielding(self._get_channel, holdings.yielded, self._lending, config.submit_batch_max)
         self.groups = NativeGroups(self)
+        self.faults = NativeFaults(self)
         # The verbs that are called most, each bound once: a hop less for every call.
         self.put = self.objects.put
         self.get = self.objects.get
@@ -153,6 +156,7 @@ class NativeEngine:
             ItemsRead: self.yielding.on_read,
             ReaderLeft: self.streams.on_left,
             NodeStateTold: self.requests.on_answer,
+            FaultDone: self.requests.on_answer,
             **(handlers or {}),
         }
         self.channel: Channel = Channel(
@@ -166,6 +170,7 @@ class NativeEngine:
             frame_bytes_max=config.frame_bytes_max,
         )
         self.report_holdings = holdings.report
+        self.end_lingering_views = holdings.end_lingering_views
         holdings.open(self.objects.forget, self.streams.close)
 
     def _get_channel(self) -> Channel:

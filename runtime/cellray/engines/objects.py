@@ -169,7 +169,8 @@ class NativeObjects:
         """The node says values of objects."""
         resolved, expected = self.resolved, self.expected
         for obj, value in command.objects:
-            if obj in expected:  # else its last reference went while the value was on its way
+            # Else its last reference went while the value was on its way. What is here already is not any more.
+            if obj in expected or obj in resolved:
                 resolved[obj] = value
         if self._awaited or self._callbacks:
             self._tell(command.objects)

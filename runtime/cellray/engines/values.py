@@ -149,11 +149,14 @@ class Values:
         return self._raise(value)
 
     def _read(self, obj: ObjectId, place: ObjectValue) -> Any:
-        """Deserialise what lies at `place`; the view that was counted ends with the last thing made from it."""
+        """Deserialise what lies at `place`; the view that was counted ends with the last thing made from it.
+
+        A place that is none says why there is nothing to be read, or is the value itself, that had been lost.
+        """
         views = self._views
         if place.kind != SHARED:
             views.release(obj)
-            return self._raise(place)
+            return self.load_inline(place)
         try:
             view = self._store.read(place.offset, place.object_bytes, lambda: views.release(obj))
         except BaseException:

@@ -48,18 +48,22 @@ class ActorStates:
     def before(self, actor_id: ActorId, call: TaskId) -> Any:
         """The instance as a call found it; for one that has not ended, as it is after all that have."""
         life = self.life(actor_id)
-        return self.after(actor_id, life.calls.index(call) if call in life.calls else len(life.calls))
+        place = life.calls.index(call) if call in life.calls else len(life.calls)
+        return self._rebuilt(actor_id, life, life.calls[begin_of(life, place) : place])
 
     def after(self, actor_id: ActorId, count: int) -> Any:
-        """The instance after so many calls."""
+        """The instance after so many calls, in the process that had the last of them."""
         life = self.life(actor_id)
+        return self._rebuilt(actor_id, life, life.calls[begin_of(life, max(count - 1, 0)) : count])
+
+    def _rebuilt(self, actor_id: ActorId, life: ActorLife, calls: list[TaskId]) -> Any:
         actor = self._runner.actor_of(actor_id)
         if life.creation.task_id in self._rebuilding:
             raise ReplayError(f"the state of {name_of(life.creation)} is needed to rebuild itself")
         self._rebuilding.add(life.creation.task_id)
         try:
             instance = self._runner.run_on(None, life.creation, actor)
-            for task_id in life.calls[begin_of(life, count) : count]:
+            for task_id in calls:
                 self._run(instance, task_id)
         finally:
             self._rebuilding.discard(life.creation.task_id)
@@ -76,12 +80,12 @@ class ActorStates:
             pass
 
 
-def begin_of(life: ActorLife, count: int) -> int:
-    """The first call that the state after `count` calls knows of."""
+def begin_of(life: ActorLife, place: int) -> int:
+    """The first call of the process that had the call at `place`, as far as its state goes."""
     actor = life.creation.template.actor if life.creation.template is not None else None
     if getattr(actor, "recovers", False):
         return 0
-    return max((birth for birth in life.births if birth <= count), default=0)
+    return max((birth for birth in life.births if birth <= place), default=0)
 
 
 def read_life(past: Past, actor_id: ActorId) -> ActorLife:

@@ -22,7 +22,7 @@ from cellray.model.history import TaskHistory
 from cellray.model.node import NodeState
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.model.placement import Placement
-from cellray.ports import ObjectLook, SubmitOptions
+from cellray.ports import FaultEngine, ObjectLook, SubmitOptions
 from cellray.replaying.engine_parts import PastActor, ReplayActors, ReplayGroups, ReplayRuntime, ReplayStreams
 from cellray.replaying.submissions import Submission, Submissions
 
@@ -114,6 +114,11 @@ class ReplayEngine:
     @placement.setter
     def placement(self, _other: Placement | None) -> None:
         raise ReplayError("where a task of the past was placed cannot be changed")
+
+    @property
+    def faults(self) -> FaultEngine:
+        """See `ports.Engine`."""
+        raise ReplayError("a replayed task wants something to break on purpose, and here is no runtime that could")
 
     def node_state(self) -> NodeState:
         """See `ports.Engine`."""

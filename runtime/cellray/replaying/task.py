@@ -10,27 +10,29 @@ from collections.abc import Iterator
 from typing import Any
 
 from cellray.api import current
-from cellray.api.object_ref import ObjectRef
-from cellray.api.object_ref_generator import ObjectRefGenerator
+from cellray.api.session import current_session
 from cellray.config import load_config
 from cellray.core.expectations import divergence_text
+from cellray.core.outcome import end_of
 from cellray.engines.native import NativeEngine
 from cellray.errors import OutputDivergedError, ReplayError
-from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, is_put, producer_of, short_task_id
+from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, is_put, producer_of, return_object_id, short_task_id
 from cellray.model.fact import OutputDiverged, TaskFailed
 from cellray.model.history import TaskHistory
+from cellray.node.control_client import ControlClient
+from cellray.node.settings import SessionFolder
 from cellray.observe.log import Log, open_log
-from cellray.observe.subjects import key_of
+from cellray.observe.subjects import NodeKey, key_of
 from cellray.replaying.actor_states import ActorStates
 from cellray.replaying.comparing import Divergence, divergence_of_error, divergence_of_value
 from cellray.replaying.debugger import Pdb, Stepper, users_part, was_quit
-from cellray.replaying.past import Past, end_of, name_of
+from cellray.replaying.past import Past, name_of
 from cellray.replaying.runner import Runner
 from cellray.serialization import deserialize, serialize
 
 LOG_WAIT_S = 5.0
-"""The log is so far behind at most: what this process knows to have ended is waited for so long."""
-LOOK_AGAIN_S = 0.01
+LOOK_AGAIN_S = 0.005
+WORKER_WAIT_S = 0.1
 
 
 def replay(task: Any, log: Log | str | None = None, *, pdb: Pdb = False) -> Any:
@@ -74,6 +76,21 @@ def replay(task: Any, log: Log | str | None = None, *, pdb: Pdb = False) -> Any:
         return scene.at_home(result)
 
 
+def catch_up(engine: NativeEngine, log: Log) -> None:
+    """Until everything that this process has been told of is in the log, which is a few milliseconds behind."""
+    engine.node_state()  # what was sent before the question is known to the node when it answers
+    session = current_session()
+    if session is None:
+        time.sleep(WORKER_WAIT_S)  # a worker, which does not know where its session can be asked
+        return
+    folder = SessionFolder(session.address)
+    with ControlClient(folder.control_socket, folder.read_token()) as control:
+        wanted = control.status(LOG_WAIT_S).log_sequence
+    deadline = time.monotonic() + LOG_WAIT_S
+    while log.history.last_sequence() < wanted and time.monotonic() < deadline:
+        time.sleep(LOOK_AGAIN_S)
+
+
 class Scene:
     """Where a replay takes place: the log that it reads, and the session that runs if the log is of that."""
 
@@ -85,6 +102,8 @@ class Scene:
         self.past = Past(log)
         self.runner = Runner(self.past, self.live)
         self.runner.states = ActorStates(self.runner)
+        if self.live is not None:
+            catch_up(self.live, log)
 
     def ended(self, subject: Any) -> TaskHistory:
         """The task that is meant, which has ended.
@@ -92,14 +111,9 @@ class Scene:
         Raises ReplayError when the log does not know it or it has not ended, TypeError or ValueError for no name.
         """
         task_id = self.task_id(subject)
-        deadline = time.monotonic() + LOG_WAIT_S
-        while True:
-            history = self.past.task(task_id, anew=True)
-            if history is not None and (self.live is None or end_of(history) is not None):
-                return history
-            if self.live is None or time.monotonic() > deadline or not self._has_ended_here(subject):
-                break
-            time.sleep(LOOK_AGAIN_S)  # the log is a moment behind
+        history = self.past.task(task_id)
+        if history is not None and (self.live is None or end_of(history) is not None):
+            return history
         if history is None:
             raise ReplayError(
                 f"the log of session {self.log.session_id} knows no task {short_task_id(task_id)}: it is of another "
@@ -111,10 +125,7 @@ class Scene:
 
     def task_id(self, subject: Any) -> TaskId:
         """The task that is meant by a reference, a handle or an id."""
-        try:
-            key = key_of(subject, self.log.fold() if isinstance(subject, str) and "-" in subject else None)
-        except KeyError:
-            raise ReplayError(f"the log of session {self.log.session_id} knows no task {subject}") from None
+        key = self._key(subject)
         if len(key) == TASK_ID_BYTES:
             return TaskId(key)
         if is_put(ObjectId(key)):
@@ -123,6 +134,22 @@ class Scene:
                 f"cellray.replay({producer_of(ObjectId(key)).hex()!r})."
             )
         return producer_of(ObjectId(key))
+
+    def object_id(self, subject: Any) -> ObjectId:
+        """The object that is meant; of a task its first return."""
+        key = self._key(subject)
+        return return_object_id(TaskId(key), 0) if len(key) == TASK_ID_BYTES else ObjectId(key)
+
+    def _key(self, subject: Any) -> NodeKey:
+        try:
+            return key_of(subject, self.log.fold() if isinstance(subject, str) and "-" in subject else None)
+        except KeyError:
+            raise ReplayError(f"the log of session {self.log.session_id} knows no task {subject}") from None
+
+    def name_of_call(self, task_id: TaskId) -> str:
+        """For people."""
+        history = self.past.task(task_id)
+        return name_of(history) if history is not None else short_task_id(task_id)
 
     def report(self, history: TaskHistory, divergence: Divergence | None) -> None:
         """Say what is not as it was then, where that is to be said."""
@@ -148,10 +175,6 @@ class Scene:
         if self.live is None or not serialized.contained:
             return result
         return deserialize(serialized.to_bytes())
-
-    def _has_ended_here(self, subject: Any) -> bool:
-        ref = subject.completed() if isinstance(subject, ObjectRefGenerator) else subject
-        return self.live is not None and isinstance(ref, ObjectRef) and self.live.look(ref._id).is_resolved
 
 
 @contextlib.contextmanager
