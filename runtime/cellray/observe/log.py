@@ -14,6 +14,7 @@ from cellray.observe.exports import TASKS_SHOWN_MAX, export_spans, trace_of, wri
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
 from cellray.observe.window import Window
+from cellray.observe.written import wait_until_written
 from cellray.ports import History, LogReader
 
 READ_TIMEOUT_S = 5.0
@@ -77,9 +78,14 @@ class Log:
 
 
 def open_log(path: str | None = None) -> Log:
-    """The event log of this process's session, or None. Raises SessionError when there is no session."""
+    """The event log of this process's session, with all that the node has told until now, or None.
+
+    Raises SessionError when there is no session.
+    """
     if path is not None:
         raise SessionError("logs of other sessions cannot be opened yet")
     runtime = current.require_engine().runtime
     session_id = SessionId(runtime.session_id)
-    return Log(session_id, RedisLogReader(parse_address(runtime.gcs_url), session_id, timeout_s=READ_TIMEOUT_S))
+    reader = RedisLogReader(parse_address(runtime.gcs_url), session_id, timeout_s=READ_TIMEOUT_S)
+    wait_until_written(reader)
+    return Log(session_id, reader)
