@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cellray.api.cluster import available_resources, cluster_resources, nodes, timeline
     from cellray.api.object_ref import ObjectRef
     from cellray.api.object_ref_generator import DynamicObjectRefGenerator, ObjectRefGenerator
+    from cellray.api.profiling import profile
     from cellray.api.remote_function import RemoteFunction, remote
     from cellray.api.runtime_context import get_gpu_ids, get_runtime_context, task_seed
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
@@ -64,6 +65,7 @@ __all__ = [
     "nodes",
     "observe",
     "open_log",
+    "profile",
     "provenance",
     "put",
     "remote",
@@ -92,6 +94,7 @@ _HOMES = {
     "ObjectRef": "cellray.api.object_ref",
     "DynamicObjectRefGenerator": "cellray.api.object_ref_generator",
     "ObjectRefGenerator": "cellray.api.object_ref_generator",
+    "profile": "cellray.api.profiling",
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
     "replay": "cellray.replaying.task",

@@ -234,6 +234,9 @@ class RuntimeEngine(Protocol):
     def job(self) -> tuple[str, str]:
         """The job's id, hexadecimal, and its namespace."""
 
+    def record_span(self, name: str, started_at: float, extra: dict[str, str], error: str) -> None:
+        """A stretch of time that the running task or driver has named is over; nothing when the session is."""
+
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel the running task, which is not interrupted from now on."""
 

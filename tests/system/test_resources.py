@@ -167,8 +167,9 @@ def test_timeline(tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     assert cellray.timeline(str(path)) is None
     events = json.loads(path.read_text())
-    assert sum(event["ph"] == "X" for event in events) == 300
+    assert sum(event.get("cat") == "task" for event in events) == 300
     assert cellray.timeline() == events
+    assert sum(event.get("cat") == "task" for event in cellray.timeline(limit=5) or ()) == 5
 
 
 def test_a_worker_sees_the_same() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-import msgspec
-
 from cellray.api import current
 from cellray.api.session import current_session, started_engine
 from cellray.model.placement import original_name
 from cellray.model.task import RESOURCE_UNITS, Resources
+
+TASKS_SHOWN_MAX = 100_000
+"""What a trace has when nothing is said: a file of 100 MB, which trace viewers still load."""
 
 
 def cluster_resources() -> dict[str, float]:
@@ -47,21 +48,28 @@ def nodes() -> list[dict[str, Any]]:
     ]
 
 
-def timeline(filename: str | None = None) -> list[dict[str, Any]] | None:
+def timeline(
+    filename: str | None = None,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    limit: int | None = TASKS_SHOWN_MAX,
+) -> list[dict[str, Any]] | None:
     """What has run when, as events of Chrome's trace format, or None when they are written to a file.
 
-    Load the file in chrome://tracing or https://ui.perfetto.dev. Raises RuntimeError without a session, as Ray does.
+    Arrows lead from where a task was submitted to where it ran, and from the tasks that made its arguments; what
+    `cellray.profile` named stands inside. Load the file in https://ui.perfetto.dev or chrome://tracing. It has the
+    tasks that ran between `start` and `end` (seconds since the epoch), of them the latest `limit`, 100,000 if nothing
+    is said, and how many were left out; None: all. `cellray.open_log().timeline()` is the same for other sessions.
+    Raises RuntimeError without a session, as Ray does.
     """
     if current.engine_or_none() is None:
         raise RuntimeError("Cellray has not been started yet. The timeline is that of a session: call cellray.init().")
-    from cellray.observe import session_timeline
+    from cellray.observe.exports import write_trace
+    from cellray.observe.session import session_timeline
+    from cellray.observe.window import Window
 
-    events = session_timeline()
-    if filename is None:
-        return events
-    with open(filename, "wb") as file:
-        file.write(msgspec.json.encode(events))
-    return None
+    return write_trace(session_timeline(Window(start=start, end=end, limit=limit)), filename)
 
 
 def _amounts(resources: Resources) -> dict[str, float]:

@@ -187,6 +187,7 @@ class NodeScheduler:
             f.CheckpointTaken: self._on_checkpoint_taken,
             f.CheckpointFailed: self._on_checkpoint_failed,
             f.OutputDiverged: self._on_output_diverged,
+            f.SpanEnded: _only_history,
             f.CancelRequested: self._on_cancel_requested,
             f.FaultRequested: self._faults.on_requested,
             f.FunctionRegistered: self._on_function_registered,
@@ -506,3 +507,7 @@ class NodeScheduler:
 
     def _ignore(self, fact: f.Fact | HistoryFound) -> None:
         self.ignored[type(fact).__name__] += 1
+
+
+def _only_history(_fact: f.Fact, _client: Client, _at: float) -> None:
+    """The log has it, and nothing follows from it here."""

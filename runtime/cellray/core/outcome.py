@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellray.ids import is_put, return_index_of
+from cellray.ids import is_put, item_object_id, return_index_of, return_object_id
 from cellray.model.fact import ItemsYielded, ObjectSealed, TaskCancelled, TaskFailed, TaskFinished, TaskRetried
 from cellray.model.object import ObjectValue, ValueKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cellray.ids import ObjectId
     from cellray.model.history import TaskHistory
 
@@ -30,16 +32,41 @@ def end_of(history: TaskHistory) -> End | None:
     return None
 
 
+def value_of(history: TaskHistory, object_id: ObjectId) -> ObjectValue | None:
+    """What the object was first, perhaps only its size and digest; an error only if there never was another value."""
+    return _first(history, object_id, lambda _value: True)
+
+
 def logged_value(history: TaskHistory, object_id: ObjectId) -> ObjectValue | None:
     """The value itself, if the log has kept it; an error only if there never was another one."""
+    return _first(history, object_id, has_bytes)
+
+
+def outputs_of(history: TaskHistory) -> dict[ObjectId, ObjectValue]:
+    """What the task returned and yielded, as it was first."""
+    found: dict[ObjectId, ObjectValue] = {}
+    for told in history.facts:
+        if isinstance(told.fact, TaskFinished):
+            for index, value in enumerate(told.fact.values):
+                found.setdefault(return_object_id(history.task_id, index), value)
+        elif isinstance(told.fact, ItemsYielded):
+            for index, value in enumerate(told.fact.values, told.fact.index):
+                found.setdefault(item_object_id(history.task_id, index), value)
+    return found
+
+
+def _first(history: TaskHistory, object_id: ObjectId, is_wanted: Callable[[ObjectValue], bool]) -> ObjectValue | None:
     found: ObjectValue | None = None
     for told in history.facts:
         if isinstance(told.fact, TaskRetried) and found is not None and found.is_error:
             found = None
             continue
         value = _value_in(told.fact, object_id, history)
-        if value is not None and has_bytes(value) and (found is None or not value.is_error):
-            found = value
+        if value is None or not is_wanted(value):
+            continue
+        if not value.is_error:
+            return value
+        found = value
     return found
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cellray.core import reconstruction_failures as reasons
 from cellray.core.objects import ObjectEntry
-from cellray.core.outcome import last_attempt, logged_value
+from cellray.core.outcome import last_attempt, logged_value, outputs_of
 from cellray.core.tasks import NOBODY, Task
 from cellray.core.transitions import FINISHED, WAITING
 from cellray.ids import ClientId, ObjectId, TaskId, producer_of, return_object_id
@@ -141,6 +141,7 @@ class Recovery:
         self.under_way[history.task_id] = Attempt(job, task)
         for object_id in (*spec.dependencies, *spec.contained):
             self._enter(object_id)
+        tasks.expectations.note(history.task_id, outputs_of(history).items())
         tasks.run_again(task, tuple(kept), f"its result was lost: {wanted[0].loss}", at)
 
     def _entry(self, object_id: ObjectId) -> ObjectEntry:

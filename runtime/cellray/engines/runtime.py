@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from cellray.ids import TaskId, actor_object_id
+from cellray.model.fact import SpanEnded
 from cellray.model.task import RESOURCE_UNITS, Resources
 from cellray.ports import Created
 from cellray.worker.actor_exit import ActorRole, Role
@@ -87,6 +88,12 @@ class NativeRuntime:
             self._jobs = {key: (told.job_id.hex(), told.namespace)}
             return self._jobs[key]
         return known
+
+    def record_span(self, name: str, started_at: float, extra: dict[str, str], error: str) -> None:
+        """See `ports.RuntimeEngine`."""
+        engine = self._engine
+        if engine.channel.closed_reason is None:
+            engine.channel.add(SpanEnded(engine.context.task_id, name, started_at, engine.now(), extra, error))
 
     def is_cancelled(self) -> bool:
         """Whether somebody asked to cancel the running task, which is not interrupted from now on."""

@@ -35,6 +35,7 @@ from cellray.observe.records import (
 )
 from cellray.observe.registry import Registry
 from cellray.observe.session_facts import SessionFacts
+from cellray.observe.spans import Spans
 from cellray.observe.task_facts import TaskFacts
 from cellray.observe.workers import WorkerQueues
 
@@ -58,6 +59,7 @@ class LogFold:
         self.groups: list[GroupRecord] = self.ledger.groups
         self.outputs = self.ledger.outputs
         self.stories = self.ledger.stories
+        self.spans = Spans(self.ledger.limits.spans_max)
         self.workers = self.queues.workers
         self.registry = Registry()
         self.jobs = self.registry.jobs
@@ -85,6 +87,7 @@ class LogFold:
             told.TaskOutput: self._on_output,
             told.WorkerOutput: self._on_output,
             told.GroupRemoved: self._on_group_removed,
+            told.SpanEnded: self._on_span_ended,
         }
 
     @property
@@ -128,6 +131,10 @@ class LogFold:
     def _on_group_removed(self, fact: told.GroupRemoved) -> None:
         """What becomes of those that run in a placement group shows in their tasks."""
         self.placement_groups.pop(TaskId(fact.group_id), None)
+        self.note_time(fact.at)
+
+    def _on_span_ended(self, fact: told.SpanEnded) -> None:
+        self.spans.note(fact, (self.node_id, ClientId(self.source)))
         self.note_time(fact.at)
 
     def _on_output(self, fact: told.TaskOutput | told.WorkerOutput) -> None:

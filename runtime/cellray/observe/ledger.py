@@ -39,6 +39,8 @@ class FoldLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Objects stored with `put`; returned ones go with their tasks."""
     workers_max: int = 2_000
     """Worker processes, living ones not counted."""
+    spans_max: int = 50_000
+    """Stretches of time that user code named."""
     actors_max: int = 10_000
     """Actors, dead ones; those that live are always kept."""
 
@@ -186,6 +188,7 @@ class TaskLedger:
         while len(self._put_order) > self.limits.puts_max:
             oldest = self._put_order.popleft()
             del self.objects[oldest]
+            self.stories.forget(oldest)
             self.folded_puts += 1
             self.changes.forget_object(oldest)
 
@@ -243,6 +246,7 @@ class TaskLedger:
             self.stories.forget(record.task_id)
             self.changes.forget_task(record)
             for object_id in outputs_of(record):
+                self.stories.forget(object_id)
                 self._released_by_error.pop(object_id, None)
                 if self.objects.pop(object_id, None) is not None:
                     self.changes.forget_object(object_id)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cellray.api import current
 from cellray.errors import SessionError
 from cellray.gcs.address import parse_address
 from cellray.gcs.log_history import LogHistory
 from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import SessionId
+from cellray.observe.exports import TASKS_SHOWN_MAX, export_spans, trace_of, write_trace
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
+from cellray.observe.window import Window
 from cellray.ports import History, LogReader
 
 READ_TIMEOUT_S = 5.0
@@ -34,6 +38,29 @@ class Log:
             fold.apply([told.fact], told.source, told.node_id)
         fold.take_changes()
         return fold
+
+    def timeline(
+        self,
+        filename: str | None = None,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        limit: int | None = TASKS_SHOWN_MAX,
+    ) -> list[dict[str, Any]] | None:
+        """What ran when, as `cellray.timeline` tells it."""
+        return write_trace(trace_of(self.history, Window(start=start, end=end, limit=limit)), filename)
+
+    def to_otel(
+        self, exporter: Any, *, start: float | None = None, end: float | None = None, limit: int | None = None
+    ) -> int:
+        """Hand every task that ran, and every span of `cellray.profile`, to an OpenTelemetry `SpanExporter`.
+
+        The parent of a span is what submitted it, links lead to the tasks that made its arguments. Returns how many
+        spans were handed over. Raises ImportError, which says what to install, without the OpenTelemetry SDK.
+
+            log.to_otel(OTLPSpanExporter(endpoint="http://localhost:4318/v1/traces"))
+        """
+        return export_spans(self.history, exporter, Window(start=start, end=end, limit=limit))
 
     def close(self) -> None:
         """Close connections and files."""

@@ -58,14 +58,17 @@ class ObjectFacts:
 
     def _on_spill_failed(self, fact: told.SpillFailed) -> None:
         if fact.restoring:
+            self._ledger.stories.note_loss(fact)
             self._ledger.move_object(fact.object_id, "lost")
         self._note_time(fact.at)
 
     def _on_object_lost(self, fact: told.ObjectLost | told.ReconstructionFailed) -> None:
+        self._ledger.stories.note_loss(fact)
         self._ledger.move_object(fact.object_id, "lost")
         self._note_time(fact.at)
 
     def _on_object_reconstructed(self, fact: told.ObjectReconstructed) -> None:
+        self._ledger.stories.note_reconstruction(fact)
         self._ledger.move_object(fact.object_id, "inline" if fact.from_log else "shared")
         self._note_time(fact.at)
 

@@ -11,24 +11,24 @@ from cellray.api import current
 from cellray.api import session as api_session
 from cellray.errors import SessionError
 from cellray.gcs.address import parse_address
+from cellray.gcs.log_history import LogHistory
 from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import SessionId
 from cellray.launch import find_session
 from cellray.node.control_client import ControlClient
 from cellray.node.settings import SessionFolder
+from cellray.observe.exports import trace_of
 from cellray.observe.fold import LogFold
 from cellray.observe.follow import LogFollower
-from cellray.observe.ledger import FoldLimits
 from cellray.observe.scope import GraphFilter
 from cellray.observe.subjects import NodeKey, key_of, knows
-from cellray.observe.timeline import trace_events
 from cellray.observe.view import GraphView
+from cellray.observe.window import Window
 
 READ_TIMEOUT_S = 5.0
 STATUS_TIMEOUT_S = 2.0
 TIMELINE_TIMEOUT_S = 60.0
 SETTLE_S = 0.5
-NO_LIMIT = 1 << 60
 LIVE = frozenset({"waiting", "ready", "fetching", "running"})
 
 _lock = threading.Lock()
@@ -122,7 +122,7 @@ def _settle() -> None:
         close_follower()
 
 
-def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, Any]]:
+def session_timeline(window: Window, timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, Any]]:
     """What this session has run so far, as `observe.timeline` explains. It reads the whole log, however long.
 
     Raises SessionError when there is no session, or the log does not come within `timeout_s`.
@@ -132,14 +132,12 @@ def session_timeline(timeout_s: float = TIMELINE_TIMEOUT_S) -> list[dict[str, An
         raise SessionError("no Cellray session: the timeline is that of this process's session; call cellray.init()")
     last_sequence = _last_sequence()
     reader = RedisLogReader(parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S)
-    whole = LogFollower(reader, LogFold(FoldLimits(tasks_max=NO_LIMIT, puts_max=0, workers_max=NO_LIMIT)))
     try:
-        if not whole.wait_for(lambda _fold: whole.sequence >= last_sequence, timeout_s):
+        if last_sequence and not reader.wait(last_sequence - 1, timeout_s):
             raise SessionError(f"the event log could not be read within {timeout_s:g} s")
-        with whole.lock:
-            return trace_events(whole.fold)
+        return trace_of(LogHistory(reader), window)
     finally:
-        whole.close()
+        reader.close()
 
 
 def _last_sequence() -> int:

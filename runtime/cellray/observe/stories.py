@@ -1,4 +1,4 @@
-"""What happened to a task or an actor that does not happen to most: attempts, returns, requests to end, restarts.
+"""What happened to a task, an object or an actor that does not to most: attempts, requests to end, restarts, losses.
 
 It is kept for those few, beside their records, for whoever asks why.
 """
@@ -9,21 +9,30 @@ from typing import Literal
 
 import msgspec
 
-from cellray.ids import ActorId, TaskId
+from cellray.ids import ActorId, ObjectId, TaskId
 from cellray.model import fact as told
 from cellray.observe.records import TaskRecord, WorkerKey
 
 EVENTS_MAX = 50
 """Of one task or actor; of later ones there is a count."""
-EventKind = Literal["retried", "returned", "cancel_requested", "died", "kill_requested", "exited"]
+EventKind = Literal[
+    "retried",
+    "returned",
+    "cancel_requested",
+    "died",
+    "kill_requested",
+    "exited",
+    "lost",
+    "reconstructed",
+    "unrecoverable",
+]
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened. `text` is the reason that the log gives.
 
     `attempt` (from 0) is the one that ended by it, on `worker`, where it had begun at `started_at` (0: it had not).
-    `asker` is the task, or the root task of the driver, that asked for it; `is_parent` says that it asked for the end
-    of a task above.
+    `asker` is the task, or the root task of the driver, that asked for it; `recursive`: for all below too.
     """
 
     at: float
@@ -37,19 +46,19 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stories:
-    """Events by task, those of an actor by its creation. Read freely; the fold's handlers write."""
+    """Events by task or object, those of an actor by its creation. Read freely; the fold's handlers write."""
 
     def __init__(self) -> None:
         self.omitted = 0
-        self._events: dict[TaskId, list[Event]] = {}
+        self._events: dict[TaskId | ObjectId, list[Event]] = {}
 
-    def of(self, task_id: TaskId) -> list[Event]:
-        """What happened to a task or actor, in order."""
-        return self._events.get(task_id, [])
+    def of(self, key: TaskId | ObjectId) -> list[Event]:
+        """What happened to a task, an object or an actor, in order."""
+        return self._events.get(key, [])
 
-    def forget(self, task_id: TaskId) -> None:
-        """The task is kept as a count only."""
-        self._events.pop(task_id, None)
+    def forget(self, key: TaskId | ObjectId) -> None:
+        """The task or object is kept as a count only."""
+        self._events.pop(key, None)
 
     def note_retried(self, record: TaskRecord, fact: told.TaskRetried) -> None:
         """An attempt is over and another one will follow; the record is as it was before."""
@@ -78,8 +87,18 @@ class Stories:
         """An actor said that it ends itself."""
         self._add(TaskId(actor_id), Event(at, "exited"))
 
-    def _add(self, task_id: TaskId, event: Event) -> None:
-        events = self._events.setdefault(task_id, [])
+    def note_loss(self, fact: told.ObjectLost | told.ReconstructionFailed | told.SpillFailed) -> None:
+        """An object's value is gone, perhaps for good."""
+        kind: EventKind = "unrecoverable" if isinstance(fact, told.ReconstructionFailed) else "lost"
+        self._add(fact.object_id, Event(fact.at, kind, fact.reason))
+
+    def note_reconstruction(self, fact: told.ObjectReconstructed) -> None:
+        """A lost object has its value again."""
+        how = "it was read from the log" if fact.from_log else "its task ran again"
+        self._add(fact.object_id, Event(fact.at, "reconstructed", how))
+
+    def _add(self, key: TaskId | ObjectId, event: Event) -> None:
+        events = self._events.setdefault(key, [])
         if len(events) < EVENTS_MAX:
             events.append(event)
         else:

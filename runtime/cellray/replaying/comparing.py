@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from cellray.core.outcome import end_of
 from cellray.engines.values import error_of
 from cellray.errors import TaskError
 from cellray.ids import ObjectId, return_object_id
 from cellray.model.fact import TaskFailed, TaskFinished
 from cellray.model.history import TaskHistory
 from cellray.model.object import ObjectValue, ValueKind
-from cellray.replaying.past import end_of, items_of, returns_of
+from cellray.replaying.past import items_of, returns_of
 from cellray.replaying.values import PastValues
 from cellray.serialization import digest_of, first_difference, serialize
 from cellray.worker.repeats import difference_between
@@ -64,7 +65,7 @@ def _of_items(history: TaskHistory, items: list[Any], values: PastValues) -> Div
             return obj, found
     if count < len(items):  # with a reader that left, fewer were wanted then
         return None
-    then = sum(1 for _ in items_of(history))
+    then = len(items_of(history))
     return (return_object_id(history.task_id, 0), f"{then} items != {count} items") if then != count else None
 
 

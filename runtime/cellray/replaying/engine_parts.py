@@ -112,7 +112,7 @@ class ReplayStreams:
             submissions.settle(stream.task)
             history = self._engine.past.task(stream.task)
             here = submissions.items.get(stream.task)
-            stream.count = here if here is not None else len(list(items_of(history))) if history is not None else 0
+            stream.count = here if here is not None else len(items_of(history)) if history is not None else 0
         return stream.taken >= stream.count
 
     def drop(self, stream: PastStream) -> None:
@@ -185,6 +185,9 @@ class ReplayRuntime:
         if job is None:
             raise ReplayError("a replayed task asks for its job, whose driver is not in the log")
         return job[0].hex(), job[1]
+
+    def record_span(self, name: str, started_at: float, extra: dict[str, str], error: str) -> None:
+        """What the task names while it is replayed is no history."""
 
     def is_cancelled(self) -> bool:
         """See `ports.RuntimeEngine`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from cellray.core.outcome import outputs_of, value_of
 from cellray.ids import (
     ActorId,
     JobId,
@@ -14,21 +15,14 @@ from cellray.ids import (
     child_task_id,
     children_prefix,
     is_put,
-    item_object_id,
     producer_of,
-    return_index_of,
     return_object_ids,
     short_task_id,
 )
 from cellray.model.fact import (
-    ItemsYielded,
     JobStarted,
     ObjectSealed,
     ObjectsFreed,
-    TaskCancelled,
-    TaskFailed,
-    TaskFinished,
-    TaskRetried,
     TasksSubmitted,
     TemplateRegistered,
 )
@@ -38,8 +32,6 @@ from cellray.model.task import Cell, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.observe.log import Log
-
-End = TaskFinished | TaskFailed | TaskCancelled
 
 
 class Past:
@@ -68,18 +60,7 @@ class Past:
             sealed = (told.fact.value for told in self._facts_of_put(obj) if isinstance(told.fact, ObjectSealed))
             return next(sealed, None)
         history = self.task(producer_of(obj))
-        if history is None:
-            return None
-        index = return_index_of(obj)
-        count = history.template.num_returns if history.template is not None else 1
-        if index >= count:
-            return next((value for item, value in items_of(history) if item == obj), None)
-        end = end_of(history)
-        if isinstance(end, TaskFinished):
-            return end.values[index] if index < len(end.values) else None
-        if isinstance(end, TaskFailed):
-            return end.values[index] if index < len(end.values) else end.error
-        return None
+        return value_of(history, obj) if history is not None else None
 
     def was_freed(self, obj: ObjectId) -> bool:
         """Whether the node let go of the object."""
@@ -121,29 +102,10 @@ class Past:
         return self._puts[obj]
 
 
-def end_of(history: TaskHistory) -> End | None:
-    """How a task ended: what it returned first, else how its last attempt failed; None while it has not."""
-    end: End | None = None
-    for told in history.facts:
-        fact = told.fact
-        if isinstance(fact, TaskFinished):
-            return fact
-        if isinstance(fact, TaskRetried):
-            end = None
-        elif isinstance(fact, TaskCancelled) or (isinstance(fact, TaskFailed) and not fact.will_retry):
-            end = fact
-    return end
-
-
-def items_of(history: TaskHistory) -> Iterator[tuple[ObjectId, ObjectValue]]:
+def items_of(history: TaskHistory) -> list[tuple[ObjectId, ObjectValue]]:
     """What a generator yielded, in order and each once."""
-    known = 0
-    for told in history.facts:
-        if isinstance(told.fact, ItemsYielded):
-            for index, value in enumerate(told.fact.values, told.fact.index):
-                if index >= known:
-                    known = index + 1
-                    yield item_object_id(history.task_id, index), value
+    returns = set(returns_of(history))
+    return [(obj, value) for obj, value in sorted(outputs_of(history).items()) if obj not in returns]
 
 
 def returns_of(history: TaskHistory) -> list[ObjectId]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cellray.core.outcome import end_of
 from cellray.errors import ReplayError
 from cellray.ids import TaskId, item_object_id, producer_of, return_object_ids, short_task_id
 from cellray.model.history import TaskHistory
 from cellray.model.task import StreamOptions
 from cellray.ports import SubmitOptions
-from cellray.replaying.past import end_of
 from cellray.serialization import (
     STORED_ARGUMENTS,
     Serialized,

@@ -13,6 +13,7 @@ from cellray.api import current
 from cellray.api.session import current_session
 from cellray.config import load_config
 from cellray.core.expectations import divergence_text
+from cellray.core.outcome import end_of
 from cellray.engines.native import NativeEngine
 from cellray.errors import OutputDivergedError, ReplayError
 from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, is_put, producer_of, short_task_id
@@ -25,7 +26,7 @@ from cellray.observe.subjects import key_of
 from cellray.replaying.actor_states import ActorStates
 from cellray.replaying.comparing import Divergence, divergence_of_error, divergence_of_value
 from cellray.replaying.debugger import Pdb, Stepper, users_part, was_quit
-from cellray.replaying.past import Past, end_of, name_of
+from cellray.replaying.past import Past, name_of
 from cellray.replaying.runner import Runner
 from cellray.serialization import deserialize, serialize
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from cellray.core.outcome import has_bytes
 from cellray.engines.values import error_of
 from cellray.errors import ObjectLostError, ReplayError
 from cellray.ids import ObjectId, TaskId, is_put, producer_of
 from cellray.model.history import TaskHistory
-from cellray.model.object import ObjectValue, ValueKind
+from cellray.model.object import ObjectValue
 from cellray.ports import Engine
 from cellray.replaying.past import Past, name_of
-from cellray.serialization import STORED_ARGUMENTS, deserialize, serialize
+from cellray.serialization import deserialize, serialize
 
 
 class Maker(Protocol):
@@ -53,7 +54,7 @@ class PastValues:
             told = self._past.value(obj)
             if told is not None and told.is_error:
                 raise error_of(told)
-            if told is not None and is_in_log(told):
+            if told is not None and has_bytes(told):
                 return deserialize(told.data)
             found, value = self._from_store(obj)
             if found:
@@ -67,7 +68,7 @@ class PastValues:
     def stored(self, obj: ObjectId) -> tuple[bool, Any]:
         """Whether the value of then can be had without making it again, and the value; not what was made here."""
         told = self._past.value(obj)
-        if told is not None and is_in_log(told):
+        if told is not None and has_bytes(told):
             return True, deserialize(told.data)
         return self._from_store(obj)
 
@@ -94,7 +95,7 @@ class PastValues:
         if obj in self._made:
             return True
         told = self._past.value(obj)
-        return told is not None and (told.is_error or is_in_log(told) or self._is_in_store(obj))
+        return told is not None and (told.is_error or has_bytes(told) or self._is_in_store(obj))
 
     def _make(self, obj: ObjectId) -> None:
         """Run again what makes the object: a loop and not a recursion, because histories are long."""
@@ -145,13 +146,3 @@ class PastValues:
             f"stored with put() by a driver, is gone: its {told.object_bytes:,} bytes were too many for the log, and "
             f"{where}"
         )
-
-
-def is_in_log(value: ObjectValue) -> bool:
-    """Whether the log has the value itself."""
-    return value.kind == ValueKind.INLINE and value.data != b""
-
-
-def has_stored_arguments(history: TaskHistory) -> bool:
-    """Whether the arguments were too large to travel, and are the last of the dependencies."""
-    return history.spec.args == STORED_ARGUMENTS

@@ -139,7 +139,7 @@ def test_what_is_asked_must_be_there() -> None:
 
 
 def test_a_process_that_lost_its_state_began_anew(session: Session) -> None:
-    counter = Counter.options(max_restarts=1).remote()
+    counter = Counter.options(max_restarts=1, recover=False).remote()
     got([counter.add.remote(1), counter.add.remote(2)])
     cellray.kill(counter, no_restart=False)
 

@@ -14,7 +14,7 @@ import cellray
 import numpy as np
 import pytest
 from cellray import Session
-from cellray.exceptions import OutputDivergedError
+from cellray.exceptions import ObjectReconstructionFailedError, OutputDivergedError
 from cellray.ids import TaskId, root_task_id, task_seed
 from cellray.model.fact import OutputDiverged, TaskFinished
 
@@ -95,6 +95,11 @@ def read_with_warning(folder: Path) -> None:
         read_twice(folder, "clock")
 
 
+def get_made_again(ref: Any) -> None:
+    with pytest.warns(UserWarning, match="another value"):
+        cellray.get(ref, timeout=WAIT_S)
+
+
 def test_each_task_has_a_seed_of_its_own_that_follows_from_its_id(session: Session) -> None:
     refs = [seed.remote() for _ in range(3)]
     seeds = cellray.get(refs, timeout=WAIT_S)
@@ -146,6 +151,29 @@ def test_the_same_value_says_nothing(session: Session, tmp_path: Path, kind: str
     assert len(of_type(read_facts(session), OutputDiverged)) == count
 
 
+@cellray.remote
+def steps(kind: str) -> Any:
+    values = np.arange(100_000, dtype=float)
+    values[2] = time.time() if kind == "clock" else cellray.task_seed() % 7
+    return values
+
+
+def test_a_lost_object_that_is_made_again_is_compared(session: Session) -> None:
+    ref = steps.remote("clock")
+    before = cellray.get(ref, timeout=WAIT_S).copy()
+    cellray.testing.drop_object(ref)
+    with pytest.warns(UserWarning, match=r"steps \(task .* another value when it ran again: 800,.* bytes of digest"):
+        after = cellray.get(ref, timeout=WAIT_S)
+    assert after[2] > before[2]
+
+
+def test_one_that_is_made_again_as_it_was_says_nothing(session: Session) -> None:
+    ref = steps.remote("seed")
+    before = cellray.get(ref, timeout=WAIT_S).copy()
+    cellray.testing.drop_object(ref)
+    assert (cellray.get(ref, timeout=WAIT_S) == before).all()
+
+
 def test_only_results_that_the_log_does_not_keep_have_digests(session: Session) -> None:
     @cellray.remote
     def ones(count: int) -> Any:
@@ -167,5 +195,11 @@ def test_only_results_that_the_log_does_not_keep_have_digests(session: Session) 
 def test_it_may_be_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cellray.shutdown()
     monkeypatch.setenv("CELLRAY_DIVERGENCE_IS_ERROR", "1")
-    with own_home(), session_of_two(), pytest.raises(OutputDivergedError, match=r"\['loss'\]"):
-        read_with_warning(tmp_path)
+    with own_home(), session_of_two():
+        with pytest.raises(OutputDivergedError, match=r"\['loss'\]"):
+            read_with_warning(tmp_path)
+        ref = steps.remote("clock")
+        cellray.wait([ref], timeout=WAIT_S)
+        cellray.testing.drop_object(ref)
+        with pytest.raises(ObjectReconstructionFailedError, match="is not what it was when the task ran before"):
+            get_made_again(ref)

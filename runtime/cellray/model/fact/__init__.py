@@ -53,6 +53,7 @@ from cellray.model.fact.session import (
     SessionEnded,
     SessionStarted,
 )
+from cellray.model.fact.span import SpanEnded
 from cellray.model.fact.task import (
     CancelRequested,
     FunctionRegistered,
@@ -115,6 +116,7 @@ __all__ = [
     "SessionStarted",
     "SpaceRequested",
     "SpaceReturned",
+    "SpanEnded",
     "SpillFailed",
     "TaskCancelled",
     "TaskFailed",
@@ -201,6 +203,7 @@ LoggedFact = (
     | ActorCheckpointed
     | CheckpointFailed
     | ActorRestored
+    | SpanEnded
     | ObjectLost
     | ObjectReconstructed
     | ReconstructionFailed

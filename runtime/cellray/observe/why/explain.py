@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, is_put, producer_of
 from cellray.observe.fold import LogFold
+from cellray.observe.nodes import outputs_of
 from cellray.observe.subjects import NodeKey
 from cellray.observe.visual.format import data_size
 from cellray.observe.why.actor import explain_actor
@@ -67,9 +68,10 @@ def _explain_object(named: Named, object_id: ObjectId) -> tuple[Cause, Next | No
         "shared": f"is there: {size} in shared memory",
         "spilled": f"is on disk ({size}): memory was short, and it is read back when it is wanted",
         "freed": "was freed, because nobody referred to it any more; its lineage can make it again",
-        "lost": "is lost: its file could not be read back",
+        "lost": "is lost",
     }[known.state]
-    texts = [f"{_capital(name)} {where}."]
+    told = [event for event in fold.stories.of(object_id) if event.kind in ("lost", "reconstructed", "unrecoverable")]
+    texts = [f"{_capital(name)} {where}{'; ' + named.event(told[-1]) if told else ''}."]
     if producer is not None and not is_put(object_id):
         texts.append(explain_task(named, producer)[0].text)
     cause = Cause(kind="object", id=object_id.hex(), name=name, state=known.state, text=" ".join(texts))
@@ -77,8 +79,13 @@ def _explain_object(named: Named, object_id: ObjectId) -> tuple[Cause, Next | No
 
 
 def _before(named: Named, key: NodeKey) -> list[Happened]:
+    """What happened to the task, and to the object that is asked about or, for a task, to what it returned."""
+    stories, tasks = named.fold.stories, named.fold.tasks
     task_id = TaskId(key) if len(key) == TASK_ID_BYTES else producer_of(ObjectId(key))
-    events = named.fold.stories.of(task_id)
+    record = tasks.get(task_id)
+    objects = [ObjectId(key)] if len(key) != TASK_ID_BYTES else outputs_of(record) if record is not None else []
+    keys: list[NodeKey] = [*objects] if objects and is_put(objects[0]) else [task_id, *objects]
+    events = sorted((event for each in keys for event in stories.of(each)), key=lambda event: event.at)
     return [Happened(event.at, event.kind, named.event(event), event.attempt + 1) for event in events]
 
 

@@ -77,6 +77,12 @@ class Named:
                 return f"{self.asker(event.asker)} asked to kill it"
             case "exited":
                 return "it said that it ends itself"
+            case "lost":
+                return f"its value was lost: {event.text}"
+            case "reconstructed":
+                return f"its value was there again: {event.text}"
+            case "unrecoverable":
+                return f"its value cannot be made again: {event.text}"
 
 
 def node(node_id: str) -> str:

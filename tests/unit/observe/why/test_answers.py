@@ -283,6 +283,28 @@ def object_lost() -> Asked:
     return Asked(facts, made)
 
 
+def object_made_again() -> Asked:
+    story = Node()
+    [load] = story.submit(LOAD)
+    made = return_object_id(load, 0)
+    story.dispatch(10, [load])
+    story.finish(load)
+    story.tell(told.ObjectLost, object_id=made, reason="its worker's memory went")
+    story.retry(load, 1)
+    story.dispatch(11, [load])
+    story.finish(load)
+    story.tell(told.ObjectReconstructed, object_id=made, object_bytes=5)
+    return Asked(story.facts, made)
+
+
+def object_beyond_recovery() -> Asked:
+    story = Node()
+    made = story.put()
+    story.tell(told.ObjectLost, object_id=made, reason="a test dropped it")
+    story.tell(told.ReconstructionFailed, object_id=made, reason="its owner has ended")
+    return Asked(story.facts, made)
+
+
 def call_of_a_pending_actor() -> Asked:
     story = ActorStory(1)
     story.send(0)
@@ -378,7 +400,11 @@ CASES = [
     Case(object_put, ["inline"], None, ["What the driver put is there: 3 B"]),
     Case(object_freed, ["freed"], None, ["was freed", "finished"]),
     Case(object_spilled, ["spilled"], None, ["is on disk"]),
-    Case(object_lost, ["lost"], None, ["is lost: its file could not be read back"]),
+    Case(object_lost, ["lost"], None, ["is lost; its value was lost: no such file"]),
+    Case(
+        object_made_again, ["shared"], None, ["its task ran again", "attempt 2", "was lost: its worker's memory went"]
+    ),
+    Case(object_beyond_recovery, ["lost"], None, ["cannot be made again: its owner has ended", "a test dropped it"]),
     Case(call_of_a_pending_actor, ["ready", "pending", "running"], "actor", ["Counter", "not been created yet"]),
     Case(call_of_a_busy_actor, ["ready", "running"], "earlier call", ["with its actor, behind plus"]),
     Case(call_held_up_by_an_earlier_one, ["ready", "ready", "alive"], "earlier call", ["calls of one caller"]),
