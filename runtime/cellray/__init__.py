@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cellray.observe.log import Log, open_log
     from cellray.observe.questions import lineage, why
     from cellray.replaying.actor import actor_at
+    from cellray.replaying.rerun import rerun
     from cellray.replaying.task import replay
 
 __version__ = "0.1.0"
@@ -70,6 +71,7 @@ __all__ = [
     "put",
     "remote",
     "replay",
+    "rerun",
     "runtime_context",
     "runtime_env",
     "shutdown",
@@ -98,6 +100,7 @@ _HOMES = {
     "RemoteFunction": "cellray.api.remote_function",
     "remote": "cellray.api.remote_function",
     "replay": "cellray.replaying.task",
+    "rerun": "cellray.replaying.rerun",
     "actor_at": "cellray.replaying.actor",
     "available_resources": "cellray.api.cluster",
     "cluster_resources": "cellray.api.cluster",

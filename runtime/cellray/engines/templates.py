@@ -27,3 +27,25 @@ def template_of(function_hash: FunctionHash, options: SubmitOptions) -> TaskTemp
         max_calls=options.max_calls,
         recorded=options.recorded,
     )
+
+
+def options_of(template: TaskTemplate) -> SubmitOptions:
+    """Back from `template_of`; how many calls of an actor may be pending its template does not say."""
+    return SubmitOptions(
+        template.name,
+        template.resources,
+        template.num_returns,
+        template.max_retries,
+        template.retry_exceptions,
+        template.cell,
+        actor=template.actor,
+        method=template.method,
+        concurrency_group=template.concurrency_group,
+        max_pending_calls=template.actor.max_pending_calls if template.actor is not None else -1,
+        environment=template.environment,
+        placement=template.placement,
+        retry_only=template.retry_only,
+        stream=template.stream,
+        max_calls=template.max_calls,
+        recorded=template.recorded,
+    )

@@ -12,6 +12,7 @@ from typing import Any
 from cellray.errors import ReplayError
 from cellray.model.history import TaskHistory
 from cellray.model.task import Function
+from cellray.replaying.changes import is_imported
 from cellray.replaying.past import name_of
 from cellray.serialization import deserialize_function
 
@@ -46,7 +47,7 @@ def _place_source(loaded: Any, function: Function) -> None:
     now = linecache.getlines(code.co_filename)[first : first + len(lines)]
     if [line.rstrip() for line in now] == [line.rstrip() for line in lines]:
         return
-    if _is_imported(plain):
+    if is_imported(plain):
         if now:
             warnings.warn(
                 f"`{function.module}.{function.name}` is imported from {code.co_filename}, which has changed since the "
@@ -59,14 +60,6 @@ def _place_source(loaded: Any, function: Function) -> None:
     # Without a time it is not looked for on the disk, and stays.
     linecache.cache[name] = (len(function.source), None, text, name)
     plain.__code__ = _renamed(code, name)
-
-
-def _is_imported(function: types.FunctionType) -> bool:
-    """Whether the function is its module's own: then its code is not ours to change."""
-    import sys
-
-    module = sys.modules.get(function.__module__ or "")
-    return module is not None and vars(module) is function.__globals__
 
 
 def _renamed(code: types.CodeType, filename: str) -> types.CodeType:

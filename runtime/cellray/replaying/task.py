@@ -16,13 +16,13 @@ from cellray.core.expectations import divergence_text
 from cellray.core.outcome import end_of
 from cellray.engines.native import NativeEngine
 from cellray.errors import OutputDivergedError, ReplayError
-from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, is_put, producer_of, short_task_id
+from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, is_put, producer_of, return_object_id, short_task_id
 from cellray.model.fact import OutputDiverged, TaskFailed
 from cellray.model.history import TaskHistory
 from cellray.node.control_client import ControlClient
 from cellray.node.settings import SessionFolder
 from cellray.observe.log import Log, open_log
-from cellray.observe.subjects import key_of
+from cellray.observe.subjects import NodeKey, key_of
 from cellray.replaying.actor_states import ActorStates
 from cellray.replaying.comparing import Divergence, divergence_of_error, divergence_of_value
 from cellray.replaying.debugger import Pdb, Stepper, users_part, was_quit
@@ -125,10 +125,7 @@ class Scene:
 
     def task_id(self, subject: Any) -> TaskId:
         """The task that is meant by a reference, a handle or an id."""
-        try:
-            key = key_of(subject, self.log.fold() if isinstance(subject, str) and "-" in subject else None)
-        except KeyError:
-            raise ReplayError(f"the log of session {self.log.session_id} knows no task {subject}") from None
+        key = self._key(subject)
         if len(key) == TASK_ID_BYTES:
             return TaskId(key)
         if is_put(ObjectId(key)):
@@ -137,6 +134,17 @@ class Scene:
                 f"cellray.replay({producer_of(ObjectId(key)).hex()!r})."
             )
         return producer_of(ObjectId(key))
+
+    def object_id(self, subject: Any) -> ObjectId:
+        """The object that is meant; of a task its first return."""
+        key = self._key(subject)
+        return return_object_id(TaskId(key), 0) if len(key) == TASK_ID_BYTES else ObjectId(key)
+
+    def _key(self, subject: Any) -> NodeKey:
+        try:
+            return key_of(subject, self.log.fold() if isinstance(subject, str) and "-" in subject else None)
+        except KeyError:
+            raise ReplayError(f"the log of session {self.log.session_id} knows no task {subject}") from None
 
     def name_of_call(self, task_id: TaskId) -> str:
         """For people."""

@@ -73,7 +73,7 @@ class PastValues:
         return self._from_store(obj)
 
     def _from_store(self, obj: ObjectId) -> tuple[bool, Any]:
-        if not self._is_in_store(obj):
+        if not self.is_alive(obj):
             return False, None
         live = self._live
         assert live is not None, "there is a store"
@@ -86,23 +86,25 @@ class PastValues:
         finally:
             live.release(obj)
 
-    def _is_in_store(self, obj: ObjectId) -> bool:
+    def is_alive(self, obj: ObjectId) -> bool:
+        """Whether the session that runs has the object, as far as is known."""
         if self._live is None or self._live.is_lost or obj in self._lost:
             return False
         return not self._past.was_freed(obj)
 
-    def _is_at_hand(self, obj: ObjectId) -> bool:
+    def is_at_hand(self, obj: ObjectId) -> bool:
+        """Whether the value can be had without running anything."""
         if obj in self._made:
             return True
         told = self._past.value(obj)
-        return told is not None and (told.is_error or has_bytes(told) or self._is_in_store(obj))
+        return told is not None and (told.is_error or has_bytes(told) or self.is_alive(obj))
 
     def _make(self, obj: ObjectId) -> None:
         """Run again what makes the object: a loop and not a recursion, because histories are long."""
         todo = [(obj, False)]
         while todo:
             wanted, is_prepared = todo.pop()
-            if self._is_at_hand(wanted):
+            if self.is_at_hand(wanted):
                 continue
             history = self._producer(wanted, [each for each, prepared in todo if prepared])
             if not is_prepared:
