@@ -10,11 +10,10 @@ from typing import Any
 from cellray.api import current
 from cellray.api import session as api_session
 from cellray.errors import SessionError
-from cellray.gcs.address import parse_address
 from cellray.gcs.log_history import LogHistory
-from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import SessionId
 from cellray.launch import find_session
+from cellray.node.archives import read_session
 from cellray.node.control_client import ControlClient
 from cellray.observe.exports import trace_of
 from cellray.observe.fold import LogFold
@@ -48,9 +47,7 @@ def follower() -> LogFollower:
         if _follower is None or _followed != session.session_id:
             if _follower is not None:
                 _follower.close()
-            reader = RedisLogReader(
-                parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S
-            )
+            reader = read_session(session.gcs_url, SessionId(session.session_id))
             _follower, _followed = LogFollower(reader), session.session_id
             if _settle not in current.before_end:
                 current.before_end.append(_settle)
@@ -129,7 +126,7 @@ def session_timeline(window: Window, timeout_s: float = TIMELINE_TIMEOUT_S) -> l
     session = api_session.current_session()
     if session is None:
         raise SessionError("no Cellray session: the timeline is that of this process's session; call cellray.init()")
-    reader = RedisLogReader(parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S)
+    reader = read_session(session.gcs_url, SessionId(session.session_id))
     try:
         wait_until_written(reader, timeout_s)
         return trace_of(LogHistory(reader), window)
