@@ -51,10 +51,19 @@ CREATIONS = (
     _creation("Hungry", {"CPU": 0.25}),
     _creation("Restarting", {}, max_restarts=2, max_task_retries=1),
     _creation("Immortal", {}, max_restarts=-1),
+    _creation("Keeping", {}, max_restarts=-1, max_task_retries=3, recovers=True, checkpoint_every=3),
+    _creation("Replaying", {}, max_restarts=-1, max_task_retries=3, recovers=True),
 )
-CALLS = (_call("once", max_retries=0), _call("again", max_retries=1), _call("two", max_retries=0, num_returns=2))
-CREATION_WEIGHTS = (1, 1, 1, 1)
-CALL_WEIGHTS = (8, 8, 4)
+CALLS = (
+    _call("once", max_retries=0),
+    _call("again", max_retries=1),
+    _call("two", max_retries=0, num_returns=2),
+    _call("recorded", max_retries=3, recorded=True),
+    _call("recorded_silent", max_retries=3, recorded=True, num_returns=0),
+)
+RECOVERING = CREATIONS[-2:]
+CREATION_WEIGHTS = (1, 1, 1, 1, 1.5, 1.5)
+CALL_WEIGHTS = (8, 8, 4, 14, 3)
 NAMED = {name: _creation("Named", {}, name=name, namespace=NAMESPACE, detached=True, max_restarts=1) for name in NAMES}
 
 
@@ -74,6 +83,11 @@ class ActorWatch:
         """Whether the object stands for an actor."""
         creation = producer_of(object_id)
         return creation in self._creations and object_id == actor_object_id(ActorId(creation))
+
+    def recovers(self, object_id: ObjectId) -> bool:
+        """Whether the actor loses no state."""
+        options = self._world.tasks[producer_of(object_id)].template.actor
+        return options is not None and options.recovers
 
     def draw(self, random: Random, known: list[ObjectId], depth: int) -> TaskTemplate:
         """What a client submits next: a call only when it holds an actor."""
@@ -121,6 +135,7 @@ class ActorWatch:
         """The core has something to say for the log."""
         if isinstance(fact, f.ActorDied) and fact.will_restart:
             self.restarted[TaskId(fact.actor_id)] += 1
+        self._world.histories.note_fact(fact)
         self._world.kinds[type(fact).__name__] += 1
 
 
@@ -141,6 +156,23 @@ class ActorUser:
         elif mine := [object_id for object_id in driver.held if driver.world.actors.is_actor(object_id)]:
             victim = ActorId(producer_of(random.choice(mine)))
             driver.tell(f.ActorKillRequested(victim, driver.world.at, random.random() < 0.5))
+
+    def burst(self) -> None:
+        """Many calls of one actor that loses no state, whose process may be killed under them."""
+        driver = self._driver
+        random = driver.world.random
+        actors = driver.world.actors
+        mine = [held for held in driver.held if actors.is_actor(held) and actors.recovers(held)]
+        if not mine:
+            driver.submit_one(driver.take_index(), random.choice(RECOVERING))
+            return
+        actor = random.choice(mine)
+        for _ in range(random.randint(2, 8)):
+            values = [held for held in driver.held if not actors.is_actor(held)]
+            dependencies = (random.choice(values),) if values and random.random() < 0.3 else ()
+            driver.submit_one(driver.take_index(), random.choice(CALLS[-2:]), dependencies, (actor,))
+        if random.random() < 0.5:
+            driver.tell(f.ActorKillRequested(ActorId(producer_of(actor)), driver.world.at, no_restart=False))
 
     def _ask(self, name: str, *, is_candidate: bool) -> None:
         driver = self._driver

@@ -28,6 +28,7 @@ from cellray.model.task import TaskAssignment, TaskSpec, TaskTemplate
 
 from tests.sim.actors import NOT_CREATED, ActorUser
 from tests.sim.groups import Reservations
+from tests.sim.memories import NOT_RESTORED, Memory
 from tests.sim.programs import Op, program
 from tests.sim.streams import NOBODY_READS, Producer, Streams
 
@@ -203,12 +204,19 @@ class VirtualDriver(VirtualClient):
         self.index += 1
         return self.index - 1
 
-    def submit_one(self, index: int, template: TaskTemplate) -> None:
+    def submit_one(
+        self,
+        index: int,
+        template: TaskTemplate,
+        dependencies: tuple[ObjectId, ...] = (),
+        contained: tuple[ObjectId, ...] = (),
+    ) -> None:
         """Submit a task that has taken its place before."""
         task_id = child_task_id(children_prefix(self.root), index)
-        spec = TaskSpec(index, template.template_id)
+        spec = TaskSpec(index, template.template_id, b"", dependencies, contained)
         self.world.note_submission(task_id, spec, 0, template, self.client_id)
-        self.held[return_object_id(task_id, 0)] = None
+        for place in range(template.num_returns):
+            self.held[return_object_id(task_id, place)] = None
         self.tell(f.TasksSubmitted(self.root, self.world.at, [spec]))
 
     def act(self) -> None:
@@ -218,6 +226,9 @@ class VirtualDriver(VirtualClient):
         self.streams.act()
         if random.random() < 0.05 and self.world.wants_more_tasks():
             self.groups.act()
+            return
+        if random.random() < 0.1 and self.world.wants_more_tasks():
+            self.actor_user.burst()
             return
         if random.random() < 0.3:
             if len(self.views) < 3 and random.random() < 0.6:
@@ -269,6 +280,7 @@ class VirtualWorker(VirtualClient):
         self.space_bytes = 0
         self.arguments: dict[ObjectId, ObjectValue] = {}
         self.creation: ActorId | None = None
+        self.memory = Memory(self)
 
     @property
     def head_id(self) -> TaskId:
@@ -282,6 +294,7 @@ class VirtualWorker(VirtualClient):
                 if template.actor is not None:
                     self.creation = ActorId(TaskId(command.tasks[0].task_id))
             self.world.note_assignment(self, command)
+            self.memory.receive(command)
             self.queue.extend(command.tasks)
         elif isinstance(command, c.ObjectsReady):
             self.receive_values(command)
@@ -349,6 +362,8 @@ class VirtualWorker(VirtualClient):
             return
         elif op.kind == "fail_creation":
             self._end(f.TaskFailed(self.head_id, self.started_at, self.world.at, NOT_CREATED, "ValueError: x"))
+        elif op.kind == "fail_restore":
+            self._end(f.TaskFailed(self.head_id, self.started_at, self.world.at, NOT_RESTORED, "KeyError: x"))
         elif op.kind == "raise":
             self._end(f.TaskFailed(self.head_id, self.started_at, self.world.at, RAISED, "ValueError: x"))
         else:
@@ -358,12 +373,15 @@ class VirtualWorker(VirtualClient):
         info = self.world.tasks[self.head_id]
         self.world.note_begin(self.head_id)
         self.world.actors.note_begin(self, self.head_id)
+        self.memory.begin(self.head_id)
         self.arguments = dict(zip(self.queue[0].dependencies, self.queue[0].values, strict=True))
         self._check_arguments()
         for value in self.arguments.values():
             assert value.kind < ValueKind.ERROR, "a task was given an error as its argument"
         self.producer = Producer(self.head_id, info.template) if info.template.stream is not None else None
         self.ops = deque(program(self.world.seed, self.head_id, info.depth, info.template))
+        if self.head_id == self.creation and self.memory.fails_to_restore(self.world.random):
+            self.ops = deque([Op("fail_restore")])
         self.ops_random = Random(f"ops {self.world.seed} {self.head_id.hex()}")
         self.children, self.child_index, self.put_index = [], 0, 0
         self.started_at = self.world.at
@@ -483,6 +501,7 @@ class VirtualWorker(VirtualClient):
                 self.tell(f.WorkerUnblocked(self.client_id, self.world.at))
         else:
             self.tell(fact)
+        self.memory.ended(self.head_id, fact)
         self.queue.popleft()
         self.ops = None
         self.producer = None

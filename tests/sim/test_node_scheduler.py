@@ -27,6 +27,8 @@ def test_everything_ends_once_and_is_given_back(seed: int) -> None:
     for kind in ("ActorStarted", "ActorDied", "ActorExited", "ActorKillRequested", "ActorNameRequested"):
         assert world.kinds[kind], f"the simulated actors had too little to do: {world.kinds}"
     assert world.actors.restarted, "no actor was restarted"
+    rebuilt = (world.histories.replays, world.histories.checkpoints, world.kinds["CheckpointFailed"])
+    assert all(rebuilt), f"actors that lose no state had too little to lose: {rebuilt}"
 
 
 def test_a_seed_replays_exactly() -> None:

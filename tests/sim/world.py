@@ -21,6 +21,7 @@ from tests.helpers.past import Past
 from tests.sim.actors import CALLS, CLASS, CREATIONS, NAMED, ActorWatch
 from tests.sim.clients import SMALL, VirtualClient, VirtualDriver, VirtualWorker
 from tests.sim.disk import VirtualDisk
+from tests.sim.memories import Histories, is_replay
 from tests.sim.programs import FUNCTION, NODE_RESOURCES, TEMPLATES
 
 ARENA_BYTES = 500_000
@@ -78,6 +79,7 @@ class World:
         self.disk = VirtualDisk(self)
         self.past = Past()
         self.actors = ActorWatch(self)
+        self.histories = Histories()
         self._next_client = 1
         self._growing = True
 
@@ -106,9 +108,10 @@ class World:
             assert not any(task.task_id == other.task_id for other in worker.queue), "a task was assigned twice"
 
     def note_begin(self, task_id: TaskId) -> None:
-        """A worker begins a task. One that has finished does not run again, unless its results were lost."""
+        """A worker begins a task. One that has finished does not run again, unless its results were lost, or an
+        actor is rebuilt by its calls."""
         template = self.tasks[task_id].template
-        if not (template.actor or template.stream):
+        if not (template.actor or template.stream or template.recorded):
             assert task_id not in self.finished, f"task {task_id.hex()} runs again, though it has finished"
 
     def wants_more_tasks(self) -> bool:
@@ -288,10 +291,11 @@ class World:
             if is_stopped or (stream.must_restart and task.cancel is None):
                 return
         may_retry = template.retry_exceptions and task.cancel is None and task.attempt < template.max_retries
-        if not (isinstance(fact, f.TaskFailed) and may_retry):
+        if not (isinstance(fact, f.TaskFailed) and may_retry) and not is_replay(task):
             self.ends[fact.task_id] += 1
             if isinstance(fact, f.TaskFinished):
                 self.finished.add(fact.task_id)
+            self.histories.note_end(task, fact)
 
     def _perform(self, command: c.Command) -> None:
         if isinstance(command, c.Send):
@@ -319,7 +323,7 @@ class World:
             self.disk.take(command)
         else:
             # A table of the GCS and the files of processes, which the simulator has none of.
-            assert isinstance(command, c.RegisterFunctions | c.ReadOutput)
+            assert isinstance(command, c.RegisterFunctions | c.ReadOutput | c.DropCheckpoints)
 
     def _drain(self) -> None:
         """Nobody submits, nobody dies any more; in the end everybody lets go of everything."""
@@ -347,7 +351,8 @@ class World:
             if count == 1 and task_id in self.ends:
                 once = 1 + self.actors.restarted[task_id] + self.remade[task_id]
                 assert self.ends[task_id] == once, f"task {task_id.hex()} ended {self.ends[task_id]} times"
-        assert sum(self.ends.values()) == self.core._tasks._order + restarts, "the log does not tell of each end once"
+        ends = self.core._tasks._order + restarts - self.histories.replays
+        assert sum(self.ends.values()) == ends, "the log does not tell of each end once"
         assert len(self.workers) >= NODE_RESOURCES["CPU"], f"only {len(self.workers)} workers are left"
 
     def _rest(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import failures
-from cellray.ids import ActorId, GroupId
+from cellray.ids import ActorId, GroupId, TaskId
 from cellray.model.actor import ActorOptions
 from cellray.model.object import Failure, ObjectValue, ValueKind, decode_failure, encode_failure
 
@@ -23,6 +23,11 @@ AGAIN = "Create the actor again to go on."
 def name_taken(options: ActorOptions) -> ObjectValue:
     """The value of an actor's object whose name was not reserved for it: a bug of ours, the API asks first."""
     return failures.internal(f"The actor name {options.name!r} was used without having been taken.")
+
+
+def ended(actor_id: TaskId) -> ObjectValue:
+    """The object of an actor that a call made which runs again: its last handle has gone since."""
+    return encode_failure(Failure("actor_died", f"This actor has ended. {AGAIN}", {"actor_id": actor_id.hex()}))
 
 
 def unknown(call: str, actor_id: ActorId) -> ObjectValue:

@@ -119,8 +119,12 @@ class Journal:
         last = self._submitted.get(task.task_id, -1)
         for index, results in children:
             last = max(last, index)
-            self._keep(task.task_id, self._objects.known(results))
+            self.keep_for(task, results)
         self._submitted[task.task_id] = last
+
+    def keep_for(self, task: Task, objects: Iterable[ObjectId]) -> None:
+        """The call, or the constructor, keeps these as far as they are known, while it may have to run again."""
+        self._keep(task.task_id, self._objects.known(objects))
 
     def has_submitted(self, task: Task, index: int) -> bool:
         """Whether the task of this index is one that an earlier run of the call, or of the constructor, submitted."""

@@ -22,7 +22,7 @@ from cellray.core.checkpoint_files import CheckpointFiles
 from cellray.core.objects import ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.transitions import FINISHED, READY
-from cellray.ids import child_task_id, children_prefix, return_object_ids
+from cellray.ids import child_task_id, children_prefix, item_object_id, return_object_ids
 from cellray.model import fact as f
 from cellray.model.actor import Checkpoint
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
@@ -67,9 +67,10 @@ class Rebuilds:
         fresh = []
         prefix = children_prefix(task.task_id)
         for spec in fact.tasks:
-            template = self._tasks.registry.of(spec)
-            is_known = journal.has_submitted(task, spec.index)
-            if not is_known or not self._tasks.submit_again(child_task_id(prefix, spec.index), template, client):
+            if journal.has_submitted(task, spec.index):
+                template = self._tasks.registry.of(spec)
+                self._tasks.submit_again(child_task_id(prefix, spec.index), spec, template, client, task)
+            else:
                 fresh.append(spec)
         return fact if len(fresh) == len(fact.tasks) else f.TasksSubmitted(fact.parent_id, fact.at, fresh)
 
@@ -82,6 +83,17 @@ class Rebuilds:
             count = 0 if template.spec.actor is not None else template.num_returns
             children.append((spec.index, return_object_ids(child_task_id(prefix, spec.index), count)))
         journal.submitted(task, children)
+
+    def yielded(self, fact: f.ItemsYielded, task: Task) -> None:
+        """A generator that a call, or a constructor, has submitted has yielded items: the call keeps them too."""
+        parent = task.parent
+        if parent is not None and parent.state < FINISHED and parent.template.is_special:
+            journal = self.journal_of(parent)
+            if journal is not None:
+                ids = [
+                    item_object_id(task.task_id, index) for index in range(fact.index, fact.index + len(fact.values))
+                ]
+                journal.keep_for(parent, ids)
 
     def executed(self, task: Task) -> None:
         """A recorded call has run to its end."""
@@ -179,10 +191,8 @@ class Rebuilds:
             journal.is_replaying = True
             journal.position = journal.newest.calls if journal.newest is not None else 0
             calls = journal.since(journal.position)
-            ids = [call.task_id for call in calls]
+            ids = [call.task_id for call in calls if self._tasks.replay(call, actor, at)]
             self._outbox.facts.append(f.ActorRestored(actor.actor_id, at, journal.position, ids))
-            for call in calls:
-                self._tasks.replay(call, actor, at)
             self._calls.changed[actor] = None
         assert actor.worker is not None, "its constructor has just returned"
         if actor.worker.queue or REPLAYER in actor.lanes:

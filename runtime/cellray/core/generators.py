@@ -81,12 +81,21 @@ class Generators:
         """A generator under way was submitted again, by a parent that runs again."""
         stream = self.streams[task.task_id]
         stream.reader = client if client.alive else None
+        if stream.reader is not None and not (stream.remakes or stream.must_restart) and self._hand_out(stream):
+            return
         has_begun = stream.delivered or stream.must_restart or stream.told == NOBODY_READS or stream.remakes
         stream.remakes = False
         stream.delivered = stream.taken = 0
         if has_begun and task.worker is not None:
             stream.must_restart = stream.interrupted = True
             self._outbox.send(task.worker, InterruptTask(task.task_id))
+
+    def read_again(self, task: Task, client: Client) -> None:
+        """A generator that has ended is submitted again by a call that runs again, and that has kept its items."""
+        stream = self.streams[task.task_id] = Stream(task, client)
+        while item_object_id(task.task_id, stream.delivered) in self._objects.entries:
+            stream.delivered += 1
+        self._hand_out(stream, has_ended=True)
 
     def yielded(self, task: Task, worker: Worker, fact: ItemsYielded) -> None:
         """A worker reports items of the task that it runs."""
@@ -162,6 +171,25 @@ class Generators:
             del self.streams[task.task_id]
         elif not had_ended:
             self._outbox.send(stream.reader, ItemsReady(task.task_id, stream.delivered, [], has_ended=True))
+
+    def _hand_out(self, stream: Stream, *, has_ended: bool = False) -> bool:
+        """The items that were delivered before, once more, to a reader that begins anew; False when some are gone."""
+        task_id, reader = stream.task.task_id, stream.reader
+        assert reader is not None, "somebody begins to read"
+        ids = [item_object_id(task_id, index) for index in range(stream.delivered)]
+        entries = self._objects.known(ids)
+        if len(entries) < len(ids):
+            return False
+        values = []
+        for entry in entries:
+            self._objects.hold(entry.object_id, reader)
+            assert entry.value is not None, "an item has its value from the start"
+            values.append(entry.value)
+        stream.taken = 0
+        if values or has_ended:
+            self._outbox.send(reader, ItemsReady(task_id, 0, values, has_ended=has_ended))
+        self._pace(stream)
+        return True
 
     def _remade(self, object_id: ObjectId, value: ObjectValue, at: float) -> None:
         entry = self._objects.entries.get(object_id)

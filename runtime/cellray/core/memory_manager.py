@@ -115,6 +115,8 @@ class MemoryManager:
             self._ignored[type(fact).__name__] += 1
 
     def _on_views_released(self, fact: f.ViewsReleased, client: Client, at: float) -> None:
+        if isinstance(client, Worker) and client.actor is not None and client.actor.death is not None:
+            return  # it reads arguments of calls that were taken from it: all ends with its process
         self.views.release(fact.object_ids, client)
 
     def _on_object_spilled(self, fact: f.ObjectSpilled, client: Client, at: float) -> None:

@@ -251,6 +251,7 @@ class NodeScheduler:
         task = self._tasks.tasks.get(fact.task_id)
         if task is not None and task.worker is client and task.template.spec.stream is not None:
             self._tasks.generators.yielded(task, task.worker, fact)
+            self._actors.rebuilds.yielded(fact, task)
             return
         for index, value in enumerate(fact.values, fact.index):
             if value.kind == SHARED:

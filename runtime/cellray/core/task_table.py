@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellray.core import dependencies, failures
+from cellray.core import actor_failures, dependencies, failures
 from cellray.core.actor_journal import REPLAYER, RecordedCall
 from cellray.core.clients import Client
 from cellray.core.expectations import Expectations
@@ -29,6 +29,7 @@ from cellray.ids import (
 )
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
 from cellray.model.object import ObjectValue, ValueKind
+from cellray.model.task import TaskSpec
 
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
@@ -185,14 +186,16 @@ class TaskTable:
         self._order += 1
         return self._order
 
-    def replay(self, call: RecordedCall, actor: Actor, at: float) -> None:
-        """A call that had ended runs once more, for what it does to its actor."""
+    def replay(self, call: RecordedCall, actor: Actor, at: float) -> bool:
+        """A call that had ended runs once more, for what it does to its actor.
+
+        False when it need not: who called it runs again itself, and has submitted it anew.
+        """
         known = self.tasks.get(call.task_id)
         if known is not None and known.state < FINISHED:
-            return  # who called it runs again itself, and has submitted it anew
-        self._order += 1
+            return False
         returns = self._declare(call.task_id, call.template.num_returns, NO_CLIENT)
-        task = Task(call.task_id, call.spec, call.template, REPLAYER, call.job, None, self._order, at, returns)
+        task = Task(call.task_id, call.spec, call.template, REPLAYER, call.job, None, self.next_order(), at, returns)
         task.orphans = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
         self.expectations.note(call.task_id, [(entry.object_id, entry.value) for entry in task.orphans])
         self._add(task)
@@ -200,20 +203,22 @@ class TaskTable:
             self.generators.begin_again(task)
         self.actors.calls.enroll(task, actor)
         self._attach(task, at)
-
-    def submit_again(self, task_id: TaskId, template: Template, client: Client) -> bool:
-        """A call that runs again submits what it has submitted before: it gets the results, or why they are lost.
-
-        False when it is to run again: a generator of which the items are gone.
-        """
-        if self._resubmitted(task_id, template, client):
-            return True
-        if template.spec.stream is not None:
-            return False
-        for entry in self._declare(task_id, template.num_returns, client):
-            if entry.value is None:
-                self._objects.seal(entry, failures.object_lost(entry.object_id))
         return True
+
+    def submit_again(self, task_id: TaskId, spec: TaskSpec, template: Template, client: Client, parent: Task) -> None:
+        """A call that runs again submits what it has submitted before: it gets the results, or why they are lost."""
+        if not client.alive or self._resubmitted(task_id, template, client):
+            return
+        for entry in self._declare(task_id, template.num_returns, client):
+            if entry.value is None:  # only an actor is let go that others would keep
+                is_actor = template.spec.actor is not None
+                value = actor_failures.ended(task_id) if is_actor else failures.object_lost(entry.object_id)
+                self._objects.seal(entry, value)
+        if template.spec.stream is not None:
+            of = parent
+            ended = Task(task_id, spec, template, client.client_id, of.job, None, of.order, of.submitted_at, ())
+            ended.state = FINISHED
+            self.generators.read_again(ended, client)
 
     def end_quietly(self, task: Task, at: float) -> None:
         """A call that was to run again does not, which changes nothing of how it ended before."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import re
 import signal
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cellray
+import numpy as np
 import pytest
+from cellray.exceptions import ActorDiedError, ActorUnavailableError
 
-from tests.helpers.accounts import KINDS, arm
+from tests.helpers.accounts import KINDS, Shelf, Tally, Teller, arm
+from tests.helpers.polling import eventually
 
 pytestmark = pytest.mark.usefixtures("session")
 WAIT_S = 60
@@ -22,6 +29,15 @@ BEFORE = 7
 
 def kill_idle(actor: Any) -> None:
     os.kill(cellray.get(actor.pid.remote(), timeout=WAIT_S), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def warned(pattern: str) -> Iterator[None]:
+    """The driver is warned so, within a while: warnings come on another thread, and are errors elsewhere."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+        eventually(lambda: any(re.search(pattern, str(each.message)) for each in caught), f"a warning like {pattern}")
 
 
 def noted(folder: Path) -> list[int]:
@@ -62,3 +78,110 @@ def test_nobody_can_tell_that_it_died(kind: str, deaths: dict[str, int], tmp_pat
     assert cellray.get(early, timeout=WAIT_S) == sums[:BEFORE]
     assert noted(tmp_path) == list(range(CALLS)), "what its calls submit has run once"
     assert len(list(tmp_path.glob("seen-*"))) == 1, "a read-only method does not run again"
+
+
+def died(actor: Any, *calls: Any) -> None:
+    """The actor's process ends, when these calls have ended; it is back when this returns."""
+    cellray.get(list(calls), timeout=WAIT_S)
+    before = cellray.get(actor.pid.remote(), timeout=WAIT_S)
+    os.kill(before, signal.SIGKILL)
+    assert cellray.get(actor.pid.remote(), timeout=WAIT_S) != before
+
+
+def test_a_call_that_kills_every_process_fails_in_the_end_and_others_go_on(tmp_path: Path) -> None:
+    actor = KINDS["checkpoint"].remote(str(tmp_path))
+    cellray.get([actor.add.remote(entry) for entry in range(7)], timeout=WAIT_S)
+    arm(tmp_path, entry7=4)
+    poison = actor.add.remote(7)
+    later = [actor.add.remote(entry) for entry in (8, 9)]
+    with pytest.raises(ActorUnavailableError, match="max_task_retries"):
+        cellray.get(poison, timeout=WAIT_S)
+    assert cellray.get(later, timeout=WAIT_S) == [29, 38]
+
+
+def test_an_actor_that_dies_whenever_it_is_rebuilt_is_given_up(tmp_path: Path) -> None:
+    actor = KINDS["checkpoint"].remote(str(tmp_path))
+    cellray.get([actor.add.remote(entry) for entry in range(7)], timeout=WAIT_S)
+    arm(tmp_path, restore=9)
+    kill_idle(actor)
+    with pytest.raises(ActorDiedError, match="in succession"):
+        cellray.get(actor.add.remote(7), timeout=WAIT_S)
+    assert len(list(tmp_path.glob("restore.*"))) < 9 - 1
+
+
+def test_a_large_state_is_a_file_and_can_be_changed_in_place() -> None:
+    actor = cellray.remote(checkpoint_every=2)(Shelf).remote(100_000)
+    sums = [actor.raise_all.remote(1.0) for _ in range(5)]
+    died(actor, *sums)
+    assert cellray.get(actor.raise_all.remote(1.0), timeout=WAIT_S) == 600_000
+
+
+def test_references_in_the_state_are_kept() -> None:
+    actor = cellray.remote(checkpoint_every=2)(Shelf).remote(1)
+    died(actor, *[actor.keep.remote(value) for value in range(5)])
+    died(actor, actor.keep.remote(5))
+    assert cellray.get(actor.total.remote(), timeout=WAIT_S) == 50_000 * sum(range(6))
+
+
+def test_arguments_are_there_when_calls_run_again() -> None:
+    actor = cellray.remote(recover="replay")(Shelf).remote(200_000)
+    stored = cellray.put(np.ones(200_000))
+    calls = [actor.raise_all.remote(stored), actor.raise_all.remote(np.full(200_000, 2.0))]
+    nested = cellray.put(np.full(50_000, 3))
+    calls.append(actor.keep_given.remote([nested]))
+    cellray.get(calls, timeout=WAIT_S)
+    del stored, nested
+    died(actor)
+    assert cellray.get(actor.look.remote(), timeout=WAIT_S) == 600_000
+    assert cellray.get(actor.total.remote(), timeout=WAIT_S) == 150_000
+
+
+def test_calls_that_raised_change_the_state_again() -> None:
+    actor = cellray.remote(recover="replay")(Shelf).remote(10)
+    with pytest.raises(RuntimeError, match="after the change"):
+        cellray.get(actor.fail.remote(2.0), timeout=WAIT_S)
+    died(actor)
+    assert cellray.get(actor.look.remote(), timeout=WAIT_S) == 20
+
+
+def test_a_checkpoint_that_cannot_be_made_is_told_once(tmp_path: Path) -> None:
+    actor = cellray.remote(checkpoint_every=2)(Shelf).remote(10, str(tmp_path))
+    cellray.get([actor.raise_all.remote(1.0) for _ in range(3)], timeout=WAIT_S)
+    (tmp_path / "raises").touch()
+    with warned("could not be made: ValueError: not today"):
+        cellray.get([actor.raise_all.remote(1.0) for _ in range(6)], timeout=WAIT_S)
+    with pytest.raises(ValueError, match="not today"):
+        cellray.get(actor.__cellray_checkpoint__.remote(), timeout=WAIT_S)
+    died(actor)
+    assert cellray.get(actor.look.remote(), timeout=WAIT_S) == 90
+
+
+def test_a_checkpoint_that_cannot_be_restored_is_given_up_for_the_one_before(tmp_path: Path) -> None:
+    actor = cellray.remote(checkpoint_every=2)(Shelf).options(name="shelf").remote(10, str(tmp_path))
+    cellray.get([actor.raise_all.remote(1.0) for _ in range(7)], timeout=WAIT_S)
+    (tmp_path / "damaged").touch()
+    with warned("could not be restored from its checkpoint after 6 calls: KeyError: 'values'. .*after 4 calls"):
+        died(actor)
+    assert cellray.get(actor.look.remote(), timeout=WAIT_S) == 70
+    (tmp_path / "all-damaged").touch()
+    kill_idle(actor)
+    with pytest.raises(ActorDiedError, match=r"checkpoint after \d+ calls .*KeyError.*; its checkpoint after 4 calls"):
+        cellray.get(actor.look.remote(), timeout=WAIT_S)
+
+
+def test_without_a_second_checkpoint_all_calls_run_again(tmp_path: Path) -> None:
+    actor = cellray.remote(checkpoint_every=4)(Shelf).remote(10, str(tmp_path))
+    cellray.get([actor.raise_all.remote(1.0) for _ in range(6)], timeout=WAIT_S)
+    (tmp_path / "damaged").touch()
+    died(actor)
+    assert cellray.get(actor.look.remote(), timeout=WAIT_S) == 60
+
+
+def test_other_actors_cannot_tell_either() -> None:
+    tally = Tally.remote()
+    teller = Teller.options(recover="replay").remote(tally)
+    assert cellray.get(teller.count.remote(), timeout=WAIT_S) == (1, 1)
+    assert cellray.get(teller.listen.remote(), timeout=WAIT_S) == [2, 3, 4]
+    died(teller, teller.tell.remote())
+    assert cellray.get(tally.value.remote(), timeout=WAIT_S) == 5
+    assert cellray.get(teller.count.remote(), timeout=WAIT_S) == (6, 2)
