@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.display import display
 
+from cellray_kernel import replay_magics
 from cellray_kernel.displays import Displays
 from cellray_kernel.human import plural
 from cellray_kernel.options import USAGE
@@ -89,6 +90,16 @@ class CellrayMagics(Magics):
 
         display(self._answer("why", line, cellray.why))  # type: ignore[no-untyped-call]
 
+    @line_magic
+    def replay(self, line: str) -> Any:
+        """A task once more, in this notebook."""
+        return replay_magics.replay(self.shell, line)
+
+    @line_magic
+    def rerun(self, line: str) -> Any:
+        """An object again with a change."""
+        return replay_magics.rerun(self.shell, line)
+
     def _answer(self, magic: str, line: str, ask: Callable[[Any], Answer]) -> Answer:
         """What `ask` says to the value of an expression; what names nothing is told in one line."""
         example = f"such as `%{magic} y` behind `y = f.remote(1)`"
@@ -113,3 +124,5 @@ class CellrayMagics(Magics):
 
 CellrayMagics.remote.__doc__ = USAGE
 CellrayMagics.cellray.__doc__ = CELLRAY_USAGE
+CellrayMagics.replay.__doc__ = replay_magics.REPLAY_USAGE
+CellrayMagics.rerun.__doc__ = replay_magics.RERUN_USAGE

@@ -52,6 +52,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Result values up to this size are kept in the log; of larger ones size and digest."""
     log_backlog_bytes_max: int = 256 * 1024 * 1024
     """Unwritten facts held while the GCS does not answer; beyond it submissions wait."""
+    log_memory_bytes_max: int = 256 * 1024 * 1024
+    """Memory of the session's Redis server: older parts of the log are moved to the archive on disk; 0: no limit."""
+    log_archive_bytes_max: int = 10 * 1024 * 1024 * 1024
+    """Disk space for the logs of all sessions of this user: the oldest are removed; 0: no log outlives its session."""
+    log_archives_max: int = 100
+    """Sessions whose logs are kept."""
+    log_discarded: int = 0
+    """1: facts are thrown away instead of logged, to measure what the log costs; nothing that reads it works."""
     session_start_timeout_s: float = 30.0
     """`init` gives up after this long and says which step was the slow one."""
     gcs_connect_timeout_s: float = 3.0

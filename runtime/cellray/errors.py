@@ -34,6 +34,8 @@
     │   ├── SessionStartError
     │   ├── SessionLostError             (ConnectionError) it was there and is gone
     │   └── GcsUnavailableError          (ConnectionError) the Redis server does not answer
+    ├── LogError                         an event log, or a part of it, cannot be read
+    │   └── LogVersionError              a newer version wrote it
     └── InternalError                    our own bug
 
 Fields hold facts; `str()` renders them and ends with what the user can do.
@@ -309,6 +311,26 @@ class SessionLostError(SessionError, ConnectionError):
 
 class GcsUnavailableError(SessionError, ConnectionError):
     """The Redis server that holds the control state does not answer."""
+
+
+class LogError(CellrayError):
+    """An event log cannot be opened, or a part of it cannot be read."""
+
+
+class LogVersionError(LogError):
+    """The log was written by a newer version, of which this one cannot know what its facts mean."""
+
+    def __init__(self, place: str, version: int, known: int) -> None:
+        super().__init__(place, version, known)
+        self.place = place
+        self.version = version
+        self.known = known
+
+    def __str__(self) -> str:
+        return (
+            f"the log {self.place} has schema {self.version}, and this version of cellray reads up to {self.known}. "
+            "Open it with a newer version: pip install --upgrade cellray."
+        )
 
 
 class InternalError(CellrayError):

@@ -20,6 +20,7 @@ import msgspec
 
 from cellray.errors import SessionLostError, SessionStartError
 from cellray.ids import SessionId
+from cellray.node.archives import remove_session_folder
 from cellray.node.settings import NodeSettings, SessionFolder
 
 SOCKET_PATH_BYTES_MAX = 100
@@ -160,6 +161,7 @@ def running_sessions() -> list[SessionFolder]:
 
 def is_running(folder: SessionFolder) -> bool:
     """Whether the folder's node process lives."""
+    _reaper.bury()
     try:
         with open(folder.node_pid, encoding="ascii") as file:
             pid = int(file.read())
@@ -181,7 +183,7 @@ def _sweep(home: str) -> None:
             try:
                 os.kill(pid, 0)
             except ProcessLookupError:
-                shutil.rmtree(folder.path, ignore_errors=True)
+                remove_session_folder(folder)
 
 
 def _mark_latest(folder: SessionFolder) -> None:
@@ -200,8 +202,12 @@ class _Reaper:
 
     def watch(self, process: subprocess.Popen[bytes]) -> None:
         """Remember a node that this process started."""
-        self._processes = [known for known in self._processes if known.poll() is None]
+        self.bury()
         self._processes.append(process)
+
+    def bury(self) -> None:
+        """Forget those that have ended; until then their process ids look alive."""
+        self._processes = [known for known in self._processes if known.poll() is None]
 
     def wait_ended(self, timeout_s: float) -> bool:
         """Until all have ended, or the timeout."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.bench.contender import STORE_BYTES, WORKERS, main
 from tests.bench.raylike import RayLike
 
@@ -13,6 +15,8 @@ class Cellray(RayLike):
 
     def start(self) -> None:
         """As a script does it: init, then define."""
+        # What is done with the log after a session would be measured with the next contender.
+        os.environ.setdefault("CELLRAY_LOG_ARCHIVE_BYTES_MAX", "0")
         self._session = self._api.init(num_cpus=WORKERS, object_store_memory=STORE_BYTES)
         self.define()
 

@@ -47,8 +47,8 @@ def describe(processes: list[psutil.Process]) -> list[str]:
 
 
 def session_files(home: str) -> list[str]:
-    """What lies in the folder of sessions, the link to the latest one not counted."""
-    return [str(path) for path in Path(home).iterdir() if path.name != "latest"]
+    """What lies in the folder of sessions, the link to the latest one and the archive of logs not counted."""
+    return [str(path) for path in Path(home).iterdir() if path.name not in ("latest", "archive")]
 
 
 def wait_nothing_left(home: str, timeout_s: float = GONE_S_MAX) -> None:

@@ -212,3 +212,28 @@ def test_why_is_answered_in_place(run_notebook: RunNotebook) -> None:
     assert "finished" in answer[0].text
     assert "<svg" in answer[0].html
     assert "%why wants a reference" in wrong[0].text
+
+
+def test_tasks_are_replayed_and_run_again_with_an_edited_function(run_notebook: RunNotebook) -> None:
+    outputs = run_notebook(
+        "import cellray\n@cellray.remote\ndef half(x): return x / 2\n@cellray.remote\ndef add(a, b): return a + b",
+        "ref = add.remote(half.remote(6), 4)\ncellray.get(ref)",
+        "%replay ref",
+        "@cellray.remote\ndef half(x): return x * 100",
+        "%rerun --dry-run -f half ref",
+        "better = %rerun -f half ref\ncellray.get([ref, better])",
+        "%replay",
+        "%replay 7",
+        "bad = add.remote(1, None)\ncellray.wait([bad])",
+        "%replay bad",
+        "%replay --pdb bad",
+    )
+    assert outputs[2][0].text == "7.0"
+    assert "2 tasks would run" in outputs[4][0].text
+    assert "<table>" in outputs[4][0].html
+    assert outputs[5][0].text == "[7.0, 604]"
+    assert "which task" in outputs[6][0].text
+    assert "int names no task" in outputs[7][0].text
+    assert "TypeError" in outputs[9][0].text
+    assert "def add(a, b): return a + b" in outputs[9][0].text
+    assert any("input" in each.text for each in outputs[10]), "a headless kernel has nobody to debug it"

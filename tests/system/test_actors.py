@@ -148,6 +148,11 @@ def test_mistakes_are_told_at_once() -> None:
         counter.add()
     with pytest.raises(AttributeError, match="have no method 'ad'; did you mean 'add'"):
         _ = counter.ad
+    for handle in (counter, cellray.get(cellray.put(counter))):
+        with pytest.raises(TypeError, match=r"Counter.add.remote\(\): too many positional arguments"):
+            handle.add.remote(1, 2, 3)
+        with pytest.raises(TypeError, match=r"Counter.add.remote\(\): got an unexpected keyword argument 'stop'"):
+            handle.add.remote(stop=1)
     with pytest.raises(SerializationError, match="step"):
         counter.add.remote(step=threading.Lock())
     with pytest.raises(ValueError, match="did you mean 'max_restarts'"):

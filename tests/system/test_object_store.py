@@ -110,9 +110,10 @@ def test_more_than_fits_at_once_says_who_reads_what(small: Session) -> None:
 
 
 def test_larger_than_the_store_fails_at_once(small: Session) -> None:
+    large = piece(0, 80_000_000)
     begin = time.monotonic()
     with pytest.raises(ObjectStoreFullError, match="does not fit into the shared memory"):
-        cellray.put(piece(0, 80_000_000))
+        cellray.put(large)
     assert time.monotonic() - begin < 0.9
     with pytest.raises(TaskError, match=r"ObjectStoreFullError: an object of 76\.3 MB does not fit"):
         cellray.get(make.remote(0, 80_000_000))

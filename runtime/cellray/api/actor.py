@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -20,6 +19,7 @@ from cellray.api.method_options import (
 )
 from cellray.api.object_ref import ObjectRef
 from cellray.api.object_ref_generator import ObjectRefGenerator
+from cellray.api.parameters import Parameters, parameters_from, parameters_of
 from cellray.api.session import check_namespace, started_engine
 from cellray.errors import ActorAlreadyExistsError, ActorHandleNotFoundError
 from cellray.ids import FunctionHash
@@ -40,6 +40,7 @@ class ActorClass:
         self._class = actor_class
         self._options = dict(options)
         self._methods = method_table(actor_class)
+        self._parameters = Parameters(parameters_of(actor_class))
         self.__name__ = actor_class.__name__
         self.__qualname__ = actor_class.__qualname__
         self.__module__ = actor_class.__module__
@@ -69,7 +70,7 @@ class ActorClass:
         one cannot be pickled.
         """
         engine = started_engine()
-        _check_arguments(self._class, args, kwargs)
+        self._parameters.check(self.__name__, args, kwargs)
         options = resolve_actor_options(self._options, self._class, self._methods, provenance.current_cell())
         created = engine.actors.create(self._class, options, args, kwargs)
         handle = ActorHandle(ObjectRef(created.object_id, engine), created.class_hash, created.options)
@@ -98,7 +99,7 @@ class ActorHandle:
         self._cellray_ref = ref
         self._cellray_class_hash = class_hash
         self._cellray_options = options
-        self._cellray_methods = frozenset([method.name for method in options.methods])
+        self._cellray_methods = {method.name: method.parameters for method in options.methods}
         self._cellray_prepared: dict[Any, Any] = {}
 
     def __getattr__(self, name: str) -> ActorMethod:
@@ -136,11 +137,15 @@ class ActorHandle:
         key: Any = (name, provenance.epoch())
         if options:
             key += tuple(map(_hashable, options.items()))
-        prepared = self._cellray_prepared.get(key)
-        if prepared is None:
+        known = self._cellray_prepared.get(key)
+        if known is None:
             resolved = resolve_method_options(self._cellray_options, name, options, provenance.current_cell())
-            prepared = engine.actors.prepare_method(self._cellray_class_hash, resolved)
-            self._cellray_prepared[key] = prepared
+            parameters = parameters_from(self._cellray_methods.get(name))
+            known = engine.actors.prepare_method(self._cellray_class_hash, resolved), parameters
+            self._cellray_prepared[key] = known
+        prepared, parameters = known
+        if kwargs or not parameters.least <= len(args) <= parameters.most:
+            parameters.check(f"{self._cellray_options.class_name}.{name}", args, kwargs)
         ids = engine.actors.call(prepared, ref._id, args, kwargs)
         if prepared.stream is not None:
             return ObjectRefGenerator(ObjectRef(ids[0], engine), engine)
@@ -178,7 +183,8 @@ class ActorMethod:
         ObjectRefGenerator when the method is a generator.
 
         Calls of one process run in the order in which they were made, also when an argument of an earlier one comes
-        late. Raises SerializationError, naming the argument, when one cannot be pickled.
+        late. Raises TypeError when the method does not take these arguments, SerializationError, naming the
+        argument, when one cannot be pickled.
         """
         return self._handle._cellray_call(self._name, self._options, args, kwargs)
 
@@ -253,14 +259,3 @@ def kill(actor: ActorHandle, *, no_restart: bool = True) -> None:
     if not ref.belongs_to(engine):
         raise ActorHandleNotFoundError(f"{actor!r} is of a session that has ended, and its process with it.")
     engine.actors.kill(ref._id, no_restart=no_restart)
-
-
-def _check_arguments(actor_class: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    try:
-        signature = inspect.signature(actor_class)
-    except (TypeError, ValueError):
-        return  # a builtin's constructor tells nobody what it takes
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise TypeError(f"{actor_class.__name__}.remote(): {error}") from None

@@ -9,7 +9,8 @@ from typing import Any
 
 from cellray.api.actor_options import check_group
 from cellray.api.options import check_retry_exceptions, check_returns, check_unread, exceptions_to_retry
-from cellray.model.actor import ActorOptions, MethodOptions
+from cellray.api.parameters import parameters_of
+from cellray.model.actor import ActorOptions, MethodOptions, Parameter
 from cellray.model.task import Cell, StreamOptions
 from cellray.ports import SubmitOptions
 
@@ -55,11 +56,15 @@ def method_table(actor_class: type) -> tuple[MethodOptions, ...]:
     ):
         if name in ("__init__", "__new__", "__init_subclass__", "__class_getitem__"):
             continue
-        table.append(_method(name, each, getattr(each, ACTOR_METHOD_MARK, {})))
+        is_bound = inspect.ismethod(each) or isinstance(inspect.getattr_static(actor_class, name), staticmethod)
+        parameters = parameters_of(each, without_first=not is_bound)
+        table.append(_method(name, each, parameters, getattr(each, ACTOR_METHOD_MARK, {})))
     return tuple(table)
 
 
-def _method(name: str, function: Any, marked: Mapping[str, Any]) -> MethodOptions:
+def _method(
+    name: str, function: Any, parameters: tuple[Parameter, ...] | None, marked: Mapping[str, Any]
+) -> MethodOptions:
     num_returns = marked.get("num_returns")
     is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
     retries, retry_only = exceptions_to_retry(marked.get("retry_exceptions", False))
@@ -73,6 +78,7 @@ def _method(name: str, function: Any, marked: Mapping[str, Any]) -> MethodOption
         unread_max=marked.get(BACKPRESSURE) or -1,
         retry_only=retry_only,
         read_only=marked.get("read_only", False),
+        parameters=parameters,
     )
 
 

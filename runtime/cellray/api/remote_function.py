@@ -15,6 +15,7 @@ from cellray.api.actor_options import ACTOR_DEFAULTS
 from cellray.api.object_ref import ObjectRef
 from cellray.api.object_ref_generator import Collecting, ObjectRefGenerator
 from cellray.api.options import check_options, check_overrides, resolve_options
+from cellray.api.parameters import Parameters, parameters_of
 from cellray.api.session import started_engine
 
 
@@ -30,6 +31,7 @@ class RemoteFunction:
         self._function = function
         self._options = dict(options)
         self._is_generator = inspect.isgeneratorfunction(function)
+        self._parameters = Parameters(parameters_of(function))
         self._check_returns(options.get("num_returns"))
         self._prepared: Any = None
         self._prepared_engine: object = None
@@ -51,14 +53,17 @@ class RemoteFunction:
         """Submit a task; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1, or an
         ObjectRefGenerator when the function is a generator.
 
-        Top-level ObjectRefs among the arguments arrive as their values. Raises SerializationError, naming the
-        argument, when one cannot be pickled.
+        Top-level ObjectRefs among the arguments arrive as their values. Raises TypeError when the function does not
+        take these arguments, SerializationError, naming the argument, when one cannot be pickled.
         """
+        parameters = self._parameters
+        if kwargs or not parameters.least <= len(args) <= parameters.most:
+            parameters.check(_name_of(self._function), args, kwargs)
         engine = current.engine or started_engine()
         epoch = provenance.epoch()
         if self._prepared_engine is not engine or self._prepared_epoch != epoch:
             cell = provenance.current_cell()
-            name = getattr(self._function, "__name__", type(self._function).__name__)
+            name = _name_of(self._function)
             resolved = resolve_options(self._options, name, cell, is_generator=self._is_generator)
             is_dynamic = self._options.get("num_returns") == "dynamic"
             function = Collecting(self._function) if is_dynamic else self._function
@@ -85,6 +90,10 @@ class RemoteFunction:
 
     def __repr__(self) -> str:
         return f"RemoteFunction({self._function.__module__}.{self._function.__qualname__})"
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def remote(*args: Any, **options: Any) -> Any:

@@ -8,7 +8,6 @@ import logging
 import os
 import platform
 import secrets
-import shutil
 import sys
 import threading
 import time
@@ -28,6 +27,7 @@ from cellray.errors import SessionStartError
 from cellray.ids import NodeId
 from cellray.launch import find_session, new_session_folder, start_node, wait_nodes_ended
 from cellray.model.environment import Environment
+from cellray.node.archives import remove_session_folder
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.ports import Engine
 from cellray.runtime_env import check_runtime_env
@@ -257,7 +257,8 @@ def shutdown() -> None:
                 raise SessionStartError(
                     f"the session's node did not end within {END_TIMEOUT_S:g} s; its folder is {session.address}"
                 )
-            shutil.rmtree(session.address, ignore_errors=True)  # a node that was killed could not
+            if os.path.exists(session.address):  # a node that was killed could not
+                remove_session_folder(SessionFolder(session.address))
 
 
 def started_engine() -> Engine:

@@ -48,8 +48,10 @@ class LogBuffer:
         on_unavailable: Callable[[GcsUnavailableError], None] = _ignore,
         on_available: Callable[[float], None] = _ignore,
         on_failed: Callable[[CellrayError], None] = _ignore,
+        on_written: Callable[[int], None] = _ignore,
     ) -> None:
-        """`on_available` is told how many seconds the GCS was away; all three are called on the loop."""
+        """`on_available` is told how many seconds the GCS was away, `on_written` after each write how many bytes it
+        had, overhead included; all are called on the loop."""
         self.backlog_bytes = 0
         """Held and not yet acknowledged, overhead included."""
         self.last_sequence = first_sequence - 1
@@ -69,6 +71,7 @@ class LogBuffer:
         self._on_unavailable = on_unavailable
         self._on_available = on_available
         self._on_failed = on_failed
+        self._on_written = on_written
         self._pending: deque[tuple[int, bytes, int, Collection[bytes]]] = deque()
         self._pending_facts = 0
         self._is_timer_set = False
@@ -150,6 +153,7 @@ class LogBuffer:
                     self.backlog_bytes -= held_bytes
                     self.is_overfull = self.backlog_bytes > self._backlog_bytes_max
                     self._written.set()
+                    self._on_written(held_bytes)
         except (SessionLostError, InternalError) as error:
             self._fail(error)
         except Exception as error:

@@ -35,7 +35,8 @@ SOCKET_PATH_BYTES_MAX = 107
 POLL_PAUSE_S = 0.0005
 READY_ANSWER = b"+OK\r\n+PONG\r\n"
 AOF_REWRITE_BYTES_MIN = 512 * 1024 * 1024
-"""Rewriting an event log saves nothing until old segments are trimmed from it, and costs a fork: not for small ones."""
+"""Rewriting an event log saves nothing until old segments are trimmed from it, and costs a fork: not for small ones.
+Then the file is as long as what is in memory, and may grow to this length, or to twice that, again."""
 LOG_TAIL_BYTES = 2000
 PR_SET_PDEATHSIG = 1
 

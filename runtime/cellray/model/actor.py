@@ -26,11 +26,15 @@ class ActorState(IntEnum):
     DEAD = 3
 
 
+Parameter = tuple[str, int, bool]
+"""One parameter of a method: its name, its kind (the value of `inspect`'s), and whether it has a default."""
+
+
 class MethodOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One method of a class as `cellray.method` has it. None stands for what the actor says.
 
     `streams`: it is a generator, and its items are objects as they come; so many may be unread. `retry_only` as in task
-    templates. `read_only`: it leaves the actor's state as it is."""
+    templates. `read_only`: it leaves the actor's state as it is. `parameters`: those of a call; None: not known."""
 
     name: str
     num_returns: int = 1
@@ -41,6 +45,7 @@ class MethodOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     unread_max: int = -1
     retry_only: bytes = b""
     read_only: bool = False
+    parameters: tuple[Parameter, ...] | None = None
 
 
 class ActorOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -26,14 +26,19 @@ RESTARTS_MAX = 20
 class GcsKeeper:
     """One redis-server and its successors. `on_lost(reason)` is called when it cannot be brought back."""
 
-    def __init__(self, session_folder: str, token: str, on_lost: Callable[[str], None]) -> None:
+    def __init__(self, session_folder: str, token: str, memory_bytes_max: int, on_lost: Callable[[str], None]) -> None:
+        """A server that has `memory_bytes_max` in use takes no writes until something was taken off it; 0: no limit."""
         self._folder = Path(session_folder)
         self._token = token
         self._on_lost = on_lost
         self._restarts = 0
         self._stopping = False
-        self._process: subprocess.Popen[bytes] = redis_server.start(self._folder, token)
+        self._memory_bytes_max = memory_bytes_max
+        self._process: subprocess.Popen[bytes] = self._start()
         self.url = redis_server.address_of(self._folder, token).to_url()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return redis_server.start(self._folder, self._token, memory_bytes_max=self._memory_bytes_max)
 
     def wait_ready(self) -> None:
         """Until it answers (milliseconds). Raises SessionStartError with the end of its log."""
@@ -58,7 +63,7 @@ class GcsKeeper:
             self._on_lost(f"redis-server ended {self._restarts} times; the last status was {status}")
             return
         try:
-            self._process = redis_server.start(self._folder, self._token)
+            self._process = self._start()
             self.wait_ready()
         except SessionStartError as error:
             self._on_lost(f"redis-server ended with status {status} and could not be started again: {error}")

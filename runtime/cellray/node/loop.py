@@ -91,7 +91,7 @@ class NodeLoop:
         self._exit_statuses: dict[int, int] = {}
         self._worker_files = WorkerFiles(folder.logs)
         self._performer = Performer(
-            self.clients, pool, self._append_derived, register.put_functions, spilling, self._read_output, history.find
+            self.clients, pool, self.append, register.put_functions, spilling, self._read_output, history.find
         )
         history.report = self._on_history_found
         spilling.report = self.record
@@ -112,7 +112,7 @@ class NodeLoop:
 
     def record(self, facts: Sequence[LoggedFact]) -> None:
         """Facts that the shell itself knows: logged and handed to the core."""
-        self._append_derived(facts)
+        self.append(facts)
         self._feed(facts, NODE_SOURCE)
 
     def _on_history_found(self, fact: HistoryFound) -> None:
@@ -131,7 +131,8 @@ class NodeLoop:
     def _on_memory_measured(self, fact: MemoryMeasured) -> None:
         self._feed([fact], NODE_SOURCE)
 
-    def _append_derived(self, facts: Sequence[LoggedFact]) -> None:
+    def append(self, facts: Sequence[LoggedFact]) -> None:
+        """Facts for the log alone: the core has them from elsewhere, or does not care."""
         self._event_log.add(NODE_SOURCE, fact_encoder.encode(facts), len(facts), index_keys(facts))
 
     # -- ingress.Reception

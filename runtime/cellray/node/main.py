@@ -16,7 +16,6 @@ import contextlib
 import gc
 import logging
 import os
-import shutil
 import signal
 import sys
 import time
@@ -28,6 +27,7 @@ import msgspec
 from cellray.errors import CellrayError
 from cellray.ids import TaskId
 from cellray.model.task import RESOURCE_UNITS
+from cellray.node.archives import read_session, remove_session_folder
 from cellray.node.gcs_keeper import GcsKeeper
 from cellray.node.pool import TemplatePool
 from cellray.node.settings import NodeSettings, SessionFolder
@@ -71,7 +71,11 @@ class Node:
         )
         self._pool.start(settings.workers)
         self._report("step starting redis-server")
-        self._gcs_keeper = None if settings.gcs_url else GcsKeeper(self._folder.path, self._token, self._request_stop)
+        self._gcs_keeper = None if settings.gcs_url else self._start_gcs()
+
+    def _start_gcs(self) -> GcsKeeper:
+        memory_bytes_max = self._settings.config.log_memory_bytes_max
+        return GcsKeeper(self._folder.path, self._token, memory_bytes_max, self._request_stop)
 
     async def run(self) -> None:
         """Until the owner leaves, somebody asks to stop, or a part is lost for good."""
@@ -97,9 +101,9 @@ class Node:
         from cellray.gcs.address import parse_address
         from cellray.gcs.log_buffer import LogBuffer
         from cellray.gcs.log_history import LogHistory
-        from cellray.gcs.log_reader import RedisLogReader
         from cellray.gcs.log_writer import RedisLogWriter
         from cellray.model.fact import NodeJoined, SessionStarted
+        from cellray.node.archive_keeper import ArchiveKeeper
         from cellray.node.control import ControlServer
         from cellray.node.event_loop import CAN_SPIN
         from cellray.node.history_desk import HistoryDesk
@@ -113,6 +117,7 @@ class Node:
         gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
         self._report("step creating the object store")
         arena_fd = create_arena(settings.arena_bytes)
+        self._archive_keeper = ArchiveKeeper(self._folder, config)
         self._log_writer = RedisLogWriter(
             parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s
         )
@@ -124,6 +129,7 @@ class Node:
             on_unavailable=lambda error: log.warning("the event log waits: %s", error),
             on_available=lambda away_s: log.info("the event log is written again after %.3f s", away_s),
             on_failed=lambda error: self._request_stop(str(error)),
+            on_written=self._archive_keeper.on_written,
         )
         self._register = GcsRegister(parse_address(gcs_url), settings, self._folder)
         quota_bytes = spill_quota_bytes(self._folder.path, config.spill_bytes_max, config.spill_disk_share)
@@ -136,7 +142,7 @@ class Node:
         self._spilling = Spilling(
             SpillFiles(self._folder.spill, arena_fd), self._folder.checkpoints, SystemClock(), loop
         )
-        log_reader = RedisLogReader(parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s)
+        log_reader = read_session(gcs_url, settings.session_id, config.gcs_connect_timeout_s)
         self._history = HistoryDesk(LogHistory(log_reader), self._event_log)
         self._loop = NodeLoop(
             settings,
@@ -150,6 +156,7 @@ class Node:
             gcs_url,
             SystemClock(),
         )
+        self._archive_keeper.record = self._loop.append
         if CAN_SPIN:
             status, cores = core.status, os.cpu_count() or 1
             loop.clients.may_spin = lambda: status.live_count < cores
@@ -279,6 +286,7 @@ class Node:
         self._spilling.close()
         self._history.close()
         await self._event_log.drain(DRAIN_S)
+        self._archive_keeper.close()
         self._register.put_end(time.time())
         await self._register.close(DRAIN_S)
         await self._log_writer.close()
@@ -294,7 +302,7 @@ class Node:
         with contextlib.suppress(Exception):
             if self._gcs_keeper is not None:
                 self._gcs_keeper.stop()
-        shutil.rmtree(self._folder.path, ignore_errors=True)
+        remove_session_folder(self._folder)
 
 
 def _amounts(resources: Any) -> dict[str, float]:

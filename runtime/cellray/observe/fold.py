@@ -44,8 +44,8 @@ class LogFold:
     """Everything a log's facts say so far. `apply` changes it; everything else only reads.
 
     `unknown` counts facts about tasks that are not known (the log began earlier, or they were folded), `folded` the
-    tasks that are kept as counts only. `last_at` is the time of the latest fact. `placement_groups` were created, or
-    are to be, and nobody has removed them.
+    tasks that are kept as counts only, `forgotten_records` what the log itself had to give up. `last_at` is the time of
+    the latest fact. `placement_groups` were created, or are to be, and nobody has removed them.
 
         fold = LogFold()
         fold.apply(decode_facts(record.facts), record.source, record.node_id)
@@ -72,6 +72,7 @@ class LogFold:
         self.session_id = ""
         self.session_started_at = 0.0
         self.session_ended_at = 0.0
+        self.forgotten_records = 0
         self.facts = 0
         self.unknown = 0
         self.last_at = 0.0

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
 from cellray.api import current
-from cellray.errors import SessionError
-from cellray.gcs.address import parse_address
+from cellray.gcs.archive.reader import ArchiveReader, Gap
+from cellray.gcs.archive.whole import WholeLogReader
 from cellray.gcs.log_history import LogHistory
-from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import SessionId
+from cellray.node.archives import read_session
+from cellray.node.open_archive import open_path
 from cellray.observe.exports import TASKS_SHOWN_MAX, export_spans, trace_of, write_trace
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
+from cellray.observe.lineage import Lineage
+from cellray.observe.log_table import facts_table, tasks_table
 from cellray.observe.window import Window
-from cellray.ports import History, LogReader
+from cellray.ports import History
 
-READ_TIMEOUT_S = 5.0
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
 NO_LIMIT = 1 << 60
 
 
 class Log:
     """One session's event log. A context manager; open until `close`.
 
-    `history` answers questions, `fold()` gives the state that the facts amount to.
+    `history` answers questions; `fold()` gives the state that the facts amount to, `lineage()` its graph, `to_arrow`
+    and `to_pandas` the facts themselves, or the tasks, as a table.
     """
 
-    def __init__(self, session_id: str, reader: LogReader) -> None:
+    def __init__(self, session_id: str, reader: WholeLogReader | ArchiveReader) -> None:
         self.session_id = session_id
         self.history: History = LogHistory(reader)
         self._reader = reader
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What is missing: given up for want of room, or found damaged, as far as that was met. Empty for most."""
+        return self._reader.gaps
+
+    @property
+    def missed_records(self) -> int:
+        """How many records `gaps` are."""
+        return sum(gap.last - gap.first + 1 for gap in self.gaps)
 
     def fold(self, limits: FoldLimits | None = None) -> LogFold:
         """The state after all facts that the log has now; every task one by one, unless `limits` say otherwise."""
@@ -38,6 +56,23 @@ class Log:
             fold.apply([told.fact], told.source, told.node_id)
         fold.take_changes()
         return fold
+
+    def lineage(self) -> Lineage:
+        """The graph of everything that the log has now."""
+        return Lineage(self.fold())
+
+    def to_arrow(self, table: str = "facts") -> pa.Table:
+        """A row for each fact, in the columns of `gcs.archive.columns`, or with "tasks" a row for each task."""
+        match table:
+            case "facts":
+                return facts_table(self._reader)
+            case "tasks":
+                return tasks_table(self.fold())
+        raise ValueError(f"table={table!r}: there are 'facts' and 'tasks'")
+
+    def to_pandas(self, table: str = "facts") -> pd.DataFrame:
+        """What `to_arrow` gives, as a data frame."""
+        return self.to_arrow(table).to_pandas()
 
     def timeline(
         self,
@@ -76,10 +111,18 @@ class Log:
         return f"Log(session_id={self.session_id!r})"
 
 
-def open_log(path: str | None = None) -> Log:
-    """The event log of this process's session, or None. Raises SessionError when there is no session."""
+def open_log(path: str | os.PathLike[str] | None = None) -> Log:
+    """An event log: of this process's session (None), or of any, running or not, by its folder, that of its archive, or
+    its session's name. No runtime is needed to read the log of a session that has ended.
+
+    Raises SessionError when there is no session, LogError when there is no log or it cannot be read, LogVersionError
+    when a newer version wrote it.
+
+        with cellray.open_log("1124-091415-64545e") as log:
+            print(log.fold().totals())
+    """
     if path is not None:
-        raise SessionError("logs of other sessions cannot be opened yet")
+        opened = open_path(os.fspath(path))
+        return Log(opened.session_id, opened.reader)
     runtime = current.require_engine().runtime
-    session_id = SessionId(runtime.session_id)
-    return Log(session_id, RedisLogReader(parse_address(runtime.gcs_url), session_id, timeout_s=READ_TIMEOUT_S))
+    return Log(runtime.session_id, read_session(runtime.gcs_url, SessionId(runtime.session_id)))

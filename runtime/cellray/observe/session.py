@@ -10,11 +10,10 @@ from typing import Any
 from cellray.api import current
 from cellray.api import session as api_session
 from cellray.errors import SessionError
-from cellray.gcs.address import parse_address
 from cellray.gcs.log_history import LogHistory
-from cellray.gcs.log_reader import RedisLogReader
 from cellray.ids import SessionId
 from cellray.launch import find_session
+from cellray.node.archives import read_session
 from cellray.node.control_client import ControlClient
 from cellray.node.settings import SessionFolder
 from cellray.observe.exports import trace_of
@@ -49,9 +48,7 @@ def follower() -> LogFollower:
         if _follower is None or _followed != session.session_id:
             if _follower is not None:
                 _follower.close()
-            reader = RedisLogReader(
-                parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S
-            )
+            reader = read_session(session.gcs_url, SessionId(session.session_id))
             _follower, _followed = LogFollower(reader), session.session_id
             if _settle not in current.before_end:
                 current.before_end.append(_settle)
@@ -131,7 +128,7 @@ def session_timeline(window: Window, timeout_s: float = TIMELINE_TIMEOUT_S) -> l
     if session is None:
         raise SessionError("no Cellray session: the timeline is that of this process's session; call cellray.init()")
     last_sequence = _last_sequence()
-    reader = RedisLogReader(parse_address(session.gcs_url), SessionId(session.session_id), timeout_s=READ_TIMEOUT_S)
+    reader = read_session(session.gcs_url, SessionId(session.session_id))
     try:
         if last_sequence and not reader.wait(last_sequence - 1, timeout_s):
             raise SessionError(f"the event log could not be read within {timeout_s:g} s")

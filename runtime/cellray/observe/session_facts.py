@@ -30,6 +30,7 @@ class SessionFacts:
             told.WorkerUnblocked: self._on_worker_unblocked,
             told.JobStarted: self._on_job_started,
             told.JobEnded: self._on_job_ended,
+            told.LogForgotten: self._on_log_forgotten,
         }
 
     def _on_session_started(self, fact: told.SessionStarted) -> None:
@@ -49,6 +50,10 @@ class SessionFacts:
         self._queues.clear(fact.at)
         self._fold.end_actors(fact.at, f"session ended: {fact.reason}")
         self._fold.registry.end_jobs(fact.at, fact.reason)
+        self._fold.note_time(fact.at)
+
+    def _on_log_forgotten(self, fact: told.LogForgotten) -> None:
+        self._fold.forgotten_records += fact.last - fact.first + 1
         self._fold.note_time(fact.at)
 
     def _on_node_joined(self, fact: told.NodeJoined) -> None:

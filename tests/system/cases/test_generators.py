@@ -42,7 +42,7 @@ def fail_after(n: int, error: Exception) -> Iterator[int]:
 @cellray.remote
 def die_after(n: int) -> Iterator[int]:
     yield from range(n)
-    time.sleep(0.05)  # what was yielded leaves within a millisecond
+    time.sleep(0.3)  # what was yielded leaves within milliseconds
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
 from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
+from cellray.model.fact.log import LogForgotten
 from cellray.model.fact.object import (
     ObjectRestored,
     ObjectSealed,
@@ -96,6 +97,7 @@ __all__ = [
     "ItemsYielded",
     "JobEnded",
     "JobStarted",
+    "LogForgotten",
     "LoggedFact",
     "MemoryMeasured",
     "NodeJoined",
@@ -209,6 +211,7 @@ LoggedFact = (
     | ReconstructionFailed
     | ResultRecalled
     | OutputDiverged
+    | LogForgotten
 )
 Fact = (
     LoggedFact

@@ -1,0 +1,110 @@
+"""Finds the log that a path or a session's name means, and opens it for reading; what is left to do is done first."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from cellray.errors import LogError, LogVersionError
+from cellray.gcs.archive.layout import TAIL_NAME, list_segments, read_description
+from cellray.gcs.archive.reader import ArchiveReader
+from cellray.gcs.archive.whole import WholeLogReader
+from cellray.gcs.redis_server import address_of
+from cellray.launch import is_running, sessions_home
+from cellray.model.fact import LOG_SCHEMA_VERSION
+from cellray.node.archives import archive_of, archives_home, finish_command, read_session, remove_session_folder
+from cellray.node.settings import SessionFolder
+
+FINISH_TIMEOUT_S = 300.0
+LOOK_PAUSE_S = 0.05
+
+
+class OpenedLog(NamedTuple):
+    """Whose log it is, and what reads it."""
+
+    session_id: str
+    reader: WholeLogReader | ArchiveReader
+
+
+def open_path(path: str | Path) -> OpenedLog:
+    """The log in a session's folder or an archive's, or of a session by its name.
+
+    What a session that has ended, or was killed, did not bring to its archive is brought there first. Raises LogError
+    when there is no log, or it cannot be read, LogVersionError when a newer version wrote it.
+    """
+    folder = _find(path)
+    session = SessionFolder(str(folder))
+    if (folder / "session.json").exists() and (folder / "token").exists():
+        try:
+            settings = session.read_settings()
+        except (OSError, msgspec.MsgspecError) as error:
+            raise LogError(f"the folder {folder} is no session's: {error}") from None
+        if is_running(session):
+            url = settings.gcs_url or address_of(folder, session.read_token()).to_url()
+            return OpenedLog(settings.session_id, read_session(url, settings.session_id))
+        remove_session_folder(session)
+        folder = archive_of(settings.session_id)
+    return _open_archive(folder)
+
+
+def _find(path: str | Path) -> Path:
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if folder.exists():
+        raise LogError(f"{folder} is a file; give the folder of a session or of its archive, or a session's name")
+    name = str(path)
+    if name and "/" not in name:
+        for known in (Path(sessions_home(), name), archives_home() / name):
+            if known.is_dir():
+                return known.resolve()
+    raise LogError(
+        f"there is no log {name!r}: neither a folder nor the name of a session (sessions' folders are in "
+        f"{sessions_home()}, logs of ended ones in {archives_home()})"
+    )
+
+
+def _open_archive(folder: Path) -> OpenedLog:
+    session_id = folder.name
+    try:
+        description = read_description(folder)
+    except FileNotFoundError:
+        # Segments alone, copied from somewhere, are as good.
+        if not folder.is_dir() or not list_segments(folder):
+            raise LogError(
+                f"there is no log in {folder}. Logs of ended sessions are in {archives_home()}, unless "
+                "CELLRAY_LOG_ARCHIVE_BYTES_MAX=0 switched that off."
+            ) from None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise LogError(f"the archive {folder} cannot be opened: {error}") from None
+    else:
+        session_id = description.session_id
+        if description.schema > LOG_SCHEMA_VERSION:
+            raise LogVersionError(str(folder), description.schema, LOG_SCHEMA_VERSION)
+        if not description.complete or (folder / TAIL_NAME).is_dir():
+            _finish(folder)
+    reader = ArchiveReader(folder)
+    reader.check_version()
+    return OpenedLog(session_id, reader)
+
+
+def _finish(folder: Path) -> None:
+    """Until everything is in segments; another process may be at it."""
+    deadline = time.monotonic() + FINISH_TIMEOUT_S
+    running = SessionFolder(str(Path(sessions_home(), folder.name)))
+    while not is_running(running):
+        result = subprocess.run(
+            finish_command(folder), stdin=subprocess.DEVNULL, capture_output=True, cwd="/", check=False
+        )
+        if read_description(folder).complete:
+            return
+        if result.returncode:
+            reason = result.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise LogError(f"the rest of the log in {folder} cannot be brought to its archive: {reason}")
+        if time.monotonic() > deadline:
+            raise LogError(f"another process has been writing the archive {folder} for {FINISH_TIMEOUT_S:g} s")
+        time.sleep(LOOK_PAUSE_S)
