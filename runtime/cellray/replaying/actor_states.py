@@ -1,7 +1,8 @@
 """States of actors as they were, rebuilt in this process: the constructor, a checkpoint if there is one, the calls.
 
 Calls run in the order in which they ended; for an actor that ran several at a time that is one order of many. One that
-loses its state when its process dies begins anew there; one that recovers it goes on.
+loses its state when its process dies begins anew there; one that recovers it goes on, and its calls that are read-only
+are left out.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellray.errors import ReplayError
 from cellray.ids import ActorId, TaskId, children_prefix
-from cellray.model.actor import actor_of_call
-from cellray.model.fact import ActorStarted, TaskFailed, TaskFinished, TasksSubmitted
+from cellray.model.actor import Checkpoint, actor_of_call
+from cellray.model.fact import ActorCheckpointed, ActorStarted, TaskFailed, TaskFinished, TasksSubmitted
 from cellray.model.history import TaskHistory
 from cellray.model.object import ValueKind
 from cellray.replaying.past import Past, name_of
+from cellray.serialization import deserialize
+from cellray.store.checkpoints import read_checkpoint
 
 if TYPE_CHECKING:
     from cellray.replaying.runner import Runner
@@ -22,18 +25,26 @@ if TYPE_CHECKING:
 
 class ActorLife(NamedTuple):
     """What ran on an actor: `calls` in the order in which they ended, and how many had ended when each of its processes
-    began (`births`)."""
+    began (`births`). `checkpoints` are states that were kept, each with how many calls had ended."""
 
     creation: TaskHistory
     calls: list[TaskId]
     births: list[int]
+    checkpoints: list[tuple[int, Checkpoint]]
+
+    @property
+    def recovers(self) -> bool:
+        """Whether the death of its process cost it no state."""
+        template = self.creation.template
+        return template is not None and template.actor is not None and template.actor.recovers
 
 
 class ActorStates:
     """For one replay."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, checkpoint_folder: str) -> None:
         self._runner = runner
+        self._checkpoint_folder = checkpoint_folder
         self._past = runner.past
         self._lives: dict[ActorId, ActorLife] = {}
         self._rebuilding: set[TaskId] = set()
@@ -49,25 +60,42 @@ class ActorStates:
         """The instance as a call found it; for one that has not ended, as it is after all that have."""
         life = self.life(actor_id)
         place = life.calls.index(call) if call in life.calls else len(life.calls)
-        return self._rebuilt(actor_id, life, life.calls[begin_of(life, place) : place])
+        return self._rebuilt(actor_id, life, begin_of(life, place), place)
 
     def after(self, actor_id: ActorId, count: int) -> Any:
         """The instance after so many calls, in the process that had the last of them."""
         life = self.life(actor_id)
-        return self._rebuilt(actor_id, life, life.calls[begin_of(life, max(count - 1, 0)) : count])
+        return self._rebuilt(actor_id, life, begin_of(life, max(count - 1, 0)), count)
 
-    def _rebuilt(self, actor_id: ActorId, life: ActorLife, calls: list[TaskId]) -> Any:
+    def _rebuilt(self, actor_id: ActorId, life: ActorLife, begin: int, end: int) -> Any:
         actor = self._runner.actor_of(actor_id)
         if life.creation.task_id in self._rebuilding:
             raise ReplayError(f"the state of {name_of(life.creation)} is needed to rebuild itself")
         self._rebuilding.add(life.creation.task_id)
         try:
             instance = self._runner.run_on(None, life.creation, actor)
-            for task_id in calls:
-                self._run(instance, task_id)
+            for task_id in life.calls[self._restored(instance, life, begin, end) : end]:
+                if not life.recovers or is_recorded(self._past.task(task_id)):
+                    self._run(instance, task_id)
         finally:
             self._rebuilding.discard(life.creation.task_id)
         return instance
+
+    def _restored(self, instance: Any, life: ActorLife, begin: int, end: int) -> int:
+        """After how many calls the state is that the instance has got from a checkpoint; `begin` if from none."""
+        for count, checkpoint in reversed(life.checkpoints):
+            if begin < count <= end:
+                data = checkpoint.state.data
+                try:
+                    if checkpoint.file:
+                        size = checkpoint.state.object_bytes
+                        data = read_checkpoint(self._checkpoint_folder, checkpoint.file, size)
+                except OSError:
+                    continue  # it went with its session, or when there were younger ones
+                with self._runner.engine.installed():
+                    instance.__restore__(deserialize(data, writable=True))
+                return count
+        return begin
 
     def _run(self, instance: Any, task_id: TaskId) -> None:
         history = self._past.task(task_id)
@@ -82,8 +110,7 @@ class ActorStates:
 
 def begin_of(life: ActorLife, place: int) -> int:
     """The first call of the process that had the call at `place`, as far as its state goes."""
-    actor = life.creation.template.actor if life.creation.template is not None else None
-    if getattr(actor, "recovers", False):
+    if life.recovers:
         return 0
     return max((birth for birth in life.births if birth <= place), default=0)
 
@@ -96,6 +123,7 @@ def read_life(past: Past, actor_id: ActorId) -> ActorLife:
     called: set[TaskId] = set()
     ended: dict[TaskId, None] = {}
     births: list[int] = []
+    taken: list[Checkpoint] = []
     for told in past.log.history.iter(creation.sequence - 1):
         fact = told.fact
         if isinstance(fact, TasksSubmitted):
@@ -111,11 +139,21 @@ def read_life(past: Past, actor_id: ActorId) -> ActorLife:
                 ended[fact.task_id] = None
         elif isinstance(fact, ActorStarted) and fact.actor_id == actor_id:
             births.append(len(ended))
+        elif isinstance(fact, ActorCheckpointed) and fact.actor_id == actor_id:
+            taken.append(fact.checkpoint)
     past.fetch(ended)
     calls = [task_id for task_id in ended if is_call(past.task(task_id))]
-    return ActorLife(creation, calls, births)
+    # A checkpoint counts those calls only that would run again.
+    recorded = [place for place, task_id in enumerate(calls, 1) if is_recorded(past.task(task_id))]
+    places = [(recorded[each.calls - 1], each) for each in taken if 0 < each.calls <= len(recorded)]
+    return ActorLife(creation, calls, births, places)
 
 
 def is_call(history: TaskHistory | None) -> bool:
     """Whether a task is a call of an actor, and not one that was merely given a handle."""
     return history is not None and history.template is not None and bool(history.template.method)
+
+
+def is_recorded(history: TaskHistory | None) -> bool:
+    """Whether a call may have changed an actor that recovers its state."""
+    return history is not None and history.template is not None and history.template.recorded

@@ -101,7 +101,9 @@ class Scene:
         self.log = log
         self.past = Past(log)
         self.runner = Runner(self.past, self.live)
-        self.runner.states = ActorStates(self.runner)
+        session = current_session() if self.live is not None else None
+        folder = SessionFolder(session.address).checkpoints if session is not None else ""
+        self.runner.states = ActorStates(self.runner, folder)
         if self.live is not None:
             catch_up(self.live, log)
 
