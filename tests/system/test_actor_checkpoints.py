@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cellray
 import pytest
-from cellray.model.fact import ActorCheckpointed, ActorRestored, CheckpointFailed
+from cellray.model.fact import ActorCheckpointed, ActorDied, ActorRestored, CheckpointFailed
 from cellray.serialization import deserialize
 from cellray.store import read_checkpoint
 
@@ -66,6 +66,7 @@ def test_checkpoints_keep_their_quota(session: cellray.Session) -> None:
     cellray.get([ended.raise_all.remote(1.0) for _ in range(2)], timeout=WAIT_S)
     facts_once(session, lambda facts: len(of_type(facts, ActorCheckpointed)) == 2, "both are kept")
     del ended  # what it has left goes first
+    facts_once(session, lambda facts: of_type(facts, ActorDied), "its end")
     cellray.get([living.raise_all.remote(1.0) for _ in range(3)], timeout=WAIT_S)
     facts_once(session, lambda facts: len(of_type(facts, ActorCheckpointed)) == 5, "all are kept")
     with warned("CELLRAY_CHECKPOINT_BYTES_MAX"):
