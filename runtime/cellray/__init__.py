@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cellray.api.session import Session, current_session, init, is_initialized, shutdown
     from cellray.api.verbs import cancel, get, put, wait
     from cellray.observe.log import Log, open_log
-    from cellray.observe.questions import lineage, why
+    from cellray.observe.questions import diff, lineage, why
     from cellray.replaying.actor import actor_at
     from cellray.replaying.rerun import rerun
     from cellray.replaying.task import replay
@@ -53,6 +53,7 @@ __all__ = [
     "cancel",
     "cluster_resources",
     "current_session",
+    "diff",
     "exceptions",
     "get",
     "get_actor",
@@ -117,6 +118,7 @@ _HOMES = {
     "get": "cellray.api.verbs",
     "put": "cellray.api.verbs",
     "wait": "cellray.api.verbs",
+    "diff": "cellray.observe.questions",
     "lineage": "cellray.observe.questions",
     "why": "cellray.observe.questions",
 }

@@ -20,6 +20,7 @@ class ActorFacts:
         self.actors: dict[TaskId, ActorRecord] = {}
         self._fold = fold
         self._last_calls: dict[str, TaskId] = {}
+        self._before_restart: dict[str, TaskId] = {}
 
     def handlers(self) -> dict[type, Callable[[Any], None]]:
         """What to call for each kind of fact."""
@@ -41,6 +42,8 @@ class ActorFacts:
     def follow_call(self, record: TaskRecord) -> None:
         """An actor was sent a call, or its constructor; one that is tried again follows what it followed before."""
         last = self._last_calls.get(record.actor)
+        if record.template.creates and last is not None:
+            self._before_restart[record.actor] = last
         if record.previous_call is None and not record.template.creates and last is not None:
             record.previous_call = last
             self._fold.ledger.count_call(self._fold.tasks.get(last), record)
@@ -61,6 +64,7 @@ class ActorFacts:
             self._fold.stories.note_death(fact)
         if not fact.will_restart:
             self._last_calls.pop(fact.actor_id.hex(), None)
+            self._before_restart.pop(fact.actor_id.hex(), None)
         self._fold.note_time(fact.at)
 
     def _on_actor_kill_requested(self, fact: told.ActorKillRequested) -> None:
@@ -83,13 +87,19 @@ class ActorFacts:
         actor = self.actors.get(TaskId(fact.actor_id))
         if actor is not None:
             actor.checkpoint_error = fact.reason
+            self._fold.stories.note_checkpoint_failure(fact)
         self._fold.note_time(fact.at)
 
     def _on_actor_restored(self, fact: told.ActorRestored) -> None:
-        """Calls that run again for the sake of their actor have ended before, and stay so."""
+        """Calls that run again for the sake of their actor have ended before, and stay so. What the actor is sent from
+        now on follows the calls before the restart, and not the creation."""
         actor = self.actors.get(TaskId(fact.actor_id))
         if actor is not None:
             actor.replayed += len(fact.replayed)
+            self._fold.stories.note_restoration(fact)
+        before = self._before_restart.pop(fact.actor_id.hex(), None)
+        if before is not None:
+            self._last_calls[fact.actor_id.hex()] = before
         self._fold.note_time(fact.at)
 
     def end_all(self, at: float, reason: str) -> None:

@@ -18,6 +18,7 @@ from cellray.observe.ledger import FoldLimits
 from cellray.observe.lineage import Lineage
 from cellray.observe.log_table import facts_table, tasks_table
 from cellray.observe.window import Window
+from cellray.observe.written import wait_until_written
 from cellray.ports import History
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ class Log:
 
 
 def open_log(path: str | os.PathLike[str] | None = None) -> Log:
-    """An event log: of this process's session (None), or of any, running or not, by its folder, that of its archive, or
-    its session's name. No runtime is needed to read the log of a session that has ended.
+    """An event log: of this process's session (None; with all that its node has told until now), or of any, running or
+    not, by its folder, that of its archive, or its session's name. To read a session that has ended needs no runtime.
 
     Raises SessionError when there is no session, LogError when there is no log or it cannot be read, LogVersionError
     when a newer version wrote it.
@@ -125,4 +126,6 @@ def open_log(path: str | os.PathLike[str] | None = None) -> Log:
         opened = open_path(os.fspath(path))
         return Log(opened.session_id, opened.reader)
     runtime = current.require_engine().runtime
-    return Log(runtime.session_id, read_session(runtime.gcs_url, SessionId(runtime.session_id)))
+    reader = read_session(runtime.gcs_url, SessionId(runtime.session_id))
+    wait_until_written(reader)
+    return Log(runtime.session_id, reader)

@@ -1,4 +1,4 @@
-"""The questions that a log answers: `cellray.lineage`, `cellray.why`; of this session, or of a log that was opened."""
+"""The questions that a log answers, of this session or of one that was opened: `lineage`, `why`, `diff`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from cellray.errors import SessionError
+from cellray.observe.diff.answer import Diff
+from cellray.observe.diff.compare import compare
+from cellray.observe.diff.run import Run
 from cellray.observe.fold import LogFold
 from cellray.observe.lineage import Lineage
 from cellray.observe.log import Log
@@ -40,6 +43,19 @@ def why(subject: Any, log: Log | None = None) -> Why:
     """
     with _asked(subject, log) as (fold, key):
         return explain(fold, key, time.time() if log is None else fold.last_at)
+
+
+def diff(log_a: Log, log_b: Log) -> Diff:
+    """Where a second run went another way than the first: the first task that differs in code, arguments or output,
+    what came of it, and durations by function.
+
+    Tasks are paired by their way from their driver: the n-th submission of a driver, the m-th of that task, and so on;
+    drivers by their order in the log. Both logs are read to their end.
+
+        with cellray.open_log(before) as a, cellray.open_log(after) as b:
+            print(cellray.diff(a, b))
+    """
+    return compare(Run(log_a.history.iter()), Run(log_b.history.iter()))
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from cellray.ids import SessionId
 from cellray.launch import find_session
 from cellray.node.archives import read_session
 from cellray.node.control_client import ControlClient
-from cellray.node.settings import SessionFolder
 from cellray.observe.exports import trace_of
 from cellray.observe.fold import LogFold
 from cellray.observe.follow import LogFollower
@@ -23,9 +22,9 @@ from cellray.observe.scope import GraphFilter
 from cellray.observe.subjects import NodeKey, key_of, knows
 from cellray.observe.view import GraphView
 from cellray.observe.window import Window
+from cellray.observe.written import STATUS_TIMEOUT_S, last_sequence, wait_until_written
 
 READ_TIMEOUT_S = 5.0
-STATUS_TIMEOUT_S = 2.0
 TIMELINE_TIMEOUT_S = 60.0
 SETTLE_S = 0.5
 LIVE = frozenset({"waiting", "ready", "fetching", "running"})
@@ -83,8 +82,8 @@ def live_fold(subject: Any, timeout_s: float = READ_TIMEOUT_S) -> Iterator[tuple
     Raises SessionError when there is no session, or when the log does not know the subject within `timeout_s`; and
     what `key_of` raises.
     """
-    followed, last_sequence = follower(), _last_sequence()
-    followed.wait_for(lambda _fold: followed.sequence >= last_sequence, timeout_s)
+    followed, last = follower(), last_sequence()
+    followed.wait_for(lambda _fold: followed.sequence >= last, timeout_s)
     with followed.lock:
         key = key_of(subject, followed.fold)
     if not followed.wait_for(lambda fold: knows(fold, key), timeout_s):
@@ -127,23 +126,12 @@ def session_timeline(window: Window, timeout_s: float = TIMELINE_TIMEOUT_S) -> l
     session = api_session.current_session()
     if session is None:
         raise SessionError("no Cellray session: the timeline is that of this process's session; call cellray.init()")
-    last_sequence = _last_sequence()
     reader = read_session(session.gcs_url, SessionId(session.session_id))
     try:
-        if last_sequence and not reader.wait(last_sequence - 1, timeout_s):
-            raise SessionError(f"the event log could not be read within {timeout_s:g} s")
+        wait_until_written(reader, timeout_s)
         return trace_of(LogHistory(reader), window)
     finally:
         reader.close()
-
-
-def _last_sequence() -> int:
-    """The number of the last record that the node has written, or is about to."""
-    session = api_session.current_session()
-    assert session is not None, "there is a session"
-    folder = SessionFolder(session.address)
-    with ControlClient(folder.control_socket, folder.read_token()) as control:
-        return control.status(STATUS_TIMEOUT_S).log_sequence
 
 
 def session_status() -> dict[str, Any] | None:

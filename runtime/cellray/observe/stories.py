@@ -25,6 +25,8 @@ EventKind = Literal[
     "lost",
     "reconstructed",
     "unrecoverable",
+    "restored",
+    "checkpoint_failed",
 ]
 
 
@@ -86,6 +88,15 @@ class Stories:
     def note_exit(self, actor_id: ActorId, at: float) -> None:
         """An actor said that it ends itself."""
         self._add(TaskId(actor_id), Event(at, "exited"))
+
+    def note_restoration(self, fact: told.ActorRestored) -> None:
+        """A new process has the actor's state."""
+        again = f", {len(fact.replayed)} of them run again" if fact.replayed else ""
+        self._add(TaskId(fact.actor_id), Event(fact.at, "restored", f"after {fact.calls} calls{again}"))
+
+    def note_checkpoint_failure(self, fact: told.CheckpointFailed) -> None:
+        """A checkpoint could not be made, kept or restored."""
+        self._add(TaskId(fact.actor_id), Event(fact.at, "checkpoint_failed", fact.reason))
 
     def note_loss(self, fact: told.ObjectLost | told.ReconstructionFailed | told.SpillFailed) -> None:
         """An object's value is gone, perhaps for good."""

@@ -87,6 +87,19 @@ def test_after_a_restart_the_state_begins_with_the_creation() -> None:
     assert shown(scope_of(story.fold(), task(4))) == [task(0), task(4)]
 
 
+def test_an_actor_that_was_rebuilt_goes_on_from_the_calls_before() -> None:
+    story = ActorStory(4)
+    for index in range(4):
+        story.send(index)
+        story.done(index)
+    story.tell(told.ActorDied, actor_id=story.actor, reason="gone", will_restart=True)
+    story.tell(told.TaskRetried, task_id=task(0), attempt=1, reason="gone")
+    story.send(0)
+    story.tell(told.ActorRestored, actor_id=story.actor, calls=3, replayed=[task(3)])
+    story.send(4)
+    assert shown(scope_of(story.fold(), task(4))) == [task(n) for n in range(5)]
+
+
 def test_a_call_that_was_not_sent_yet_shows_its_actor_and_then_what_is_before_it() -> None:
     story = ActorStory(2)
     story.send(0)

@@ -21,7 +21,7 @@ def explain_actor(named: Named, actor: ActorRecord) -> tuple[Cause, Next | None]
             return _cause(named, actor, f"died {long} ago: {actor.reason}{_killer(named, actor)}"), None
     worker = named.fold.workers.get(actor.worker) if actor.worker is not None else None
     running = [record for record in worker.queue if record.state == RUNNING] if worker is not None else []
-    restarted = f", restarted {actor.restarts} times, the last time because {actor.reason}" if actor.restarts else ""
+    restarted = _restarted(named, actor)
     if worker is None or not running:
         text = f"is alive on {named.worker(actor.worker)} and waits for calls{restarted}"
         return _cause(named, actor, text), None
@@ -43,6 +43,15 @@ def _cause(named: Named, actor: ActorRecord, text: str, waits_for: WaitsFor | No
         waits_for=waits_for,
         worker=worker_name(actor.worker),
     )
+
+
+def _restarted(named: Named, actor: ActorRecord) -> str:
+    if not actor.restarts:
+        return ""
+    restored = [event for event in named.fold.stories.of(actor.creation.task_id) if event.kind == "restored"]
+    state = named.event(restored[-1]) if restored else "its state began anew, with its constructor"
+    times = "once" if actor.restarts == 1 else f"{actor.restarts} times"
+    return f"; it was restarted {times}, lastly because {actor.reason}, and {state}"
 
 
 def _killer(named: Named, actor: ActorRecord) -> str:

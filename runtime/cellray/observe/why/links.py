@@ -43,6 +43,8 @@ def again(named: Named, record: TaskRecord) -> str:
     if returned:
         times = "" if len(returned) == 1 else f" ({len(returned)} times)"
         texts.append(f"it moved, because {named.worker(returned[-1].worker)} gave it back unbegun{times}")
+    if record.diverged:
+        texts.append(f"it gave another value than the first time: {record.diverged}")
     return "".join(f"; {text}" for text in texts)
 
 

@@ -77,6 +77,10 @@ class Named:
                 return f"{self.asker(event.asker)} asked to kill it"
             case "exited":
                 return "it said that it ends itself"
+            case "restored":
+                return f"its state was rebuilt as it was {event.text}"
+            case "checkpoint_failed":
+                return f"a checkpoint failed: {event.text}"
             case "lost":
                 return f"its value was lost: {event.text}"
             case "reconstructed":

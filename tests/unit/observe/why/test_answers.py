@@ -340,6 +340,26 @@ def actor_idle() -> Asked:
     return Asked(alive(1).facts, task(0))
 
 
+def restarted(*, restored: bool) -> Asked:
+    story = alive(1)
+    story.tell(told.ActorDied, actor_id=story.actor, reason="its process 9 was killed", will_restart=True)
+    story.tell(told.TaskRetried, task_id=task(0), attempt=1, reason="its process 9 was killed")
+    story.send(0)
+    story.done(0)
+    if restored:
+        story.tell(told.ActorRestored, actor_id=story.actor, calls=7, replayed=[task(1), task(2)])
+    story.tell(told.ActorStarted, actor_id=story.actor, worker_id=ClientId(9), restarts=1)
+    return Asked(story.facts, task(0))
+
+
+def actor_restarted() -> Asked:
+    return restarted(restored=False)
+
+
+def actor_restored() -> Asked:
+    return restarted(restored=True)
+
+
 def actor_busy() -> Asked:
     story = alive(2)
     story.send(1, 2)
@@ -410,6 +430,8 @@ CASES = [
     Case(call_held_up_by_an_earlier_one, ["ready", "ready", "alive"], "earlier call", ["calls of one caller"]),
     Case(call_of_a_restarting_actor, ["ready", "restarting", "retried"], "actor", ["its process 9 was killed"]),
     Case(actor_idle, ["alive"], None, ["Actor Counter", "waits for calls"]),
+    Case(actor_restarted, ["alive"], None, ["restarted once, lastly because its process 9", "its state began anew"]),
+    Case(actor_restored, ["alive"], None, ["its state was rebuilt as it was after 7 calls, 2 of them run again"]),
     Case(actor_busy, ["alive", "running"], None, ["is busy with plus", "1 more wait behind"]),
     Case(actor_dead, ["dead"], None, ["killed by cellray.kill(), asked for by the driver (process 2)"]),
 ]
