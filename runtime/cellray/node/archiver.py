@@ -48,6 +48,8 @@ ARCHIVE_ABOVE = 0.3
 """From here on segments are written, ahead of the need to trim."""
 GIVE_UP_ABOVE = 0.8
 """From here on records are given up when they cannot be archived."""
+SEGMENT_SHARE = 1 / 16
+"""Of that limit, at most: the payload of one segment."""
 TRIM_BYTES = 1024 * 1024
 """Payload taken off at a time, so that the memory stays level."""
 PAUSE_S = 0.1
@@ -173,7 +175,7 @@ class Archiver:
 
     def _open_writer(self) -> None:
         try:
-            self._writer = ArchiveWriter(self._folder)
+            self._writer = ArchiveWriter(self._folder, int(SEGMENT_SHARE * self._config.log_memory_bytes_max))
         except (OSError, LogError) as error:
             self._problem = f"the archive cannot be written: {error}"
             log.warning("%s", self._problem)

@@ -285,6 +285,8 @@ class Node:
         self._pool.close()
         self._spilling.close()
         self._history.close()
+        if self._gcs_keeper is not None:
+            await self._gcs_keeper.take_all()
         await self._event_log.drain(DRAIN_S)
         self._archive_keeper.close()
         self._register.put_end(time.time())
