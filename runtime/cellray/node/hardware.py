@@ -1,4 +1,4 @@
-"""What this machine has for tasks besides cores: memory and GPUs, found without importing anything that would use them."""
+"""What this machine has for tasks besides cores: memory and GPUs, without importing anything that would use them."""
 
 from __future__ import annotations
 
