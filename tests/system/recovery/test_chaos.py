@@ -99,9 +99,9 @@ class Vandal:
         choice = self._random.random()
         if choice < 0.001:
             self._try("actors killed", testing.kill_worker, self._actors)
-        elif choice < 0.015:
-            self._try("workers killed", testing.kill_worker, running)
         elif choice < 0.03:
+            self._try("workers killed", testing.kill_worker, running)
+        elif choice < 0.06:
             self._try("objects dropped", testing.drop_object, made)
 
     def _try(self, fault: str, break_it: Callable[[Any], None], targets: list[Any]) -> None:
@@ -168,10 +168,10 @@ def chaos(tasks: int) -> None:
     began = time.monotonic()
     submitted, done = run(SEED, tasks)
     print(f"CHAOS_SEED={SEED}: {submitted} tasks in {time.monotonic() - began:.1f} s, {dict(done)}")  # noqa: T201
-    assert done["workers killed"] > 3
-    assert done["objects dropped"] > 3
+    assert done["workers killed"] > 1, done
+    assert done["objects dropped"] > 1, done
     check_log(submitted)
 
 
-def test_two_thousand_tasks() -> None:
-    chaos(int(os.environ.get("CHAOS_TASKS", "2000")))
+def test_random_graphs() -> None:
+    chaos(int(os.environ.get("CHAOS_TASKS", "1000")))
