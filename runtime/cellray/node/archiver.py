@@ -270,8 +270,8 @@ async def _read_rest(tail: LogTail, writer: ArchiveWriter) -> tuple[bool, float]
 
 def main() -> None:
     """Run in this process."""
-    os.nice(NICENESS)
     if sys.argv[1] == "finish":
+        os.nice(NICENESS)
         finish(Path(sys.argv[2]))
         return
     session = SessionFolder(sys.argv[1])
