@@ -112,7 +112,7 @@ class Node:
         from cellray.node.loop import NodeLoop
         from cellray.node.register import GcsRegister
         from cellray.node.spilling import Spilling
-        from cellray.store import SpillFiles, create_arena, spill_quota_bytes
+        from cellray.store import SpillFiles, create_arena, spill_quota_bytes, usable_cpus
 
         settings, config = self._settings, self._settings.config
         gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
@@ -161,7 +161,7 @@ class Node:
         )
         self._archive_keeper.record = self._loop.append
         if CAN_SPIN:
-            status, cores = core.status, os.cpu_count() or 1
+            status, cores = core.status, usable_cpus()
             loop.clients.may_spin = lambda: status.live_count < cores
         self._ingress = Ingress(self._loop, loop.clients, self._token, arena_fd, config.frame_bytes_max)
         now = time.time()
