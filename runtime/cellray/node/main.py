@@ -118,7 +118,11 @@ class Node:
         gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
         self._report("step creating the object store")
         arena_fd = create_arena(settings.arena_bytes)
-        self._archive_keeper = ArchiveKeeper(self._folder, config)
+        self._archive_keeper = ArchiveKeeper(
+            # A server of the user's own is neither limited nor trimmed.
+            self._folder,
+            0 if self._gcs_keeper is None else config.log_memory_bytes_max,
+        )
         self._log_writer: LogWriter = (
             DiscardingLogWriter()
             if config.log_discarded
@@ -159,7 +163,7 @@ class Node:
             gcs_url,
             SystemClock(),
         )
-        self._archive_keeper.record = self._loop.append
+        self._archive_keeper.on_forgotten = self._loop.on_forgotten
         if CAN_SPIN:
             status, cores = core.status, usable_cpus()
             loop.clients.may_spin = lambda: status.live_count < cores
