@@ -169,7 +169,8 @@ class Rebuilds:
         reason = failure.fields["restore_failed"]
         journal.reasons.append(f"its checkpoint after {newest.calls} calls could not be restored: {reason}")
         self._outbox.facts.append(f.CheckpointFailed(actor.actor_id, at, newest.task_id, journal.reasons[-1]))
-        self._files.drop(journal.give_up_newest())
+        for file in journal.give_up_newest():
+            self._files.leave(file)
         older = journal.newest
         if older is None and not journal.reaches_constructor:
             return False
