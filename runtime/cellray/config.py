@@ -72,6 +72,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Disk space that files of checkpoints may take; a checkpoint beyond it is not kept, and the driver is warned."""
     actor_exit_grace_s: float = 10.0
     """An actor that was told to end and has not done so by then, with its `__del__` and `atexit`, is killed."""
+    retry_pause_ms: float = 100.0
+    """A task whose first retry has failed too waits so long before the next one, and before each further one twice as
+    long."""
+    retry_pause_s_max: float = 10.0
+    """It waits at most this long."""
     workers_max: int = 512
     """Worker processes of one node, blocked ones included."""
     workers_spare_max: int = 16

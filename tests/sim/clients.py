@@ -371,6 +371,7 @@ class VirtualWorker(VirtualClient):
 
     def _begin(self) -> None:
         info = self.world.tasks[self.head_id]
+        self.world.note_begin(self.head_id)
         self.world.actors.note_begin(self, self.head_id)
         self.memory.begin(self.head_id)
         self.arguments = dict(zip(self.queue[0].dependencies, self.queue[0].values, strict=True))

@@ -51,6 +51,7 @@ class World:
         self.at = 1000.0
         self.config = Config(
             workers_max=300,
+            retry_pause_ms=5,
             workers_spare_max=4,
             dispatch_batch_max=8,
             reserve_after_ms=100,
@@ -70,6 +71,7 @@ class World:
         self.submissions: Counter[TaskId] = Counter()
         self.ends: Counter[TaskId] = Counter()
         self.remade: Counter[TaskId] = Counter()
+        self.finished: set[TaskId] = set()
         self.fact_count = 0
         self.event_count = 0
         self.kinds: Counter[str] = Counter()
@@ -104,6 +106,13 @@ class World:
         """Tasks have reached a worker."""
         for task in command.tasks:
             assert not any(task.task_id == other.task_id for other in worker.queue), "a task was assigned twice"
+
+    def note_begin(self, task_id: TaskId) -> None:
+        """A worker begins a task. One that has finished does not run again, unless its results were lost, or an
+        actor is rebuilt by its calls."""
+        template = self.tasks[task_id].template
+        if not (template.actor or template.stream or template.recorded):
+            assert task_id not in self.finished, f"task {task_id.hex()} runs again, though it has finished"
 
     def wants_more_tasks(self) -> bool:
         """Whether drivers go on submitting."""
@@ -284,6 +293,8 @@ class World:
         may_retry = template.retry_exceptions and task.cancel is None and task.attempt < template.max_retries
         if not (isinstance(fact, f.TaskFailed) and may_retry) and not is_replay(task):
             self.ends[fact.task_id] += 1
+            if isinstance(fact, f.TaskFinished):
+                self.finished.add(fact.task_id)
             self.histories.note_end(task, fact)
 
     def _perform(self, command: c.Command) -> None:
@@ -299,9 +310,10 @@ class World:
                 self.actors.note_fact(fact)
                 if isinstance(fact, f.TaskRetried) and fact.reason.startswith("its result"):
                     self.remade[fact.task_id] += 1
+                    self.finished.discard(fact.task_id)
                 is_lost = isinstance(fact, f.TaskFailed) and b"object_lost" in fact.error.data
                 assert not is_lost, f"a dependency was lost: {fact}"
-                if isinstance(fact, f.TaskFailed | f.TaskCancelled | f.TaskFinished):
+                if isinstance(fact, f.TaskFailed | f.TaskCancelled | f.TaskFinished | f.ResultRecalled):
                     self.ends[fact.task_id] += 1
         elif isinstance(command, c.StartWorkers):
             self.starting += command.count

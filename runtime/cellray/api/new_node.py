@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from cellray.api.amounts import check_resources, is_amount
 from cellray.model.task import Resources, make_resources
-from cellray.node.hardware import CUDA_VISIBLE_DEVICES, detect_gpus, usable_cores, visible_devices
-from cellray.store import available_memory_bytes, check_room, default_arena_bytes
+from cellray.node.hardware import CUDA_VISIBLE_DEVICES, detect_gpus, visible_devices
+from cellray.store import available_memory_bytes, check_room, default_arena_bytes, usable_cpus
 
 
 class NewNode(NamedTuple):
@@ -40,7 +40,7 @@ def _number_of_cpus(num_cpus: int | None) -> int:
         text = os.environ.get("CELLRAY_NUM_CPUS")
         if text and not text.isdecimal():
             raise ValueError(f"CELLRAY_NUM_CPUS={text!r}: give a whole number of at least 0")
-        num_cpus = int(text) if text else usable_cores()
+        num_cpus = int(text) if text else usable_cpus()
     if isinstance(num_cpus, bool) or not isinstance(num_cpus, int) or num_cpus < 0:
         raise ValueError(f"num_cpus={num_cpus!r}: give a whole number of at least 0")
     return num_cpus

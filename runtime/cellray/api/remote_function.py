@@ -108,7 +108,10 @@ def remote(*args: Any, **options: Any) -> Any:
     Options of classes, whose instances are actors: `num_cpus=0` (1 when other resources are asked for), `num_gpus=0`,
     `memory=0`, `resources=None`, all held as long as the actor lives; `max_restarts=0` and `max_task_retries=0` (after
     a crash of its process; -1 without end), `name=None`, `namespace=None`, `get_if_exists=False`, `lifetime=None` (or
-    "detached": it stays when its handles and its driver have gone), `max_concurrency=1`.
+    "detached": it stays when its handles and its driver have gone), `max_concurrency=1`, `recover=None` ("replay":
+    after a crash its calls run again, so that it has the state that it had; False: it has none to lose), and
+    `checkpoint_every=100` for a class that defines `__checkpoint__(self)` and `__restore__(self, state)` (0: only by
+    `actor.__cellray_checkpoint__.remote()`); see `cellray.api.recovery_options`.
 
     Of both: `accelerator_type=None` (such as "A100"), `runtime_env=None` (what they find around them, see
     `cellray.runtime_env.RuntimeEnv`; what they submit inherits it), `scheduling_strategy=None` ("DEFAULT", "SPREAD", or

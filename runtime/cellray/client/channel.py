@@ -28,6 +28,7 @@ from cellray.ids import TaskId
 from cellray.model.command import ClientCommand, command_decoder
 from cellray.model.fact import UNLOGGED, Fact, TasksSubmitted, fact_encoder
 from cellray.model.task import TaskSpec
+from cellray.store import usable_cpus
 from cellray.wire import FrameKind, FrameReader, pack_frame
 
 RECEIVE_BYTES = 1 << 18
@@ -41,7 +42,7 @@ LOOK_AGAIN_S = 1.0
 SPIN_S = 0.0002
 """An answer that is likely to come within this time is waited for awake: to fall asleep and to be woken on another core
 takes longer than the node takes for a task."""
-CAN_SPIN = (os.cpu_count() or 1) > 1 and hasattr(os, "sched_yield")
+CAN_SPIN = usable_cpus() > 1 and hasattr(os, "sched_yield")
 _UNLOGGED = frozenset(UNLOGGED)
 # Plain integers: looking a member up runs Python code.
 FACTS: Final[int] = FrameKind.FACTS.value

@@ -105,9 +105,10 @@ def crashed(actor: Actor, pid: int, fact: WorkerExited) -> Death:
 
 def unavailable(options: ActorOptions, call: Task, death: str) -> ObjectValue:
     """The process died with this call, and the actor restarts."""
+    tried = f", in attempt {call.attempt + 1} and the last" if call.attempt else ""
     text = (
-        f"{call.template.spec.name}: {death} while it had this call, which may have run. The actor restarts and takes "
-        "new calls. To have calls tried again, create it with max_task_retries=...."
+        f"{call.template.spec.name}: {death} while it had this call, which may have run{tried}. The actor restarts and "
+        f"takes new calls. To have calls tried again{' more often' * bool(tried)}, create it with max_task_retries=...."
     )
     return encode_failure(Failure("actor_unavailable", text, {"class_name": options.class_name}))
 

@@ -1,7 +1,7 @@
 """The files of checkpoints: what they take together, and which go when it is too much.
 
-Actors write them themselves; the core keeps count. An actor that has ended leaves its files to the readers of the log,
-and they are the first to go, the oldest at first.
+Actors write them themselves; the core keeps count. Files of actors that have ended, and those that could not be
+restored, are left for people and for readers of the log. They are the first to go, the oldest at first.
 """
 
 from __future__ import annotations
@@ -50,6 +50,12 @@ class CheckpointFiles:
             self._forget(file)
             self._outbox.dropped_checkpoints.append(file)
 
+    def leave(self, file: str) -> None:
+        """A file is of no use to its actor any more, and perhaps to people: it goes when others want the room."""
+        _, actor = self._files[file]
+        del self._owned[actor][file]
+        self._left.append(file)
+
     def retire(self, actor: Actor) -> None:
         """The actor has ended: its files go when others want the room."""
         self._left.extend(file for file in self._owned.pop(actor, {}))
@@ -59,5 +65,4 @@ class CheckpointFiles:
         if known is not None:
             file_bytes, actor = known
             self.used_bytes -= file_bytes
-            if actor in self._owned:
-                del self._owned[actor][file]
+            self._owned.get(actor, {}).pop(file, None)

@@ -52,7 +52,8 @@ def is_comparable(value: ObjectValue) -> bool:
 
 def divergence_text(fact: OutputDiverged, name: str, cell: Cell | None) -> str:
     """What a driver is told whose task gave another value when it ran again."""
-    where = f", cell In [{cell.execution_count}], line {cell.line}" if cell is not None else ""
+    where = f", cell In [{cell.execution_count}]" if cell is not None else ""
+    where += f", line {cell.line}" if cell is not None and cell.line else ""
     return (
         f"{name} (task {short_task_id(producer_of(fact.object_id))}{where}) gave another value when it ran again: "
         f"{fact.difference}. What was made of the first value may not fit the second. Draw random numbers from a "

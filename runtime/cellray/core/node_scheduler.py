@@ -23,6 +23,7 @@ from cellray.core.dispatcher import Dispatcher
 from cellray.core.expectations import divergence_text
 from cellray.core.faults import Faults
 from cellray.core.histories import Histories
+from cellray.core.holds import Holds
 from cellray.core.memory_guard import MemoryGuard
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
@@ -64,7 +65,7 @@ class NodeScheduler:
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
         self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
-        self._actors.rebuilds.warn = self._warn_driver_of
+        self._actors.rebuilds.warn, self._actors.rebuilds.histories = self._warn_driver_of, self.histories
         self._tasks.actors = self._tasks.registry.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
         self._tasks.groups = self._tasks.registry.groups = self._groups
@@ -79,6 +80,7 @@ class NodeScheduler:
         self._objects.recovery = self._tasks.recovery = Recovery(
             self._tasks, self._objects, self._memory.views, self.histories, self._outbox
         )
+        self._tasks.holds = Holds(self._tasks, self.histories, self._outbox, config)
         self._worker_exit = WorkerExit(
             self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
         )
@@ -446,6 +448,7 @@ class NodeScheduler:
         self._report_started(at)
         self._cancellation.expire(at)
         self._actors.expire(at)
+        self._tasks.holds.on_tick(at)
         self._memory.on_tick(at)
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)

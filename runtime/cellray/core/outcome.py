@@ -23,9 +23,16 @@ def last_attempt(history: TaskHistory) -> int:
 
 
 def end_of(history: TaskHistory) -> End | None:
-    """How the task ended; None for one that was under way as far as the log tells."""
+    """How the task ended; None for one that was under way as far as the log tells.
+
+    The log has what clients say as they say it, also what the core passes over.
+    """
+    count = history.template.num_returns if history.template is not None else 1
     for told in reversed(history.facts):
-        if isinstance(told.fact, End):
+        if isinstance(told.fact, TaskFinished):
+            if len(told.fact.values) == count:
+                return told.fact
+        elif isinstance(told.fact, End):
             return told.fact
         if isinstance(told.fact, TaskRetried):
             return None

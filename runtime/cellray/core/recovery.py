@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cellray.core import reconstruction_failures as reasons
 from cellray.core.objects import ObjectEntry
-from cellray.core.outcome import last_attempt, logged_value, outputs_of
+from cellray.core.outcome import has_bytes, last_attempt, logged_value, outputs_of
 from cellray.core.tasks import NOBODY, Task
 from cellray.core.transitions import FINISHED, WAITING
 from cellray.ids import ClientId, ObjectId, TaskId, producer_of, return_object_id
@@ -95,6 +95,19 @@ class Recovery:
         object_bytes = value.object_bytes or len(value.data)
         self._outbox.facts.append(ObjectReconstructed(block.entry.object_id, at, object_bytes))
         self._replace(block, value)
+
+    def seal_logged(self, entry: ObjectEntry, value: ObjectValue) -> None:
+        """The object exists, as the log tells: here is its value, or it is lost until somebody wants to read it."""
+        if entry.value is not None:
+            return
+        if has_bytes(value):
+            for inner in value.contained:
+                self._enter(inner)
+            self._objects.seal(entry, value)
+        else:
+            self._space.shelve_lost(entry, value.object_bytes, FREED)
+            assert entry.value is not None, "`shelve_lost` says that it is lost"
+            self._objects.seal(entry, entry.value)
 
     def _on_history(self, fact: HistoryFound, at: float) -> None:
         (task_id,) = fact.task_ids

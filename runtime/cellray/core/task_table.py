@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import actor_failures, dependencies, failures
-from cellray.core.actor_journal import REPLAYER, RecordedCall
+from cellray.core.actor_journal import REPLAYER
 from cellray.core.clients import Client
 from cellray.core.expectations import Expectations
 from cellray.core.generators import Generators
@@ -29,14 +29,16 @@ from cellray.ids import (
 )
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
 from cellray.model.object import ObjectValue, ValueKind
-from cellray.model.task import TaskSpec
+from cellray.model.task import TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
     from cellray.core.actors import Actors
+    from cellray.core.holds import Holds
     from cellray.core.placement_groups import PlacementGroups
     from cellray.core.recovery import Recovery
     from cellray.core.workers import Worker
+    from cellray.model.history import TaskHistory
 
 NO_CLIENT = Client(ClientId(0))
 """Whose the results of calls are that run again."""
@@ -54,6 +56,7 @@ class TaskTable:
     actors: Actors
     groups: PlacementGroups
     recovery: Recovery
+    holds: Holds
     """Set by whoever puts the core's parts together."""
 
     def __init__(self, objects: ObjectTable, pool: ResourcePool, outbox: Outbox, node_id: str = "") -> None:
@@ -85,6 +88,8 @@ class TaskTable:
         if fact.parent_id != self._prefix_of:
             self._prefix_of, self._prefix = fact.parent_id, children_prefix(fact.parent_id)
         prefix = self._prefix
+        # What it submitted before it ran again may have ended, and be forgotten here.
+        may_have_ended = parent is not None and parent.attempt > 0
         for spec in specs:
             task_id: TaskId = prefix + spec.index.to_bytes(4, "big")  # type: ignore[assignment]
             if spec.template_id != last_template_id:
@@ -122,14 +127,16 @@ class TaskTable:
                     self.generators.begin(task, client)
                 self.cancel(task, refusal, at)
             elif template.is_special:
-                self._submit_special(task, template, client, at)
+                self._submit_special(task, template, client, at, may_have_ended)
+            elif may_have_ended:
+                self._attach_held(task, at)
             elif spec.dependencies or spec.contained:
                 self._attach(task, at)
             else:
                 task.state = READY
                 template.queue.push(task)
 
-    def _submit_special(self, task: Task, template: Template, client: Client, at: float) -> None:
+    def _submit_special(self, task: Task, template: Template, client: Client, at: float, may_have_ended: bool) -> None:
         """A task that cannot run here at all, a generator, the creation of an actor or placement group, or a call."""
         spec = template.spec
         if spec.stream is not None:
@@ -144,10 +151,22 @@ class TaskTable:
             self.fail(task, error, failures.first_line(error), at)
         elif template.refusal is not None:
             self.fail(task, template.refusal.value, template.refusal.summary, at)
+        elif may_have_ended and spec.actor is None and spec.group is None:
+            self._attach_held(task, at)
         else:
             self._attach(task, at)
             if spec.actor is not None:
                 self.actors.attached(task)
+
+    def recall(self, task: Task, values: tuple[ObjectValue, ...], at: float) -> None:
+        """A task that waits has ended before, with these values, and does not run."""
+        self.waiting -= 1
+        move(task, FINISHED)
+        for entry, value in zip(task.returns, values, strict=True):
+            self.recovery.seal_logged(entry, value)
+        if task.actor is not None:
+            self.actors.calls.changed[task.actor] = None
+        self._conclude(task, None, at)
 
     def run_again(self, task: Task, kept: tuple[ObjectId, ...], reason: str, at: float) -> None:
         """A task that had ended runs once more, as a new record. It keeps these of its objects until it has ended;
@@ -168,7 +187,7 @@ class TaskTable:
         self._order += 1
         return self._order
 
-    def replay(self, call: RecordedCall, actor: Actor, at: float) -> bool:
+    def replay(self, call: TaskHistory, template_spec: TaskTemplate, actor: Actor, at: float) -> bool:
         """A call that had ended runs once more, for what it does to its actor.
 
         False when it need not: who called it runs again itself, and has submitted it anew.
@@ -176,12 +195,14 @@ class TaskTable:
         known = self.tasks.get(call.task_id)
         if known is not None and known.state < FINISHED:
             return False
-        returns = self._declare(call.task_id, call.template.num_returns, NO_CLIENT)
-        task = Task(call.task_id, call.spec, call.template, REPLAYER, call.job, None, self.next_order(), at, returns)
+        self.registry.register_template(template_spec)
+        template, job = self.registry.of(call.spec), actor.creation.job
+        returns = self._declare(call.task_id, template.num_returns, NO_CLIENT)
+        task = Task(call.task_id, call.spec, template, REPLAYER, job, None, self.next_order(), at, returns)
         task.orphans = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
         self.expectations.note(call.task_id, [(entry.object_id, entry.value) for entry in task.orphans])
         self._add(task)
-        if call.template.spec.stream is not None:
+        if template.spec.stream is not None:
             self.generators.begin_again(task)
         self.actors.calls.enroll(task, actor)
         self._attach(task, at)
@@ -216,7 +237,7 @@ class TaskTable:
                 if task.state == WAITING:
                     self.fail(task, error, "a dependency failed", at)
             for task in settled.ready:
-                self._make_ready(task)
+                self.make_ready(task)
 
     def finish(self, task: Task, worker: Worker, fact: TaskFinished) -> None:
         """A worker returned values for a task that it had, and that it has no more."""
@@ -285,7 +306,7 @@ class TaskTable:
         is_users = fact.error.kind == ValueKind.ERROR and fact.retryable
         if is_users and template.spec.retry_exceptions and task.cancel is None and template.may_retry(task.attempt):
             self._drop_grants(task, worker)
-            self.retry(task, fact.summary, fact.finished_at)
+            self.try_again(task, fact.summary, fact.finished_at)
             return
         if template.spec.recorded:
             self.actors.rebuilds.executed(task)
@@ -307,18 +328,25 @@ class TaskTable:
         self._outbox.facts.append(TaskCancelled(task.task_id, at, reason))
         self._cancelled(task, reason, at)
 
-    def retry(self, task: Task, reason: str, at: float) -> None:
+    def retry(self, task: Task, reason: str, at: float, pause_s: float = 0.0) -> None:
         """Another attempt, behind those that are ready: if this task is what kills workers, others go on."""
         task.attempt += 1
         if task.template.spec.stream is not None:
             self.expectations.note(task.task_id, self.generators.kept(task))
         task.notes += (f"attempt {task.attempt} since {at:.6f}: {_one_line(reason)}",)
-        self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, _one_line(reason)))
-        move(task, READY)
+        self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, _one_line(reason), pause_s))
         if task.views:
             self._objects.space.unpin_arguments(task)
         task.worker = None
-        task.template.queue.push(task)
+        if pause_s:
+            self.holds.hold_until(task, at + pause_s)
+        else:
+            move(task, READY)
+            task.template.queue.push(task)
+
+    def try_again(self, task: Task, reason: str, at: float) -> None:
+        """Another attempt after one that has failed; after a pause, unless it is the first."""
+        self.retry(task, reason, at, self.holds.pause_s(task.attempt + 1))
 
     def give_back(self, task: Task, at: float) -> None:
         """A worker had the task and did not begin it. To give several back in order, begin with the last."""
@@ -390,7 +418,16 @@ class TaskTable:
             move(task, READY)
             task.template.queue.push(task)
 
-    def _make_ready(self, task: Task) -> None:
+    def _attach_held(self, task: Task, at: float) -> None:
+        error = dependencies.attach(task, self._objects)
+        if error is not None:
+            self.fail(task, error, "a dependency failed", at)
+            return
+        self.waiting += bool(task.missing)
+        self.holds.hold_for_log(task)
+
+    def make_ready(self, task: Task) -> None:
+        """It waits for nothing more."""
         move(task, READY)
         self.waiting -= 1
         task.template.queue.push(task)
@@ -405,6 +442,7 @@ class TaskTable:
             task.template.queue.withdraw()
         elif before == WAITING and task.missing:
             self.waiting -= 1
+            self.holds.drop(task)
         for entry in task.returns:
             if entry.value is None:
                 self._objects.seal(entry, error)

@@ -1,6 +1,8 @@
 """The moves of a task: which state may follow which, and the error that tells a task's story when one must not.
 
     submitted ─> WAITING ─> READY ─> ASSIGNED ─> FINISHED | FAILED | CANCELLED
+                    ^─────────────────────┘  to be tried again, after a pause
+                    └────────────────────────> FINISHED  as the log tells: a parent that runs again submitted it again
                     │         │ ^        │
                     │         │ └────────┘  given back unbegun, or tried again
                     ^─────────┘  its arguments were moved to disk
@@ -31,9 +33,9 @@ FAILED: Final[int] = TaskState.FAILED.value
 CANCELLED: Final[int] = TaskState.CANCELLED.value
 
 LEGAL: Final[tuple[frozenset[int], ...]] = (
-    frozenset({READY, FAILED, CANCELLED}),
-    frozenset({ASSIGNED, WAITING, FINISHED, FAILED, CANCELLED}),
     frozenset({READY, FINISHED, FAILED, CANCELLED}),
+    frozenset({ASSIGNED, WAITING, FINISHED, FAILED, CANCELLED}),
+    frozenset({READY, WAITING, FINISHED, FAILED, CANCELLED}),
     frozenset(),
     frozenset(),
     frozenset(),

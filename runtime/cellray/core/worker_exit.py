@@ -64,7 +64,7 @@ class WorkerExit:
         elif fact.intended or worker.retired:
             self._tasks.give_back(task, at)
         elif task.template.may_retry(task.attempt):
-            self._tasks.retry(task, f"worker {worker.pid} {failures.death(fact)}", at)
+            self._tasks.try_again(task, f"worker {worker.pid} {failures.death(fact)}", at)
         else:
             spec = task.template.spec
             error = failures.worker_crashed(spec.name, task.task_id, worker.pid, task.attempt + 1, fact)

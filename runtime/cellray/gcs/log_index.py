@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from operator import itemgetter
 
-from cellray.ids import TASK_ID_BYTES, FunctionHash, TemplateId
+from cellray.ids import FUNCTION_HASH_BYTES, OBJECT_ID_BYTES, TASK_ID_BYTES, FunctionHash, TemplateId
 from cellray.model.about import PUT_MARK, prefix_of, subjects_of
 from cellray.model.fact import (
     Fact,
@@ -30,8 +30,9 @@ from cellray.model.fact import (
 )
 
 TASK_KEY_BYTES = TASK_ID_BYTES - 1
+SUBJECT_BYTES = (TASK_ID_BYTES, OBJECT_ID_BYTES)
 _head = itemgetter(slice(TASK_KEY_BYTES))
-_return_index_head = itemgetter(TASK_ID_BYTES)
+_return_index_head = itemgetter(slice(TASK_ID_BYTES, TASK_ID_BYTES + 1))
 
 
 def subject_key(subject: bytes) -> bytes:
@@ -46,7 +47,7 @@ def template_key(template: TemplateId) -> bytes:
 
 def function_key(function_hash: FunctionHash) -> bytes:
     """For a function."""
-    return bytes(function_hash)
+    return function_hash[:FUNCTION_HASH_BYTES]
 
 
 def index_keys(facts: Iterable[Fact]) -> set[bytes]:
@@ -61,13 +62,14 @@ def index_keys(facts: Iterable[Fact]) -> set[bytes]:
         elif kind is TasksSubmitted:
             prefix = prefix_of(fact.parent_id)  # type: ignore[union-attr]
             blocks = {spec.index >> 8 for spec in fact.tasks}  # type: ignore[union-attr]
-            keys.update([prefix + block.to_bytes(3, "big") for block in blocks])
-        elif kind is ObjectsFreed and max(map(_return_index_head, fact.object_ids), default=0) < PUT_MARK:  # type: ignore[union-attr]
+            keys.update([prefix + (block & 0xFFFFFF).to_bytes(3, "big") for block in blocks])
+        elif kind is ObjectsFreed and max(map(_return_index_head, fact.object_ids), default=b"") < PUT_MARK:  # type: ignore[union-attr]
             keys.update(map(_head, fact.object_ids))  # type: ignore[union-attr]
         elif kind is TemplateRegistered:
             keys.add(template_key(fact.template.template_id))  # type: ignore[union-attr]
         elif kind is FunctionRegistered:
             keys.add(function_key(fact.function.function_hash))  # type: ignore[union-attr]
         else:
-            keys.update([subject[:-1] for subject in subjects_of(fact)])
+            # What a client makes up for an id has any length.
+            keys.update([subject[:-1] for subject in subjects_of(fact) if len(subject) in SUBJECT_BYTES])
     return keys

@@ -139,6 +139,11 @@ def delete_keys(session_id: SessionId) -> Request[None]:
     return Request((b"EVAL", script, b"%d" % len(keys), *keys, b"%d" % INDEX_BLOCK), _nothing)
 
 
+def lift_memory_limit() -> Request[None]:
+    """From now on the server takes whatever comes. A user's own may refuse: its limits are its owner's."""
+    return Request((b"CONFIG", b"SET", b"maxmemory", b"0"), _nothing)
+
+
 def put_functions(session_id: SessionId, functions: Sequence[Function]) -> Request[None]:
     """Add functions (one at least). Content-addressed: adding one again changes nothing."""
     pairs: list[bytes] = []

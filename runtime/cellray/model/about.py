@@ -12,8 +12,8 @@ import msgspec
 from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, child_task_id, children_prefix, producer_of
 from cellray.model.fact import Fact, TasksSubmitted
 
-PUT_MARK = 0x80
-"""Set in the first byte of a put object's return index, see `ids.PUT_INDEX_BASE`."""
+PUT_MARK = b"\x80"
+"""From here on a return index's first byte is that of a put object, see `ids.PUT_INDEX_BASE`."""
 TIME_FIELDS = ("at", "finished_at")
 PARENTS_MAX = 4096
 
@@ -45,7 +45,7 @@ def subjects_of(fact: Fact) -> Iterable[bytes]:
 
 def subject_of_object(object_id: ObjectId) -> bytes:
     """The task that returns the object; the object itself when it was stored with `put`."""
-    return object_id if object_id[TASK_ID_BYTES] & PUT_MARK else producer_of(object_id)
+    return object_id if object_id[TASK_ID_BYTES : TASK_ID_BYTES + 1] >= PUT_MARK else producer_of(object_id)
 
 
 def narrowed(fact: TasksSubmitted, task_id: TaskId) -> TasksSubmitted:

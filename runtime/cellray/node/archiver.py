@@ -31,7 +31,6 @@ import msgspec
 from cellray.config import Config
 from cellray.errors import CellrayError, GcsUnavailableError, LogError
 from cellray.gcs import redis_server
-from cellray.gcs.address import parse_address
 from cellray.gcs.archive.layout import TAIL_NAME, ArchiveDescription, read_description, write_description
 from cellray.gcs.archive.writer import ArchiveWriter
 from cellray.gcs.log_tail import LogTail
@@ -48,6 +47,8 @@ ARCHIVE_ABOVE = 0.3
 """From here on segments are written, ahead of the need to trim."""
 GIVE_UP_ABOVE = 0.8
 """From here on records are given up when they cannot be archived."""
+SEGMENT_SHARE = 1 / 16
+"""Of that limit, at most: the payload of one segment."""
 TRIM_BYTES = 1024 * 1024
 """Payload taken off at a time, so that the memory stays level."""
 PAUSE_S = 0.1
@@ -173,7 +174,7 @@ class Archiver:
 
     def _open_writer(self) -> None:
         try:
-            self._writer = ArchiveWriter(self._folder)
+            self._writer = ArchiveWriter(self._folder, int(SEGMENT_SHARE * self._config.log_memory_bytes_max))
         except (OSError, LogError) as error:
             self._problem = f"the archive cannot be written: {error}"
             log.warning("%s", self._problem)
@@ -186,8 +187,6 @@ async def archive_session(session: SessionFolder) -> None:
     if settings.config.log_archive_bytes_max:
         begin_archive(settings.session_id, settings.started_at)
     address = redis_server.address_of(Path(session.path), session.read_token())
-    if settings.gcs_url:
-        address = parse_address(settings.gcs_url)
     tail = LogTail(address, settings.session_id, timeout_s=REDIS_TIMEOUT_S)
     archiver = Archiver(tail, folder, settings.config, _tell_given_up)
     work = asyncio.ensure_future(archiver.run())
@@ -268,8 +267,8 @@ async def _read_rest(tail: LogTail, writer: ArchiveWriter) -> tuple[bool, float]
 
 def main() -> None:
     """Run in this process."""
-    os.nice(NICENESS)
     if sys.argv[1] == "finish":
+        os.nice(NICENESS)
         finish(Path(sys.argv[2]))
         return
     session = SessionFolder(sys.argv[1])

@@ -18,6 +18,7 @@ import msgspec
 
 from cellray.gcs.address import parse_address
 from cellray.gcs.archive.layout import (
+    CHECKPOINTS_NAME,
     TAIL_NAME,
     ArchiveDescription,
     archive_bytes,
@@ -37,6 +38,7 @@ READ_TIMEOUT_S = 5.0
 REDIS_FILES = ("appendonly.aof", "appendonlydir", "dump.rdb")
 """What a Redis server keeps its data in; which of them, is its version's affair."""
 NICENESS = 10
+"""Of what finishes a log when its session has ended: nobody waits for it."""
 
 
 def archives_home() -> Path:
@@ -77,7 +79,8 @@ def read_session(gcs_url: str, session_id: SessionId, timeout_s: float = READ_TI
 
 
 def take_log(session: SessionFolder) -> Path | None:
-    """Move what the ended Redis server of a session left to the session's archive; the archive, if there is anything.
+    """Move what the ended Redis server of a session left, and its actors' checkpoints, to the session's archive; the
+    archive, if there is anything.
 
     The folder of the session may be removed afterwards.
     """
@@ -90,6 +93,8 @@ def take_log(session: SessionFolder) -> Path | None:
         (folder / TAIL_NAME).mkdir(mode=0o700, exist_ok=True)
         for name in files:
             shutil.move(os.path.join(session.path, name), folder / TAIL_NAME / name)
+        if os.path.isdir(session.checkpoints):
+            shutil.move(session.checkpoints, folder / CHECKPOINTS_NAME)
     except (OSError, msgspec.MsgspecError):
         return None  # no session's folder, or a disk that takes nothing: there is nobody left to be told
     return folder

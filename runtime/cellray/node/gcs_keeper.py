@@ -7,18 +7,21 @@ that nothing is lost and nothing doubled; clients notice a short pause.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from cellray.errors import SessionStartError
+from cellray.errors import CellrayError, SessionStartError
 from cellray.gcs import redis_server
 
 log = logging.getLogger(__name__)
 READY_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 2.0
+FULL_SHARE = 0.95
+"""Of the limit, where the server begins to refuse: the write that it takes last may go beyond."""
 RESTARTS_MAX = 20
 """A server that ends this often has a reason that restarting does not mend."""
 
@@ -27,7 +30,8 @@ class GcsKeeper:
     """One redis-server and its successors. `on_lost(reason)` is called when it cannot be brought back."""
 
     def __init__(self, session_folder: str, token: str, memory_bytes_max: int, on_lost: Callable[[str], None]) -> None:
-        """A server that has `memory_bytes_max` in use takes no writes until something was taken off it; 0: no limit."""
+        """A server that has nearly `memory_bytes_max` in use takes no writes until something was taken off it; 0: no
+        limit."""
         self._folder = Path(session_folder)
         self._token = token
         self._on_lost = on_lost
@@ -38,11 +42,20 @@ class GcsKeeper:
         self.url = redis_server.address_of(self._folder, token).to_url()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return redis_server.start(self._folder, self._token, memory_bytes_max=self._memory_bytes_max)
+        return redis_server.start(self._folder, self._token, memory_bytes_max=int(FULL_SHARE * self._memory_bytes_max))
 
     def wait_ready(self) -> None:
         """Until it answers (milliseconds). Raises SessionStartError with the end of its log."""
         redis_server.wait_ready(self._process, self._folder, self._token, READY_TIMEOUT_S)
+
+    async def take_all(self) -> None:
+        """The session ends: what the node holds is the last there will be, and is taken whatever the limit."""
+        from cellray.gcs.tables import AsyncTables, lift_memory_limit  # the server starts before the node imports these
+
+        tables = AsyncTables(redis_server.address_of(self._folder, self._token), timeout_s=STOP_TIMEOUT_S)
+        with contextlib.suppress(CellrayError):
+            await tables.run(lift_memory_limit())
+        await tables.close()
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have it started again when it ends."""

@@ -1,4 +1,4 @@
-"""What this machine has for tasks: cores, memory and GPUs, found without importing anything that would use them."""
+"""What this machine has for tasks besides cores: memory and GPUs, without importing anything that would use them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,6 @@ class Gpus(NamedTuple):
 
     number: int
     accelerator_type: str = ""
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def visible_devices() -> list[str] | None:

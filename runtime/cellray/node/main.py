@@ -35,6 +35,7 @@ from cellray.worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from cellray.node.event_loop import NodeEventLoop
+    from cellray.ports import LogWriter
 
 log = logging.getLogger("cellray.node")
 DRAIN_S = 2.0
@@ -101,7 +102,7 @@ class Node:
         from cellray.gcs.address import parse_address
         from cellray.gcs.log_buffer import LogBuffer
         from cellray.gcs.log_history import LogHistory
-        from cellray.gcs.log_writer import RedisLogWriter
+        from cellray.gcs.log_writer import DiscardingLogWriter, RedisLogWriter
         from cellray.model.fact import NodeJoined, SessionStarted
         from cellray.node.archive_keeper import ArchiveKeeper
         from cellray.node.control import ControlServer
@@ -111,15 +112,21 @@ class Node:
         from cellray.node.loop import NodeLoop
         from cellray.node.register import GcsRegister
         from cellray.node.spilling import Spilling
-        from cellray.store import SpillFiles, create_arena, spill_quota_bytes
+        from cellray.store import SpillFiles, create_arena, spill_quota_bytes, usable_cpus
 
         settings, config = self._settings, self._settings.config
         gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
         self._report("step creating the object store")
         arena_fd = create_arena(settings.arena_bytes)
-        self._archive_keeper = ArchiveKeeper(self._folder, config)
-        self._log_writer = RedisLogWriter(
-            parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s
+        self._archive_keeper = ArchiveKeeper(
+            # A server of the user's own is neither limited nor trimmed.
+            self._folder,
+            0 if self._gcs_keeper is None else config.log_memory_bytes_max,
+        )
+        self._log_writer: LogWriter = (
+            DiscardingLogWriter()
+            if config.log_discarded
+            else RedisLogWriter(parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s)
         )
         self._event_log = LogBuffer(
             self._log_writer,
@@ -156,9 +163,9 @@ class Node:
             gcs_url,
             SystemClock(),
         )
-        self._archive_keeper.record = self._loop.append
+        self._archive_keeper.on_forgotten = self._loop.on_forgotten
         if CAN_SPIN:
-            status, cores = core.status, os.cpu_count() or 1
+            status, cores = core.status, usable_cpus()
             loop.clients.may_spin = lambda: status.live_count < cores
         self._ingress = Ingress(self._loop, loop.clients, self._token, arena_fd, config.frame_bytes_max)
         now = time.time()
@@ -285,6 +292,8 @@ class Node:
         self._pool.close()
         self._spilling.close()
         self._history.close()
+        if self._gcs_keeper is not None:
+            await self._gcs_keeper.take_all()
         await self._event_log.drain(DRAIN_S)
         self._archive_keeper.close()
         self._register.put_end(time.time())

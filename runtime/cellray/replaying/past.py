@@ -122,4 +122,6 @@ def name_of(history: TaskHistory) -> str:
 
 def cell_text(cell: Cell | None) -> str:
     """Where it was submitted, if that was in a notebook."""
-    return f", cell In [{cell.execution_count}], line {cell.line}" if cell is not None else ""
+    if cell is None:
+        return ""
+    return f", cell In [{cell.execution_count}]" + (f", line {cell.line}" if cell.line else "")

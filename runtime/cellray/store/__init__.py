@@ -2,6 +2,7 @@
 
 from cellray.store.arena import check_room, create_arena, default_arena_bytes
 from cellray.store.checkpoints import read_checkpoint, remove_checkpoint, write_checkpoint
+from cellray.store.copying import usable_cpus
 from cellray.store.machine_memory import available_memory_bytes, memory_use, oom_kills
 from cellray.store.mapped import MappedStore
 from cellray.store.memory import MemorySpill, MemoryStore
@@ -21,5 +22,6 @@ __all__ = [
     "read_checkpoint",
     "remove_checkpoint",
     "spill_quota_bytes",
+    "usable_cpus",
     "write_checkpoint",
 ]

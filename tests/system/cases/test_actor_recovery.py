@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
-import re
 import signal
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +14,7 @@ import pytest
 from cellray.exceptions import ActorDiedError, ActorUnavailableError
 
 from tests.helpers.accounts import KINDS, Shelf, Tally, Teller, arm
-from tests.helpers.polling import eventually
+from tests.helpers.warned import warned
 
 pytestmark = pytest.mark.usefixtures("session")
 WAIT_S = 60
@@ -29,15 +25,6 @@ BEFORE = 7
 
 def kill_idle(actor: Any) -> None:
     os.kill(cellray.get(actor.pid.remote(), timeout=WAIT_S), signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def warned(pattern: str) -> Iterator[None]:
-    """The driver is warned so, within a while: warnings come on another thread, and are errors elsewhere."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-        eventually(lambda: any(re.search(pattern, str(each.message)) for each in caught), f"a warning like {pattern}")
 
 
 def noted(folder: Path) -> list[int]:

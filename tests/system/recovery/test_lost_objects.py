@@ -183,7 +183,7 @@ def test_a_killed_worker_is_replaced_and_its_task_tried_again(tmp_path: Path) ->
 
 
 def test_a_killed_actor_restarts() -> None:
-    holder = Holder.options(max_restarts=1, max_task_retries=-1).remote()
+    holder = Holder.options(max_restarts=1, max_task_retries=-1, recover=False).remote()
     before = cellray.get(holder.pid.remote())
     testing.kill_worker(holder)
     assert cellray.get(holder.pid.remote()) != before

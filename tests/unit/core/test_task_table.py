@@ -72,5 +72,6 @@ def test_max_retries_without_limit() -> None:
     for number in range(10, 30):
         node.tell(f.WorkerExited(worker, 0.0, 0, 11), source=SHELL)
         worker = node.add_worker(number)
+        node.tick(node.at + 10.0)
     assert node.core.status.running()[0].attempt == 20
     assert worker == ClientId(29)

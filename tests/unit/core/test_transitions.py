@@ -35,7 +35,7 @@ def test_legal_paths(path: tuple[int, ...]) -> None:
     assert task.state == path[-1]
 
 
-@pytest.mark.parametrize(("before", "after"), [(WAITING, ASSIGNED), (WAITING, FINISHED), (FINISHED, READY)])
+@pytest.mark.parametrize(("before", "after"), [(WAITING, ASSIGNED), (FAILED, WAITING), (FINISHED, READY)])
 def test_an_illegal_move_tells_the_story(before: int, after: int) -> None:
     task = make_task(7)
     task.state = before

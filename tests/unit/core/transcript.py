@@ -38,6 +38,7 @@ from cellray.model.task import Function, StreamOptions, TaskSpec, TaskTemplate, 
 
 from tests.helpers.past import Past
 from tests.unit.core.transcript_placement import PlacementWords, shown_devices
+from tests.unit.core.transcript_recovery import RecoveryWords, shown_fact, shown_run
 
 TASK = re.compile(r"(?P<name>\w+):(?P<template>\w+)(\((?P<deps>[^)]*)\))?(\{(?P<contained>[^}]*)\})?$")
 
@@ -55,7 +56,7 @@ def replay(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-class Interpreter(PlacementWords):
+class Interpreter(PlacementWords, RecoveryWords):
     """Runs told lines. `> at 1.5` sets the time; all others are facts."""
 
     def __init__(self) -> None:
@@ -375,6 +376,8 @@ class Interpreter(PlacementWords):
                 yield "disk: read " + ", ".join(self._order(order) for order in orders)
             case c.DropSpilled(spill_ids):
                 yield "disk: remove " + ", ".join(f"file {spill_id}" for spill_id in spill_ids)
+            case c.DropCheckpoints(files):
+                yield f"disk: remove checkpoint {', '.join(files)}"
             case c.StartWorkers(count):
                 yield f"start {count} worker(s)"
             case c.KillWorker(worker, reason):
@@ -393,7 +396,8 @@ class Interpreter(PlacementWords):
                     for task in tasks
                 )
                 news = [f"template {t.name}" for t in templates] + [f"function {fn.name}" for fn in functions]
-                return f"run {runs}" + (f" with {', '.join(news)}" if news else "") + "".join(shown_devices(devices))
+                run = f"run {runs}" + shown_run(sent) + (f" with {', '.join(news)}" if news else "")
+                return run + "".join(shown_devices(devices))
             case c.NodeStateTold():
                 return self._told_state(sent)
             case c.ObjectsReady(objects):
@@ -460,7 +464,10 @@ class Interpreter(PlacementWords):
                 return f"{name} {self._name(object_id)} ({object_bytes} bytes{', from the log' * from_log})"
             case f.ResultRecalled(task_id):
                 return f"{name} {self._name(task_id)}"
-        raise ValueError(f"no transcript shows {name} yet")
+        shown = shown_fact(fact, self._name)
+        if shown is None:
+            raise ValueError(f"no transcript shows {name} yet")
+        return shown
 
     def _value(self, value: ObjectValue) -> str:
         if value.kind == ValueKind.SHARED:

@@ -93,3 +93,15 @@ def test_kinds_of_keys_differ_in_length() -> None:
 
 def test_output_of_no_known_task_has_no_key() -> None:
     assert index_keys([told.WorkerOutput(1, 1.0, "stdout", "x")]) == set()  # type: ignore[arg-type]
+
+
+def test_ids_that_are_none_do_no_harm() -> None:
+    facts: list[Any] = [
+        told.TaskFinished(TaskId(b"x"), 1.0, 2.0, ()),
+        told.TasksDispatched(1, 1.0, [TaskId(b""), TaskId(b"y" * 999)]),  # type: ignore[arg-type]
+        told.ObjectsFreed([b"", b"z" * 999], 1.0),  # type: ignore[list-item]
+        told.TaskCancelled(TaskId(b"q" * 999), 1.0),
+        told.TasksSubmitted(PARENT, 1.0, [TaskSpec(-5, TEMPLATE.template_id), TaskSpec(1 << 60, TEMPLATE.template_id)]),
+        told.FunctionRegistered(msgspec.structs.replace(FUNCTION, function_hash=FunctionHash(b"f" * 999)), 1.0),
+    ]
+    assert all(len(key) <= 19 for key in index_keys(facts))

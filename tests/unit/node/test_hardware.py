@@ -49,4 +49,3 @@ def test_no_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(hardware.CUDA_VISIBLE_DEVICES, raising=False)
     if not Path("/dev/nvidiactl").exists():
         assert hardware.detect_gpus() == hardware.Gpus(0)
-    assert hardware.usable_cores() >= 1

@@ -7,6 +7,7 @@
 | `index.sqlite`                           | under which keys records are found (`key_index`); can be made again     |
 | `session.json`                           | `ArchiveDescription`                                                    |
 | `tail/`                                  | the append-only file of a session that has ended, not yet in segments   |
+| `checkpoints/`                           | states of actors of a session that has ended, as far as not in the log  |
 | `lock`                                   | held by the one process that writes here                                |
 
 A segment gets its name when it is complete and on the disk, so the names of the files are what the archive has.
@@ -27,6 +28,7 @@ from cellray.model.fact import LOG_SCHEMA_VERSION
 INDEX_NAME = "index.sqlite"
 DESCRIPTION_NAME = "session.json"
 TAIL_NAME = "tail"
+CHECKPOINTS_NAME = "checkpoints"
 LOCK_NAME = "lock"
 PART_SUFFIX = ".part"
 _SEGMENT = re.compile(r"facts-(\d{12})-(\d{12})\.parquet")

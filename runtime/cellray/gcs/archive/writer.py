@@ -23,17 +23,18 @@ from cellray.gcs.archive.layout import (
 from cellray.gcs.archive.segment import SegmentReader, SegmentWriter
 from cellray.ports import LogRecord
 
-SEGMENT_BYTES = 16 * 1024 * 1024
-"""Payload of a segment: what is written before anything of it can be taken off Redis."""
+SEGMENT_BYTES_MAX = 16 * 1024 * 1024
+"""Payload of a segment, about: what is written before anything of it can be taken off Redis."""
 
 
 class ArchiveWriter:
     """`written` is the last sequence in complete segments; records come after it and without gaps of its own making."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES_MAX) -> None:
         """Raises LogError when another process writes this archive, OSError when the disk does not take it."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
+        self._segment_bytes = min(segment_bytes, SEGMENT_BYTES_MAX)
         self._lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,7 +59,7 @@ class ArchiveWriter:
             if self._open is None:
                 self._open = SegmentWriter(self.folder, record.sequence)
             self._open.add(record)
-            return self._open.payload_bytes >= SEGMENT_BYTES and self.close_segment()
+            return self._open.payload_bytes >= self._segment_bytes and self.close_segment()
         except OSError:
             self._abandon()
             raise

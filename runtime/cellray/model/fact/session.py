@@ -7,7 +7,11 @@ import msgspec
 from cellray.ids import ClientId, JobId, NodeId, SessionId, TaskId
 from cellray.model.task import Resources
 
-LOG_SCHEMA_VERSION = 1
+LOG_SCHEMA_VERSION = 2
+"""Raised whenever there are new kinds of facts or fields: an older version cannot read such a log, and says so.
+
+1: tasks, actors, objects, output. 2: checkpoints, recovery, spans, hashes of outputs, what the log itself gave up.
+"""
 
 
 class SessionStarted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):

@@ -110,12 +110,14 @@ class TaskOutput(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20)
 
 
 class TaskRetried(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=23):
-    """An attempt failed and the core put the task back in its queue; `attempt` (from 0) is the one to come."""
+    """An attempt failed and the core put the task back in its queue; `attempt` (from 0) is the one to come, after a
+    pause of `pause_s`."""
 
     task_id: TaskId
     attempt: int
     at: float
     reason: str
+    pause_s: float = 0.0
 
 
 class ItemsYielded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=44):

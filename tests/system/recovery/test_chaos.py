@@ -1,0 +1,177 @@
+"""Random graphs of tasks, nested tasks and actors, while workers are killed, objects dropped and the store is small.
+
+Every result must be what it is without faults, no task may be lost, and none be counted twice. `CHAOS_SEED=7` replays
+the graph and the drawing of faults of one seed; when they strike is not the seed's to say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, NamedTuple
+
+import cellray
+import numpy as np
+import pytest
+from cellray import testing
+from cellray.ids import TaskId, child_task_id, children_prefix
+from cellray.model import fact as f
+
+SEED = int(os.environ.get("CHAOS_SEED", "1"))
+ROUND = 250
+KEPT_MAX = 120
+LARGE = 20_000
+"""Numbers of 8 bytes: more than travels inline."""
+TRIES = 10
+GET_S_MAX = 100.0
+MODULUS = 1_000_003
+
+
+@pytest.fixture(scope="module", autouse=True)
+def session(home: str) -> Iterator[cellray.Session]:
+    """Two CPUs and so little memory that objects move to disk and back all the time."""
+    with cellray.init(num_cpus=2, object_store_memory=12 << 20, log_to_driver=False) as started:
+        yield started
+
+
+class Plan(NamedTuple):
+    """What one task does: with which number of its own, how many it calls, and whether its result is large."""
+
+    kind: str
+    number: int
+    children: int
+    is_large: bool
+
+
+def mixed(number: int, others: list[int]) -> int:
+    """The result of a task by its number and what it was given."""
+    for other in others:
+        number = (number * 31 + other) % MODULUS
+    return number
+
+
+def number_of(value: Any) -> int:
+    """The number in a small result, or in a large one, which has it at both ends."""
+    if isinstance(value, np.ndarray):
+        assert value[0] == value[-1], "torn"
+        return int(value[0])
+    return int(value)
+
+
+def result_of(plan: Plan, others: list[int]) -> int:
+    """Without any runtime."""
+    own = [mixed(plan.number + index, []) for index in range(plan.children)]
+    return mixed(plan.number, [*others, *own])
+
+
+@cellray.remote(max_retries=-1)
+def leaf(number: int) -> int:
+    return mixed(number, [])
+
+
+@cellray.remote(max_retries=-1)
+def work(plan: Plan, *others: Any) -> Any:
+    children = [leaf.remote(plan.number + index) for index in range(plan.children)]
+    number = mixed(plan.number, [*map(number_of, others), *cellray.get(children)])
+    return np.full(LARGE, number) if plan.is_large else number
+
+
+@cellray.remote(max_restarts=-1, max_task_retries=-1, recover=False)
+class Worker:
+    def work(self, plan: Plan, *others: Any) -> int:
+        return mixed(plan.number, [number_of(other) for other in others])
+
+
+class Vandal:
+    """Breaks something now and then: the worker of a task, the process of an actor, an object."""
+
+    def __init__(self, seed: int, actors: list[Any]) -> None:
+        self.done: Counter[str] = Counter()
+        self._random = Random(f"vandal {seed}")
+        self._actors = actors
+
+    def act(self, running: list[Any], made: list[Any]) -> None:
+        """`running` has not been got yet, `made` is kept."""
+        choice = self._random.random()
+        if choice < 0.001:
+            self._try("actors killed", testing.kill_worker, self._actors)
+        elif choice < 0.015:
+            self._try("workers killed", testing.kill_worker, running)
+        elif choice < 0.03:
+            self._try("objects dropped", testing.drop_object, made)
+
+    def _try(self, fault: str, break_it: Callable[[Any], None], targets: list[Any]) -> None:
+        """Of tasks that have ended no worker can be killed, and of others no object be dropped: another one then."""
+        for target in self._random.sample(targets, min(len(targets), TRIES)):
+            with contextlib.suppress(ValueError):
+                break_it(target)
+                self.done[fault] += 1
+                return
+
+
+def draw(random: Random, number: int) -> Plan:
+    kind = "call" if random.random() < 0.2 else "task"
+    children = random.choice((0, 0, 0, 1, 3)) if kind == "task" else 0
+    return Plan(kind, number, children, kind == "task" and random.random() < 0.3)
+
+
+def run(seed: int, tasks: int) -> tuple[int, Counter[str]]:
+    """The program: rounds of tasks that take results of earlier ones, of which the driver keeps some."""
+    random = Random(f"chaos {seed}")
+    actors = [Worker.remote() for _ in range(3)]
+    vandal = Vandal(seed, actors)
+    kept: list[tuple[cellray.ObjectRef, int]] = []
+    submitted = len(actors)
+    while submitted < tasks:
+        fresh: list[tuple[cellray.ObjectRef, int]] = []
+        for _ in range(ROUND):
+            plan = draw(random, random.randrange(MODULUS))
+            inputs = random.choices([*kept, *fresh], k=random.randint(0, 3)) if kept or fresh else []
+            call = random.choice(actors).work if plan.kind == "call" else work
+            ref = call.remote(plan, *[ref for ref, _ in inputs])
+            fresh.append((ref, result_of(plan, [number for _, number in inputs])))
+            submitted += 1 + plan.children
+        for index, (ref, expected) in enumerate(fresh):
+            vandal.act([ref for ref, _ in fresh[index : index + TRIES]], [ref for ref, _ in kept])
+            assert number_of(cellray.get(ref, timeout=GET_S_MAX)) == expected, f"seed {seed}: {ref.hex()}"
+        kept = random.sample([*kept, *fresh], min(len(kept) + len(fresh), KEPT_MAX))
+    for ref, expected in kept:
+        assert number_of(cellray.get(ref, timeout=GET_S_MAX)) == expected, f"seed {seed}: {ref.hex()}"
+    return submitted, vandal.done
+
+
+def check_log(submitted: int) -> None:
+    """Each task is there once, whoever ran again, and each has ended."""
+    tasks: set[TaskId] = set()
+    ended: set[TaskId] = set()
+    results: dict[TaskId, Any] = {}
+    for told in cellray.open_log().history.iter():
+        fact = told.fact
+        if isinstance(fact, f.TasksSubmitted):
+            prefix = children_prefix(fact.parent_id)
+            tasks |= {child_task_id(prefix, spec.index) for spec in fact.tasks}
+        elif isinstance(fact, f.TaskFinished):
+            ended.add(fact.task_id)
+            given = tuple((value.kind, value.data) for value in fact.values)
+            assert results.setdefault(fact.task_id, given) == given, "it gave another value when it ran again"
+        elif isinstance(fact, f.TaskFailed | f.TaskCancelled):
+            raise AssertionError(f"a task did not finish: {fact}")
+    assert len(tasks) == submitted
+    assert ended == tasks
+
+
+def chaos(tasks: int) -> None:
+    began = time.monotonic()
+    submitted, done = run(SEED, tasks)
+    print(f"CHAOS_SEED={SEED}: {submitted} tasks in {time.monotonic() - began:.1f} s, {dict(done)}")  # noqa: T201
+    assert done["workers killed"] > 3
+    assert done["objects dropped"] > 3
+    check_log(submitted)
+
+
+def test_two_thousand_tasks() -> None:
+    chaos(int(os.environ.get("CHAOS_TASKS", "2000")))
