@@ -7,6 +7,9 @@ are left out.
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellray.errors import ReplayError
@@ -73,29 +76,43 @@ class ActorStates:
             raise ReplayError(f"the state of {name_of(life.creation)} is needed to rebuild itself")
         self._rebuilding.add(life.creation.task_id)
         try:
-            instance = self._runner.run_on(None, life.creation, actor)
-            for task_id in life.calls[self._restored(instance, life, begin, end) : end]:
-                if not life.recovers or is_recorded(self._past.task(task_id)):
-                    self._run(instance, task_id)
+            for count, state in [*self._readable(life, begin, end), (begin, None)]:
+                instance = self._runner.run_on(None, life.creation, actor)
+                if state is not None and not self._restore(instance, state, life):
+                    continue
+                for task_id in life.calls[count:end]:
+                    if not life.recovers or is_recorded(self._past.task(task_id)):
+                        self._run(instance, task_id)
+                return instance
         finally:
             self._rebuilding.discard(life.creation.task_id)
-        return instance
+        raise AssertionError("without a checkpoint there is an instance")
 
-    def _restored(self, instance: Any, life: ActorLife, begin: int, end: int) -> int:
-        """After how many calls the state is that the instance has got from a checkpoint; `begin` if from none."""
+    def _readable(self, life: ActorLife, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """States of checkpoints between these calls, each with how many calls had ended; the latest first."""
         for count, checkpoint in reversed(life.checkpoints):
             if begin < count <= end:
-                data = checkpoint.state.data
-                try:
-                    if checkpoint.file:
-                        size = checkpoint.state.object_bytes
-                        data = read_checkpoint(self._checkpoint_folder, checkpoint.file, size)
-                except OSError:
-                    continue  # it went with its session, or when there were younger ones
-                with self._runner.engine.installed():
-                    instance.__restore__(deserialize(data, writable=True))
-                return count
-        return begin
+                if not checkpoint.file:
+                    yield count, checkpoint.state.data
+                    continue
+                # It may have gone with its session, or when there were younger ones.
+                with contextlib.suppress(OSError):
+                    size = checkpoint.state.object_bytes
+                    yield count, read_checkpoint(self._checkpoint_folder, checkpoint.file, size)
+
+    def _restore(self, instance: Any, data: bytes, life: ActorLife) -> bool:
+        """Give a new instance a state; whether it has taken it."""
+        try:
+            with self._runner.engine.installed():
+                instance.__restore__(deserialize(data, writable=True))
+        except Exception as error:
+            warnings.warn(
+                f"{name_of(life.creation)}: a checkpoint could not be restored ({type(error).__name__}: {error}); its "
+                "state is rebuilt from an earlier one, or from its constructor, and more calls.",
+                stacklevel=2,
+            )
+            return False
+        return True
 
     def _run(self, instance: Any, task_id: TaskId) -> None:
         history = self._past.task(task_id)

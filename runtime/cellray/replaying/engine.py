@@ -49,6 +49,7 @@ class Running:
         self.runtime = ReplayRuntime(engine, history, actor)
         self.environment = parse_environment(template.environment)
         self.placement: Placement | None = template.placement
+        self.node_id = history.facts[0].node_id if history.facts else ""
 
 
 class ReplayEngine:
@@ -63,7 +64,6 @@ class ReplayEngine:
         self.groups = ReplayGroups(self)
         self.resolved = Everything()
         self.is_lost = False
-        self.node_id = ""
         self._running: list[Running] = []
 
     @contextlib.contextmanager
@@ -96,6 +96,15 @@ class ReplayEngine:
     def runtime(self) -> ReplayRuntime:
         """See `ports.Engine`."""
         return self._running[-1].runtime
+
+    @property
+    def node_id(self) -> str:
+        """See `ports.Engine`."""
+        return self._running[-1].node_id
+
+    @node_id.setter
+    def node_id(self, _other: str) -> None:
+        raise ReplayError("where a task of the past ran cannot be changed")
 
     @property
     def environment(self) -> Environment:

@@ -159,7 +159,7 @@ class ReplayRuntime:
         self._template = history.template
         self.actor = actor
         self.session_id = engine.past.log.session_id
-        self.node_id = engine.node_id
+        self.node_id = history.facts[0].node_id if history.facts else ""
         self.task_id = history.task_id
         self.task_name = history.template.name
 

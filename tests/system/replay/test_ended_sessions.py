@@ -50,6 +50,12 @@ def never_ends() -> None:
     signal.pause()
 
 
+class BROKEN:
+    """The state that cannot be restored."""
+
+    total = -1
+
+
 @cellray.remote
 class Total:
     def __init__(self) -> None:
@@ -68,6 +74,8 @@ class Total:
         return self.total
 
     def __restore__(self, total: int) -> None:
+        if total == BROKEN.total:
+            raise RuntimeError("not this one")
         self.total = self.restored = total
 
 
@@ -120,6 +128,17 @@ def test_a_state_begins_with_the_checkpoint_before_it() -> None:
         assert [state.restored for state in states] == [-1, -1, -1, 3, 3, 3]
         assert cellray.replay(refs[4]) == 7
         assert cellray.replay(refs[1]) == 1
+
+
+def test_a_checkpoint_that_does_not_restore_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with session_of_two():
+        total = Total.options(checkpoint_every=2, max_restarts=1).remote()
+        assert got([total.add.remote(number) for number in (1, 2, 4)]) == [1, 3, 7]
+        eventually(lambda: cellray.actor_at(total, 3).instance.restored == 3, "the checkpoint is in the log")
+        monkeypatch.setattr(BROKEN, "total", 3)
+        with pytest.warns(UserWarning, match=r"Total.__init__ \(task .*could not be restored \(RuntimeError: not this"):
+            state = cellray.actor_at(total, 3)
+        assert (state.instance.total, state.instance.restored) == (7, -1)
 
 
 def test_a_killed_actor_that_recovers_goes_on_where_it_was() -> None:

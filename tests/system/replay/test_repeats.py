@@ -200,6 +200,8 @@ def test_it_may_be_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             read_with_warning(tmp_path)
         ref = steps.remote("clock")
         cellray.wait([ref], timeout=WAIT_S)
+        with pytest.raises(OutputDivergedError, match=r"steps .*another value when it ran again"):
+            cellray.replay(ref)
         cellray.testing.drop_object(ref)
         with pytest.raises(ObjectReconstructionFailedError, match="is not what it was when the task ran before"):
             get_made_again(ref)

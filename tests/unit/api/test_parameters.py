@@ -41,7 +41,7 @@ CASES: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]] = [
     (two, (1, 2, 3), {}, "too many positional arguments"),
     (two, (1,), {"a": 2}, "multiple values for argument 'a'"),
     (two, (1,), {"c": 2}, "unexpected keyword argument 'c'"),
-    (only_named, (1,), {}, "missing a required argument: 'key'"),
+    (only_named, (1,), {}, "missing a required (keyword-only )?argument: 'key'"),
     (only_named, (1,), {"key": 2}, ""),
     (only_named, (1, 2), {}, "too many positional arguments|missing a required"),
     (anything, (1, 2, 3), {"x": 1}, ""),

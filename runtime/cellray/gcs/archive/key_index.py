@@ -32,17 +32,21 @@ class KeyIndex:
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self._path = path
         self._lock = threading.Lock()
+        mode = "rwc" if writable else "ro"
         try:
-            mode = "rwc" if writable else "ro"
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False
             )
+        except sqlite3.Error as error:
+            raise self._explain(error) from None
+        try:
             if writable:
                 self._connection.executescript(_TABLES)
                 self._connection.execute(f"pragma user_version = {LAYOUT}")
             elif self._connection.execute("pragma user_version").fetchone() != (LAYOUT,):
                 raise sqlite3.DatabaseError("it has another layout")
         except sqlite3.Error as error:
+            self._connection.close()
             raise self._explain(error) from None
 
     def add(self, first: int, last: int, keys: Mapping[bytes, Sequence[int]]) -> None:
