@@ -289,5 +289,33 @@ ALONE = (
     ),
 )
 
-MEASURES: tuple[Measure, ...] = (*START, *TASKS, *ACTORS, *OBJECTS, *MIXED, *ALONE)
+LOG = tuple(
+    Measure(name, "log", title, unit, note, scale, more_is_better=name == "log_cost", bars=bars, has_peers=False)
+    for name, title, unit, scale, bars, note in (
+        (
+            "log_cost",
+            "Throughput with the log",
+            "of that without",
+            1.0,
+            (Bar(0.8),),
+            "Empty tasks, sessions that alternate. Without it facts are encoded, and thrown away instead of sent.",
+        ),
+        (
+            "log_memory_spread",
+            "How far the log's memory strays",
+            "%",
+            100.0,
+            (Bar(10),),
+            "From its median, from the first fifth of the tasks on; of the session's redis-server, as it counts it.",
+        ),
+        ("log_memory_max", "The log's memory at most", "% of its limit", 100.0, (Bar(100),), "In the same run."),
+        ("log_early_find_s", "Finding one of the first tasks then", "ms", 1e3, (), "The session runs on."),
+        ("log_seen_s", "From a task's end until a follower sees it", "ms", 1e3, (Bar(50),), "Median."),
+        ("log_archive_cpu_s", "CPU of archiving, per task", "µs", 1e6, (), "In a process beside the node."),
+        ("log_find_closed_s", "Finding a task in an archive just opened", "ms", 1e3, (), "Median."),
+        ("log_find_s", "Finding a task in an archive", "ms", 1e3, (), "Median."),
+    )
+)
+
+MEASURES: tuple[Measure, ...] = (*START, *TASKS, *ACTORS, *OBJECTS, *MIXED, *ALONE, *LOG)
 GROUPS = tuple(dict.fromkeys(measure.group for measure in MEASURES))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cellray
 import psutil
@@ -24,6 +26,8 @@ from tests.helpers.leaks import processes_of
 from tests.helpers.polling import eventually
 
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
+UNDER_WAY_BYTES = 2 * 1024 * 1024
+"""What commands that are just carried out take beside the log."""
 BATCH = 10_000
 SLOW_S = 90.0
 
@@ -74,6 +78,15 @@ def archivers(home: str) -> list[psutil.Process]:
     return [process for process in processes_of(home) if "cellray.node.archiver" in process.cmdline()]
 
 
+@contextmanager
+def warned_of(what: str) -> Iterator[None]:
+    """The driver is warned of it meanwhile, on whatever thread."""
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    assert any(what in str(warning.message) for warning in shown)
+
+
 def whole_fold(log: cellray.Log) -> LogFold:
     return log.fold(FoldLimits(tasks_max=100))
 
@@ -88,7 +101,7 @@ def check_whole(log: cellray.Log, tasks: int) -> None:
 def test_memory_stays_below_its_limit_and_everything_is_found(session: cellray.Session, home: str) -> None:
     first, last = run(12)
     eventually(lambda: first_in_memory(session) > 1, "something was moved to the archive", SLOW_S)
-    assert used_bytes(session) <= MEMORY_BYTES_MAX
+    assert used_bytes(session) <= MEMORY_BYTES_MAX + UNDER_WAY_BYTES
     with cellray.open_log() as log:
         eventually(lambda: last in log.history.find([last]), "the last task is in the log", SLOW_S)
         found = log.history.find([first, last])
@@ -144,7 +157,8 @@ def test_a_follower_that_was_left_behind_reads_on_from_the_archive(session: cell
 def test_a_full_quota_gives_up_the_oldest_and_says_so(home: str) -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("CELLRAY_LOG_ARCHIVE_BYTES_MAX", "300000")
-        with session_of_two() as session:
+        too_much = "gives up its oldest part: the logs on disk may take 300000 bytes"
+        with warned_of(too_much), session_of_two() as session:
             run(12)
             fold = LogFold(FoldLimits(tasks_max=100))
 
@@ -153,7 +167,7 @@ def test_a_full_quota_gives_up_the_oldest_and_says_so(home: str) -> None:
                     fold.forgotten_records = whole_fold(log).forgotten_records
                     return fold.forgotten_records
 
-            assert eventually(given_up, "a fact tells of records that were given up", SLOW_S)
+            eventually(given_up, "a fact tells of records that were given up", SLOW_S)
         with cellray.open_log(session.session_id) as log:
             assert log.missed_records >= fold.forgotten_records
             assert log.gaps[0].first == 1
@@ -165,10 +179,10 @@ def test_a_full_quota_gives_up_the_oldest_and_says_so(home: str) -> None:
 def test_without_an_archive_the_oldest_is_given_up_and_work_goes_on(home: str) -> None:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("CELLRAY_LOG_ARCHIVE_BYTES_MAX", "0")
-        with session_of_two() as session:
+        with warned_of("the archive is switched off"), session_of_two() as session:
             run(12)
             eventually(lambda: first_in_memory(session) > 1, "something was given up", SLOW_S)
-            assert used_bytes(session) <= MEMORY_BYTES_MAX
+            assert used_bytes(session) <= MEMORY_BYTES_MAX + UNDER_WAY_BYTES
             with cellray.open_log() as log:
                 eventually(lambda: whole_fold(log).forgotten_records, "a fact tells of it", SLOW_S)
         assert not archive_of(SessionId(session.session_id)).exists()

@@ -95,6 +95,16 @@ class RedisLogWriter:
         return b"".join(parts), 7 + len(members) + 3 * len(records)
 
 
+class DiscardingLogWriter:
+    """`ports.LogWriter` that throws away what it is given: to measure what the log costs."""
+
+    async def append(self, records: Sequence[LogRecord]) -> None:
+        """Nothing is written."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
 def _index(records: Sequence[LogRecord]) -> dict[bytes, list[int]]:
     """The sequences of the records under each key."""
     index: dict[bytes, list[int]] = {}

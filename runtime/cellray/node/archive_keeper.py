@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 
-from cellray.config import Config
 from cellray.model.fact import LogForgotten
 from cellray.node.settings import SessionFolder
 
@@ -26,12 +25,13 @@ STOP_TIMEOUT_S = 2.0
 
 
 class ArchiveKeeper:
-    """On the node's loop only. `record` logs what was given up."""
+    """On the node's loop only. `on_forgotten` is told what was given up."""
 
-    def __init__(self, folder: SessionFolder, config: Config) -> None:
-        self.record: Callable[[list[LogForgotten]], None] = lambda _facts: None
+    def __init__(self, folder: SessionFolder, memory_bytes_max: int) -> None:
+        """`memory_bytes_max` is the limit of the server's memory; 0: there is none, and nothing to do."""
+        self.on_forgotten: Callable[[list[LogForgotten]], None] = lambda _facts: None
         self._folder = folder
-        self._start_above_bytes = START_ABOVE * config.log_memory_bytes_max if config.log_memory_bytes_max else None
+        self._start_above_bytes = START_ABOVE * memory_bytes_max if memory_bytes_max else None
         self._logged_bytes = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
@@ -93,7 +93,7 @@ class ArchiveKeeper:
             word, first, last, why = line.decode(errors="replace").split(" ", 3)
             if word == "forgotten":
                 log.warning("records %s to %s of the log were given up: %s", first, last, why)
-                self.record([LogForgotten(int(first), int(last), time.time(), why)])
+                self.on_forgotten([LogForgotten(int(first), int(last), time.time(), why)])
 
     def _on_ended(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None

@@ -31,7 +31,6 @@ import msgspec
 from cellray.config import Config
 from cellray.errors import CellrayError, GcsUnavailableError, LogError
 from cellray.gcs import redis_server
-from cellray.gcs.address import parse_address
 from cellray.gcs.archive.layout import TAIL_NAME, ArchiveDescription, read_description, write_description
 from cellray.gcs.archive.writer import ArchiveWriter
 from cellray.gcs.log_tail import LogTail
@@ -188,8 +187,6 @@ async def archive_session(session: SessionFolder) -> None:
     if settings.config.log_archive_bytes_max:
         begin_archive(settings.session_id, settings.started_at)
     address = redis_server.address_of(Path(session.path), session.read_token())
-    if settings.gcs_url:
-        address = parse_address(settings.gcs_url)
     tail = LogTail(address, settings.session_id, timeout_s=REDIS_TIMEOUT_S)
     archiver = Archiver(tail, folder, settings.config, _tell_given_up)
     work = asyncio.ensure_future(archiver.run())
@@ -270,8 +267,8 @@ async def _read_rest(tail: LogTail, writer: ArchiveWriter) -> tuple[bool, float]
 
 def main() -> None:
     """Run in this process."""
-    os.nice(NICENESS)
     if sys.argv[1] == "finish":
+        os.nice(NICENESS)
         finish(Path(sys.argv[2]))
         return
     session = SessionFolder(sys.argv[1])

@@ -38,6 +38,7 @@ READ_TIMEOUT_S = 5.0
 REDIS_FILES = ("appendonly.aof", "appendonlydir", "dump.rdb")
 """What a Redis server keeps its data in; which of them, is its version's affair."""
 NICENESS = 10
+"""Of what finishes a log when its session has ended: nobody waits for it."""
 
 
 def archives_home() -> Path:

@@ -19,13 +19,14 @@ from cellray.errors import SessionError
 from cellray.gcs.log_buffer import LogBuffer
 from cellray.gcs.log_index import index_keys
 from cellray.ids import ClientId, JobId, root_task_id
-from cellray.model.command import Exit, ReadOutput, Send
+from cellray.model.command import Exit, ReadOutput, Send, Warn
 from cellray.model.fact import (
     ClockTicked,
     Fact,
     ItemsYielded,
     JobEnded,
     JobStarted,
+    LogForgotten,
     LoggedFact,
     MemoryMeasured,
     TaskFinished,
@@ -95,6 +96,7 @@ class NodeLoop:
         )
         history.report = self._on_history_found
         spilling.report = self.record
+        self._has_warned_of_forgetting = False
         self._tick: asyncio.TimerHandle | None = None
         self._held_back: list[ClientConnection] = []
         self._config_bytes = msgspec.msgpack.encode(settings.config)
@@ -134,6 +136,18 @@ class NodeLoop:
     def append(self, facts: Sequence[LoggedFact]) -> None:
         """Facts for the log alone: the core has them from elsewhere, or does not care."""
         self._event_log.add(NODE_SOURCE, fact_encoder.encode(facts), len(facts), index_keys(facts))
+
+    def on_forgotten(self, facts: Sequence[LogForgotten]) -> None:
+        """Parts of the log were given up; drivers are warned of the first one."""
+        self.append(facts)
+        if not self._has_warned_of_forgetting:
+            self._has_warned_of_forgetting = True
+            warning = Warn(
+                f"the session's log has no room and gives up its oldest part: {facts[0].reason}. Tasks go on; what was "
+                "given up can be neither looked at nor replayed, and objects that it made cannot be made again."
+            )
+            drivers = [client_id for client_id, client in self.clients.items() if client.hello.role == "driver"]
+            self._performer.perform([Send(client_id, warning) for client_id in drivers])
 
     # -- ingress.Reception
 

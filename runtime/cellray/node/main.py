@@ -35,6 +35,7 @@ from cellray.worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from cellray.node.event_loop import NodeEventLoop
+    from cellray.ports import LogWriter
 
 log = logging.getLogger("cellray.node")
 DRAIN_S = 2.0
@@ -101,7 +102,7 @@ class Node:
         from cellray.gcs.address import parse_address
         from cellray.gcs.log_buffer import LogBuffer
         from cellray.gcs.log_history import LogHistory
-        from cellray.gcs.log_writer import RedisLogWriter
+        from cellray.gcs.log_writer import DiscardingLogWriter, RedisLogWriter
         from cellray.model.fact import NodeJoined, SessionStarted
         from cellray.node.archive_keeper import ArchiveKeeper
         from cellray.node.control import ControlServer
@@ -117,9 +118,15 @@ class Node:
         gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
         self._report("step creating the object store")
         arena_fd = create_arena(settings.arena_bytes)
-        self._archive_keeper = ArchiveKeeper(self._folder, config)
-        self._log_writer = RedisLogWriter(
-            parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s
+        self._archive_keeper = ArchiveKeeper(
+            # A server of the user's own is neither limited nor trimmed.
+            self._folder,
+            0 if self._gcs_keeper is None else config.log_memory_bytes_max,
+        )
+        self._log_writer: LogWriter = (
+            DiscardingLogWriter()
+            if config.log_discarded
+            else RedisLogWriter(parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s)
         )
         self._event_log = LogBuffer(
             self._log_writer,
@@ -156,7 +163,7 @@ class Node:
             gcs_url,
             SystemClock(),
         )
-        self._archive_keeper.record = self._loop.append
+        self._archive_keeper.on_forgotten = self._loop.on_forgotten
         if CAN_SPIN:
             status, cores = core.status, usable_cpus()
             loop.clients.may_spin = lambda: status.live_count < cores

@@ -103,7 +103,7 @@ class Planner:
             todo.append((history, True))
             producers = [producer_of(obj) for obj in self.inputs(history) if not is_put(obj)]
             self._past.fetch(producers)
-            for producer in producers:
+            for producer in reversed(producers):  # the first one on top: they run in the order of the arguments
                 found = self._past.task(producer)
                 if found is not None and found.template is not None and found.template.group is None:
                     todo.append((found, False))

@@ -29,7 +29,14 @@ def observe(plan: Plan) -> dict[str, float]:
     return measure(plan["alone_tasks"])
 
 
-ALONE: dict[str, Callable[[Plan], dict[str, float]]] = {"core": core, "gcs": gcs, "observe": observe}
+def log(plan: Plan) -> dict[str, float]:
+    """The log as memory, in small sizes."""
+    from tests.bench.alone.log import measure
+
+    return measure(2 * plan["alone_tasks"], plan["alone_tasks"])
+
+
+ALONE: dict[str, Callable[[Plan], dict[str, float]]] = {"core": core, "gcs": gcs, "observe": observe, "log": log}
 
 
 def measure_alone(plan: Plan) -> Outcome:
