@@ -4,38 +4,28 @@ The younger checkpoint is the one to restore; the older is there for the case th
 the journal reaches back to the constructor. Calls stand in the order in which they have ended, which for an actor that
 runs them one after another is that in which they ran.
 
-A call keeps what a second run of it needs: its arguments, and the results of what it has submitted itself, so that
-these tasks do not run a second time with it.
+A call keeps what a second run of it needs and the log does not have: its arguments, as far as they are objects, and the
+results of what it has submitted itself, so that these tasks do not run a second time with it. All else that is to be
+known of it the log tells when it is to run again.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from cellray.ids import ClientId, ObjectId, TaskId
+from cellray.ids import TASK_ID_BYTES, ClientId, ObjectId, TaskId
 from cellray.model.actor import Checkpoint
 
 if TYPE_CHECKING:
     from cellray.core.objects import ObjectEntry, ObjectTable
-    from cellray.core.tasks import Job, Task, Template
-    from cellray.model.task import TaskSpec
+    from cellray.core.tasks import Task
+    from cellray.model.history import TaskHistory
 
 REPLAYER = ClientId(-1)
 """Who calls that run again are said to come from: their results are nobody's."""
 REBUILDS_MAX = 3
 """An actor whose processes died so often in succession while its state was rebuilt is given up."""
-
-
-class RecordedCall(NamedTuple):
-    """One call as it was submitted."""
-
-    task_id: TaskId
-    spec: TaskSpec
-    template: Template
-    job: Job
 
 
 class KeptCheckpoint(NamedTuple):
@@ -52,12 +42,13 @@ class Journal:
     kept until then. `suspect` was under way when it died: it goes alone, so that if it is what kills processes, nothing
     else is taken for it. `failures` counts processes that died in succession before the state was rebuilt. `reasons`
     tell why checkpoints could not be restored; `falls_back`: one was given up a moment ago. `lost`: why a call cannot
-    run again.
+    run again. `histories` is what the log has of the calls that are to run again; None while it is asked, for the
+    `question`-th time.
     """
 
     __slots__ = (
-        "_calls",
         "_first",
+        "_ids",
         "_kept",
         "_objects",
         "_own",
@@ -65,10 +56,12 @@ class Journal:
         "checkpoints",
         "failures",
         "falls_back",
+        "histories",
         "is_replaying",
         "lost",
         "orphans",
         "position",
+        "question",
         "reasons",
         "suspect",
     )
@@ -83,7 +76,9 @@ class Journal:
         self.lost: str = ""
         self.orphans: tuple[ObjectEntry, ...] = ()
         self.suspect: Task | None = None
-        self._calls: deque[RecordedCall] = deque()
+        self.histories: dict[TaskId, TaskHistory] | None = None
+        self.question = 0
+        self._ids = bytearray()
         self._first = 0
         self._kept: dict[TaskId, list[ObjectEntry]] = {}
         self._submitted: dict[TaskId, int] = {}
@@ -93,7 +88,7 @@ class Journal:
     @property
     def calls(self) -> int:
         """How many recorded calls have ended since the constructor."""
-        return self._first + len(self._calls)
+        return self._first + len(self._ids) // TASK_ID_BYTES
 
     @property
     def newest(self) -> Checkpoint | None:
@@ -110,7 +105,7 @@ class Journal:
         self.position += 1
         if task.owner_id == REPLAYER:
             return
-        self._calls.append(RecordedCall(task.task_id, task.spec, task.template, task.job))
+        self._ids += task.task_id
         if len(task.pinned) > 1:  # the actor itself is always among them
             self._keep(task.task_id, task.pinned)
 
@@ -130,9 +125,9 @@ class Journal:
         """Whether the task of this index is one that an earlier run of the call, or of the constructor, submitted."""
         return index <= self._submitted.get(task.task_id, -1)
 
-    def since(self, calls: int) -> list[RecordedCall]:
+    def since(self, calls: int) -> list[TaskId]:
         """The recorded calls after the first `calls`."""
-        return list(islice(self._calls, calls - self._first, None))
+        return self._ids_at((calls - self._first) * TASK_ID_BYTES, len(self._ids))
 
     def keep(self, checkpoint: Checkpoint) -> list[str]:
         """The state after `position` calls is kept; files of checkpoints that are not needed any more."""
@@ -160,7 +155,8 @@ class Journal:
     def close(self) -> None:
         """The actor is over: nothing is kept for it. The files stay, for those who read the log."""
         self.drop_orphans()
-        self.suspect = None
+        self.suspect = self.histories = None
+        self.question += 1
         self.is_replaying = False
         self._forget_calls(self.calls)
         kept, self._kept = self._kept, {}
@@ -186,11 +182,16 @@ class Journal:
             self._kept.setdefault(task_id, []).extend(mine)
 
     def _forget_calls(self, calls: int) -> None:
-        while self._first < calls:
-            call = self._calls.popleft()
-            self._first += 1
-            self._submitted.pop(call.task_id, None)
-            self._unpin(self._kept.pop(call.task_id, ()))
+        end = (calls - self._first) * TASK_ID_BYTES
+        for task_id in self._ids_at(0, end):
+            self._submitted.pop(task_id, None)
+            self._unpin(self._kept.pop(task_id, ()))
+        del self._ids[:end]
+        self._first = calls
+
+    def _ids_at(self, begin: int, end: int) -> list[TaskId]:
+        ids = bytes(self._ids[begin:end])
+        return [TaskId(ids[at : at + TASK_ID_BYTES]) for at in range(0, len(ids), TASK_ID_BYTES)]
 
     def _drop(self, kept: KeptCheckpoint) -> str:
         self._unpin(kept.contains)

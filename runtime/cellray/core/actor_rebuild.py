@@ -22,7 +22,7 @@ from cellray.core.checkpoint_files import CheckpointFiles
 from cellray.core.objects import ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.transitions import FINISHED, READY
-from cellray.ids import child_task_id, children_prefix, item_object_id, return_object_ids
+from cellray.ids import TaskId, child_task_id, children_prefix, item_object_id, return_object_ids
 from cellray.model import fact as f
 from cellray.model.actor import Checkpoint
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
@@ -30,15 +30,20 @@ from cellray.model.object import ObjectValue, ValueKind, decode_failure
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
     from cellray.core.clients import Client
+    from cellray.core.histories import Histories
     from cellray.core.task_table import TaskTable
     from cellray.core.tasks import Job, Task
     from cellray.core.workers import Worker
+    from cellray.model.history import HistoryFound, TaskHistory
 
 Warner = Callable[[str, "Job"], None]
 
 
 class Rebuilds:
     """Keeps the journals of actors that recover, and runs them when a process has died."""
+
+    histories: Histories
+    """Set by whoever puts the core's parts together."""
 
     def __init__(
         self, tasks: TaskTable, objects: ObjectTable, calls: CallQueue, outbox: Outbox, files: CheckpointFiles
@@ -148,6 +153,23 @@ class Rebuilds:
             self._tasks.give_back(task, at)
         if mine:
             self._settle_head(actor, journal, mine[0], death, at)
+        self._look_up(actor, journal)
+
+    def _look_up(self, actor: Actor, journal: Journal) -> None:
+        """Ask the log for the calls that are to run again, while the constructor runs."""
+        journal.question += 1
+        question = journal.question
+        calls = journal.since(journal.newest.calls if journal.newest is not None else 0)
+        journal.histories = None if calls else {}
+
+        def then(fact: HistoryFound, _at: float) -> None:
+            if journal.question == question:
+                journal.histories = fact.found
+                journal.lost = fact.error and f"the event log cannot be read: {fact.error}"
+                self._calls.changed[actor] = None
+
+        if calls:
+            self.histories.ask(calls, then)
 
     def _settle_head(self, actor: Actor, journal: Journal, task: Task, death: str, at: float) -> None:
         """The call that was probably running."""
@@ -184,18 +206,16 @@ class Rebuilds:
         return True
 
     def advance(self, actor: Actor, at: float) -> bool:
-        """The process has nothing to do and the constructor has returned: whether the actor's state is there."""
+        """The constructor has returned, or the log has answered, or the process has nothing to do: whether the actor's
+        state is there."""
         journal = actor.journal
         if journal is None or actor.state != RESTARTING:
             return True
         if not journal.is_replaying:
-            journal.is_replaying = True
-            journal.position = journal.newest.calls if journal.newest is not None else 0
-            calls = journal.since(journal.position)
-            ids = [call.task_id for call in calls if self._tasks.replay(call, actor, at)]
-            self._outbox.facts.append(f.ActorRestored(actor.actor_id, at, journal.position, ids))
-            self._calls.changed[actor] = None
-        assert actor.worker is not None, "its constructor has just returned"
+            if journal.histories is None:
+                return False
+            self._begin_replay(actor, journal, journal.histories, at)
+        assert actor.worker is not None, "its constructor has returned"
         if actor.worker.queue or REPLAYER in actor.lanes:
             return False
         journal.is_replaying = False
@@ -203,6 +223,21 @@ class Rebuilds:
         journal.reasons.clear()
         journal.drop_orphans()
         return True
+
+    def _begin_replay(self, actor: Actor, journal: Journal, histories: dict[TaskId, TaskHistory], at: float) -> None:
+        journal.is_replaying = True
+        journal.histories = None
+        journal.position = journal.newest.calls if journal.newest is not None else 0
+        replayed: list[TaskId] = []
+        for number, task_id in enumerate(journal.since(journal.position), journal.position + 1):
+            history = histories.get(task_id)
+            if history is None or history.template is None:
+                journal.lost = journal.lost or f"its call {number} is not in the event log any more"
+                break
+            if self._tasks.replay(history, history.template, actor, at):
+                replayed.append(task_id)
+        self._outbox.facts.append(f.ActorRestored(actor.actor_id, at, journal.position, replayed))
+        self._calls.changed[actor] = None
 
     def take(self, actor: Actor, journal: Journal, may_go: Callable[[Task], bool]) -> list[Task]:
         """The calls that may be sent: those that run again before all others, the suspect alone."""

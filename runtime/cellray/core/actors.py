@@ -131,6 +131,8 @@ class Actors:
         for actor in changed:
             if actor.takes_calls:
                 self._send_calls(actor, dispatcher, at)
+            elif actor.state == RESTARTING and actor.creation.state == FINISHED and actor.worker is not None:
+                self._created(actor, actor.worker, at)  # the log has answered
 
     def _created(self, actor: Actor, worker: Worker, at: float) -> None:
         """Its constructor has returned, and perhaps calls that ran again have ended."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import actor_failures, dependencies, failures
-from cellray.core.actor_journal import REPLAYER, RecordedCall
+from cellray.core.actor_journal import REPLAYER
 from cellray.core.clients import Client
 from cellray.core.expectations import Expectations
 from cellray.core.generators import Generators
@@ -29,7 +29,7 @@ from cellray.ids import (
 )
 from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
 from cellray.model.object import ObjectValue, ValueKind
-from cellray.model.task import TaskSpec
+from cellray.model.task import TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cellray.core.placement_groups import PlacementGroups
     from cellray.core.recovery import Recovery
     from cellray.core.workers import Worker
+    from cellray.model.history import TaskHistory
 
 NO_CLIENT = Client(ClientId(0))
 """Whose the results of calls are that run again."""
@@ -186,7 +187,7 @@ class TaskTable:
         self._order += 1
         return self._order
 
-    def replay(self, call: RecordedCall, actor: Actor, at: float) -> bool:
+    def replay(self, call: TaskHistory, template_spec: TaskTemplate, actor: Actor, at: float) -> bool:
         """A call that had ended runs once more, for what it does to its actor.
 
         False when it need not: who called it runs again itself, and has submitted it anew.
@@ -194,12 +195,14 @@ class TaskTable:
         known = self.tasks.get(call.task_id)
         if known is not None and known.state < FINISHED:
             return False
-        returns = self._declare(call.task_id, call.template.num_returns, NO_CLIENT)
-        task = Task(call.task_id, call.spec, call.template, REPLAYER, call.job, None, self.next_order(), at, returns)
+        self.registry.register_template(template_spec)
+        template, job = self.registry.of(call.spec), actor.creation.job
+        returns = self._declare(call.task_id, template.num_returns, NO_CLIENT)
+        task = Task(call.task_id, call.spec, template, REPLAYER, job, None, self.next_order(), at, returns)
         task.orphans = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
         self.expectations.note(call.task_id, [(entry.object_id, entry.value) for entry in task.orphans])
         self._add(task)
-        if call.template.spec.stream is not None:
+        if template.spec.stream is not None:
             self.generators.begin_again(task)
         self.actors.calls.enroll(task, actor)
         self._attach(task, at)
