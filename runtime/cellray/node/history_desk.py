@@ -46,11 +46,13 @@ class HistoryDesk:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _answer_all(self) -> None:
-        while self._questions and not self._closed:
-            questions, self._questions = self._questions, []
-            await self._event_log.written(self._event_log.last_sequence)
-            await self._answer(questions)
-        self._work = None
+        try:
+            while self._questions and not self._closed:
+                questions, self._questions = self._questions, []
+                await self._event_log.written(self._event_log.last_sequence)
+                await self._answer(questions)
+        finally:
+            self._work = None
 
     async def _answer(self, questions: list[tuple[TaskId, ...]]) -> None:
         if self._closed:
