@@ -92,12 +92,12 @@ class CellrayMagics(Magics):
 
     @line_magic
     def replay(self, line: str) -> Any:
-        """A task once more, in this notebook."""
+        __tracebackhide__ = True
         return replay_magics.replay(self.shell, line)
 
     @line_magic
     def rerun(self, line: str) -> Any:
-        """An object again with a change."""
+        __tracebackhide__ = True
         return replay_magics.rerun(self.shell, line)
 
     def _answer(self, magic: str, line: str, ask: Callable[[Any], Answer]) -> Answer:

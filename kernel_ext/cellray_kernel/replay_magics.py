@@ -72,6 +72,7 @@ def read_words(line: str, flags: Collection[str], valued: Collection[str], usage
 
 def replay(shell: Any, line: str) -> Any:
     """What `%replay` gives."""
+    __tracebackhide__ = True
     words = read_words(line, ("--pdb", "--start"), ("--log",), REPLAY_USAGE)
     pdb: Any = "start" if "--start" in words.options else "--pdb" in words.options
     path = words.last("--log")
@@ -84,6 +85,7 @@ def replay(shell: Any, line: str) -> Any:
 
 def rerun(shell: Any, line: str) -> Any:
     """What `%rerun` gives."""
+    __tracebackhide__ = True
     words = read_words(line, ("--dry-run",), ("-f", "--args", "--kwargs"), RERUN_USAGE)
     functions = {}
     for each in words.options.get("-f", ()):

@@ -227,6 +227,11 @@ def test_tasks_are_replayed_and_run_again_with_an_edited_function(run_notebook: 
         "bad = add.remote(1, None)\ncellray.wait([bad])",
         "%replay bad",
         "%replay --pdb bad",
+        "def half_of(x): return x / 2",
+        "%%remote --for n in [1, 2, 'x']\nz = half_of(n)",
+        "%replay z[2]",
+        "def half_of(x): return x * 5",
+        "new = %rerun -f half_of z[1]\ncellray.get(new)",
     )
     assert outputs[2][0].text == "7.0"
     assert "2 tasks would run" in outputs[4][0].text
@@ -236,4 +241,7 @@ def test_tasks_are_replayed_and_run_again_with_an_edited_function(run_notebook: 
     assert "int names no task" in outputs[7][0].text
     assert "TypeError" in outputs[9][0].text
     assert "def add(a, b): return a + b" in outputs[9][0].text
-    assert any("input" in each.text for each in outputs[10]), "a headless kernel has nobody to debug it"
+    assert "there is nobody to debug" in outputs[10][-1].text
+    assert "def half_of(x): return x / 2" in outputs[13][-1].text
+    assert "run_cell" not in outputs[13][-1].text, "what runs a cell is ours"
+    assert outputs[15][0].text == "10"

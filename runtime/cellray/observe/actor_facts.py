@@ -39,6 +39,13 @@ class ActorFacts:
         self.actors[record.task_id] = ActorRecord(record, record.submitted_at)
         self._forget_dead()
 
+    def rebuilds(self, record: TaskRecord | None) -> bool:
+        """Whether a task is a call, or the constructor, that runs again to rebuild an actor's state."""
+        actor = self.actors.get(TaskId(bytes.fromhex(record.actor))) if record is not None and record.actor else None
+        if record is None or actor is None or not actor.creation.template.recovers:
+            return False
+        return record.template.recorded or record.template.creates
+
     def follow_call(self, record: TaskRecord) -> None:
         """An actor was sent a call, or its constructor; one that is tried again follows what it followed before."""
         last = self._last_calls.get(record.actor)

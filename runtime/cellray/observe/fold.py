@@ -7,7 +7,8 @@ Rules for what the log does not say in so many words:
   missing only while the fold knows the log from its start and has forgotten nothing; otherwise as present.
 - A worker runs the head of what it was dispatched; when that ends the next starts, at that moment, until
   `TaskFinished.started_at` says it exactly.
-- The end of a job or a session ends all their tasks: nothing stays "running" in a history.
+- The end of a session ends all its tasks: nothing stays "running" in a history.
+- What a worker reports of a task that it does not have, because it was given to another, is passed over as by the core.
 - What an actor is sent it runs in that order: each call follows the one sent before it, the first one the creation.
 - Facts that were already applied change nothing where that can be seen from the state (a task submitted or ended
   twice); a whole record is applied once, which the caller ensures by its sequence.

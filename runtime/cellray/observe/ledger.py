@@ -93,9 +93,7 @@ class TaskLedger:
                 producer = self.tasks.get(producer_of(dependency))
                 if producer is not None:
                     self._count_edge("data", producer.group, group)
-                if self.is_missing(dependency, producer):
-                    self._waiting_for.setdefault(dependency, []).append(record)
-                    record.missing += 1
+            self._await_missing(record)
             if record.missing:
                 record.state = WAITING
         if parent is not None:
@@ -137,6 +135,14 @@ class TaskLedger:
         record.attempt = max(record.attempt, attempt)
         record.started_at = record.finished_at = 0.0
         self.move(record, RETRIED)
+
+    def run_again(self, record: TaskRecord) -> None:
+        """A task that had ended was submitted once more, as if for the first time."""
+        self.retry(record, 0)
+        record.attempt = record.missing = 0
+        self._await_missing(record)
+        if record.missing:
+            self.move(record, WAITING)
 
     def end(self, record: TaskRecord, state: int, started_at: float, finished_at: float) -> None:
         """A task ended, with the times that are final; it is in no queue any more."""
@@ -205,7 +211,7 @@ class TaskLedger:
             self._count_edge("stateful", previous.group, record.group)
 
     def move_object(self, object_id: ObjectId, state: ObjectStateName) -> None:
-        """A shared object's bytes are somewhere else now."""
+        """An object's bytes are somewhere else now, or lost, or there again."""
         record = self.objects.get(object_id)
         if record is not None and record.state != "freed":
             record.state = state
@@ -213,14 +219,21 @@ class TaskLedger:
 
     def is_missing(self, dependency: ObjectId, producer: TaskRecord | None) -> bool:
         """Whether who wants this object has to wait for it; `producer` is the record of the task that makes it."""
-        if dependency in self.objects:
-            return False
+        known = self.objects.get(dependency)
+        if known is not None:
+            return known.state == "freed" and producer is not None and producer.state not in ENDED
         if producer is not None:
             is_item = 0 < return_index_of(dependency) <= producer.items
             return not is_item and producer.state not in ENDED
         if is_put(dependency) and self.folded_puts:
             return False
         return self.complete and not self.folded
+
+    def _await_missing(self, record: TaskRecord) -> None:
+        for dependency in record.dependencies:
+            if self.is_missing(dependency, self.tasks.get(producer_of(dependency))):
+                self._waiting_for.setdefault(dependency, []).append(record)
+                record.missing += 1
 
     def _wait_again(self, record: TaskRecord, dependency: ObjectId) -> None:
         if record.state in ENDED or record.queued:

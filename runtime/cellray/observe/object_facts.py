@@ -1,4 +1,4 @@
-"""What the log says of objects, entered into the fold's books: stored, yielded, freed, moved."""
+"""What the log says of objects, entered into the fold's books: stored, freed, moved, lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ class ObjectFacts:
     def handlers(self) -> dict[type, Callable[[Any], None]]:
         """What to call for each kind of fact."""
         return {
-            told.ItemsYielded: self._on_items_yielded,
             told.ObjectSealed: self._on_object_sealed,
             told.ObjectsFreed: self._on_objects_freed,
             told.ObjectSpilled: self._on_object_spilled,
@@ -31,12 +30,6 @@ class ObjectFacts:
             told.ObjectReconstructed: self._on_object_reconstructed,
             told.ReconstructionFailed: self._on_object_lost,
         }
-
-    def _on_items_yielded(self, fact: told.ItemsYielded) -> None:
-        record = self._ledger.tasks.get(fact.task_id)
-        if record is not None:
-            self._ledger.add_items(record, fact.index, [object_state(value) for value in fact.values])
-        self._note_time(fact.at)
 
     def _on_object_sealed(self, fact: told.ObjectSealed) -> None:
         state, object_bytes = object_state(fact.value)

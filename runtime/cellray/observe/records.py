@@ -41,7 +41,9 @@ class TemplateRecord(msgspec.Struct, eq=False):
 
     `creates` says that its tasks are creations of actors, `calls` that they are calls of one. `group` is a call's
     concurrency group; `slots` how many calls of each group the actor runs at a time, None when it is one. `resources`
-    is what a task takes of its node; `bundles` what it reserves, when it creates a placement group.
+    is what a task takes of its node; `bundles` what it reserves, when it creates a placement group. With
+    `streams` its tasks are generators; `recorded` are calls that an actor which
+    `recovers` runs again to rebuild its state.
     """
 
     template_id: TemplateId
@@ -56,6 +58,9 @@ class TemplateRecord(msgspec.Struct, eq=False):
     slots: dict[str, int] | None = None
     resources: Resources = ()
     bundles: tuple[Resources, ...] = ()
+    streams: bool = False
+    recorded: bool = False
+    recovers: bool = False
 
 
 class JobRecord(msgspec.Struct, eq=False):

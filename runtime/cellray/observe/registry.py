@@ -71,6 +71,9 @@ class Registry:
                 group=template.concurrency_group,
                 slots=template.actor.slots if template.actor is not None and template.actor.is_concurrent else None,
                 resources=_demand(template),
+                streams=template.stream is not None,
+                recorded=template.recorded,
+                recovers=template.actor is not None and template.actor.recovers,
                 bundles=template.group.bundles if template.group is not None else (),
             )
 

@@ -90,7 +90,6 @@ class SessionFacts:
     def _on_job_ended(self, fact: told.JobEnded) -> None:
         job = self._fold.jobs.get(fact.job_id)
         if job is not None:
+            # Its tasks end one after another, as the core tells; detached actors go on.
             job.ended_at, job.end_reason = fact.at, fact.reason
-            mine = [record for record in self._fold.tasks.values() if record.job is job]
-            self._fold.end_tasks(mine, fact.at, f"its driver ended: {fact.reason}")
         self._fold.note_time(fact.at)

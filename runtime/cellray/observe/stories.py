@@ -67,6 +67,11 @@ class Stories:
         before = max(0, fact.attempt - 1)
         self._add(record.task_id, Event(fact.at, "retried", fact.reason, before, record.worker, record.started_at))
 
+    def note_resubmission(self, record: TaskRecord, at: float) -> None:
+        """A task that had ended runs again, because its parent does; the record is as it was before."""
+        text = "the task that submitted it runs again, and its results were gone"
+        self._add(record.task_id, Event(at, "retried", text, record.attempt, record.worker, record.started_at))
+
     def note_returned(self, record: TaskRecord, at: float) -> None:
         """A worker gave the task back before it had begun it."""
         self._add(record.task_id, Event(at, "returned", "", record.attempt, record.worker))

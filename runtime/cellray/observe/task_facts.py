@@ -12,6 +12,7 @@ from cellray.model import fact as told
 from cellray.model.actor import actor_of_call
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.observe.actor_facts import ActorFacts
+from cellray.observe.nodes import returns_of
 from cellray.observe.object_facts import object_state
 from cellray.observe.records import (
     CANCELLED,
@@ -51,6 +52,7 @@ class TaskFacts:
             told.TasksReturned: self._on_tasks_returned,
             told.TaskStarted: self._on_task_started,
             told.TaskFinished: self._on_task_finished,
+            told.ItemsYielded: self._on_items_yielded,
             told.TaskFailed: self._on_task_failed,
             told.TaskRetried: self._on_task_retried,
             told.TaskCancelled: self._on_task_cancelled,
@@ -76,7 +78,11 @@ class TaskFacts:
         for spec in fact.tasks:
             index = spec.index
             task_id = TaskId(prefix + index.to_bytes(4, "big"))
-            if task_id in tasks or index <= index_seen:
+            if task_id in tasks:
+                if not self._actors.rebuilds(parent):
+                    self._submitted_again(tasks[task_id], at)
+                continue
+            if index <= index_seen:
                 continue
             if template is None or spec.template_id != template.template_id:
                 template = self._registry.template(spec.template_id)
@@ -103,6 +109,19 @@ class TaskFacts:
             if parent is not None and index > parent.index_max:
                 parent.index_max = index
         self._fold.note_time(at)
+
+    def _submitted_again(self, record: TaskRecord, at: float) -> None:
+        """A parent that runs again submits what it has submitted before: that runs again too, if its results are gone.
+
+        Which of a generator's items are still there nobody knows. What recorded calls have submitted never runs again.
+        """
+        objects = [self._fold.objects.get(object_id) for object_id in returns_of(record)]
+        is_there = objects and all(known is not None and known.state != "freed" for known in objects)
+        if record.state in ENDED and (record.template.streams or not is_there):
+            self._stories.note_resubmission(record, at)
+            self._ledger.run_again(record)
+            if record.template.creates:
+                self._actors.created(record)
 
     def _on_tasks_dispatched(self, fact: told.TasksDispatched) -> None:
         records = [record for record in self._fold.known(fact.task_ids) if record.state not in ENDED]
@@ -136,7 +155,7 @@ class TaskFacts:
         record = self._tasks.get(fact.task_id)
         if record is None:
             self._fold.unknown += 1
-        elif record.state not in ENDED:
+        elif record.state not in ENDED and self._counts(record):
             at = fact.finished_at
             if record.queued:
                 self._queues.leave(record, at)
@@ -148,10 +167,16 @@ class TaskFacts:
             self._ledger.end(record, FINISHED, fact.started_at, at)
         self._fold.note_time(fact.finished_at)
 
+    def _on_items_yielded(self, fact: told.ItemsYielded) -> None:
+        record = self._tasks.get(fact.task_id)
+        if record is not None and self._counts(record):
+            self._ledger.add_items(record, fact.index, [object_state(value) for value in fact.values])
+        self._fold.note_time(fact.at)
+
     def _on_task_failed(self, fact: told.TaskFailed) -> None:
         for record in self._fold.known((fact.task_id,)):
             told_before = fact.will_retry and record.state == RETRIED and not record.queued
-            if record.state in ENDED or told_before:
+            if record.state in ENDED or told_before or not self._counts(record):
                 continue
             if record.queued:
                 self._queues.leave(record, fact.finished_at)
@@ -186,8 +211,16 @@ class TaskFacts:
         self._fold.note_time(fact.at)
 
     def _on_task_cancelled(self, fact: told.TaskCancelled) -> None:
-        self._fold.end_tasks(self._fold.known((fact.task_id,)), fact.at, fact.reason)
+        mine = [record for record in self._fold.known((fact.task_id,)) if self._counts(record)]
+        self._fold.end_tasks(mine, fact.at, fact.reason)
         self._fold.note_time(fact.at)
+
+    def _counts(self, record: TaskRecord) -> bool:
+        """Whether a report of an end is heeded: by the node itself, and by the worker that has the task."""
+        source, worker = self._fold.source, record.worker
+        return not source or (
+            record.queued and worker is not None and worker[1] == source and worker[0] == self._fold.node_id
+        )
 
 
 def _failed_state(error: ObjectValue) -> int:

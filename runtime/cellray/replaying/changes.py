@@ -6,6 +6,7 @@ exchanged inside of it. What it imports from modules is today's in any case.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -43,6 +44,15 @@ class Changes:
         exchange.inside(loaded)
         return loaded, ", ".join(exchange.names)
 
+    def applied_to(self, value: Any) -> str:
+        """Exchange what is in a value, in place: for functions that only carry out what others wrote, such as the one
+        that runs notebook cells, whose code is among its arguments. The names of what changed."""
+        if not self._new:
+            return ""
+        exchange = _Exchange(self._find)
+        exchange.within(value)
+        return ", ".join(dict.fromkeys(exchange.names))
+
     def _find(self, module: str, name: str) -> Code | None:
         for key in (f"{module}.{name}", name, name.rpartition(".")[2]):
             new = self._new.get(key)
@@ -78,6 +88,22 @@ class _Exchange:
                 except ValueError:
                     continue  # a variable that has no value yet
             self.inside(getattr(code, "__wrapped__", None))
+
+    def within(self, value: Any) -> None:
+        """Exchange what dicts hold, at whatever depth of containers and of plain records."""
+        if id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        if isinstance(value, dict):
+            for key, each in value.items():
+                value[key] = self._exchanged(each)
+                self.within(each)
+        elif isinstance(value, list | tuple):
+            for each in value:
+                self.within(each)
+        elif dataclasses.is_dataclass(value):
+            for field in dataclasses.fields(value):
+                self.within(getattr(value, field.name))
 
     def _exchanged(self, value: Any) -> Any:
         if not isinstance(value, RemoteFunction | ActorClass | types.FunctionType | type):

@@ -4,47 +4,64 @@ from __future__ import annotations
 
 import asyncio
 import bdb
+import fnmatch
 import inspect
-import os
 import pdb as standard
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-OUR_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
+from cellray.errors import ReplayError
+
 Pdb = bool | Literal["start"] | standard.Pdb
 """False; True: stop where it raises, or at the first line if it had not raised then; "start": at the first line. A
 debugger of one's own, such as one that reads its commands from a file, is asked as with True."""
 
 
 class Stepper:
-    """Runs calls, and stops as `pdb` says. `had_raised`: how the call ended then."""
+    """Runs calls, and stops as `pdb` says, but not in the modules whose names match `ours`. `had_raised`: how the call
+    ended then."""
 
-    def __init__(self, pdb: Pdb, *, had_raised: bool) -> None:
-        self._debugger = None if pdb is False else make_debugger(pdb)
+    def __init__(self, pdb: Pdb, ours: Sequence[str] = (), *, had_raised: bool = False) -> None:
+        self._debugger = None if pdb is False else make_debugger(pdb, ours)
+        self._ours = ours
         self._at_start = pdb == "start" or not had_raised
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the function returns: a coroutine's result, the items of a generator as a list.
 
-        Raises what it raises, after the debugger has shown it; bdb.BdbQuit when the user left the debugger.
+        Raises what it raises, after the debugger has shown it; bdb.BdbQuit when the user left the debugger, ReplayError
+        when there is nobody to debug.
         """
         if self._debugger is None:
             return call_through(function, args, kwargs)
-        if self._at_start:
-            results: list[Any] = []
-            self._debugger.runcall(_keep, results, function, args, kwargs)
-            if not results:
-                raise bdb.BdbQuit
-            return results[0]
         try:
-            return call_through(function, args, kwargs)
+            if self._at_start:
+                return self._from_start(self._debugger, function, args, kwargs)
+            try:
+                return call_through(function, args, kwargs)
+            except Exception as error:
+                self._debugger.reset()
+                self._debugger.interaction(None, users_part(error.__traceback__, self._ours))
+                raise
         except Exception as error:
-            self._debugger.reset()
-            self._debugger.interaction(None, users_part(error.__traceback__))
+            if type(error).__name__ == "StdinNotImplementedError":
+                raise ReplayError(
+                    "there is nobody to debug: this notebook runs without input. Give a debugger that reads its "
+                    "commands elsewhere: cellray.replay(ref, pdb=pdb.Pdb(stdin=..., stdout=...))."
+                ) from None
             raise
+
+    def _from_start(
+        self, debugger: standard.Pdb, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        results: list[Any] = []
+        debugger.runcall(_keep, results, function, args, kwargs)
+        if not results:
+            raise bdb.BdbQuit
+        return results[0]
 
 
 def call_through(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -62,8 +79,8 @@ def _keep(results: list[Any], function: Callable[..., Any], args: tuple[Any, ...
     results.append(call_through(function, args, kwargs))
 
 
-def make_debugger(pdb: Pdb) -> standard.Pdb:
-    """IPython's in IPython. It passes over our own frames, and stops at first lines rather than at calls."""
+def make_debugger(pdb: Pdb, ours: Sequence[str]) -> standard.Pdb:
+    """IPython's in IPython. It passes over our frames, and stops at first lines rather than at calls."""
     if isinstance(pdb, standard.Pdb):
         made = pdb
     elif pdb not in (True, "start"):
@@ -71,7 +88,7 @@ def make_debugger(pdb: Pdb) -> standard.Pdb:
     else:
         shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
         made = standard.Pdb() if shell is None else shell.debugger_cls()
-    made.skip = {*(made.skip or ()), "cellray.*"}
+    made.skip = {*(made.skip or ()), *ours}
     vars(made)["user_call"] = _pass_over
     return made
 
@@ -80,12 +97,16 @@ def _pass_over(_frame: types.FrameType, _arguments: None) -> None:
     """For `bdb.Bdb.user_call`: what is called is shown at its first line."""
 
 
-def users_part(traceback: types.TracebackType | None) -> types.TracebackType | None:
-    """A traceback from the first frame on that is not ours."""
+def users_part(traceback: types.TracebackType | None, ours: Sequence[str]) -> types.TracebackType | None:
+    """A traceback from the first frame on that is the user's."""
     part = traceback
-    while part is not None and part.tb_frame.f_code.co_filename.startswith(OUR_FOLDER):
+    while part is not None and _is_ours(part.tb_frame.f_globals.get("__name__", ""), ours):
         part = part.tb_next
     return part or traceback
+
+
+def _is_ours(module: str, ours: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatch(module, pattern) for pattern in ours)
 
 
 def was_quit(error: BaseException) -> bool:

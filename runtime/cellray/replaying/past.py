@@ -125,3 +125,14 @@ def cell_text(cell: Cell | None) -> str:
     if cell is None:
         return ""
     return f", cell In [{cell.execution_count}]" + (f", line {cell.line}" if cell.line else "")
+
+
+def is_anonymous(history: TaskHistory) -> bool:
+    """Whether the function only carries out what its arguments say, as the one that runs a notebook cell."""
+    return history.function is not None and not history.function.name
+
+
+def hidden_modules(history: TaskHistory) -> list[str]:
+    """Patterns for the names of modules whose frames users need not see: ours, and that of an anonymous function."""
+    function = history.function
+    return ["cellray.*", function.module] if function is not None and not function.name else ["cellray.*"]

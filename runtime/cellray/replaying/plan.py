@@ -71,8 +71,9 @@ class RerunPlan(msgspec.Struct, frozen=True):
         return f"<p>{html.escape(self._title())}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _title(self) -> str:
+        count = len(self.steps)
         return (
-            f"{len(self.steps)} tasks would run, about {shown_s(self.expected_s)} of work; "
+            f"{count} {'task' if count == 1 else 'tasks'} would run, about {shown_s(self.expected_s)} of work; "
             f"the values of {self.reused} others are used again."
         )
 

@@ -11,15 +11,17 @@ from cellray.model.fact import TaskFailed, TaskFinished
 from cellray.model.history import TaskHistory
 from cellray.replaying.changes import Changes, Code
 from cellray.replaying.functions import function_of
-from cellray.replaying.past import name_of
+from cellray.replaying.past import is_anonymous, name_of
 from cellray.replaying.plan import RerunPlan, RerunStep
 from cellray.replaying.runner import template_in
 from cellray.replaying.task import Scene
+from cellray.serialization import STORED_ARGUMENTS, deserialize_arguments
 
 
 class Planner:
     """Of one rerun of `target`. `others` are the objects that others take the place of. `code` has what tasks will
-    call, if that is not what they called then; `reasons` why each task runs that does."""
+    call, if that is not what they called then, `exchanged` the shared arguments in which code changes; `reasons` why
+    each task runs that does."""
 
     def __init__(self, scene: Scene, target: TaskHistory, changes: Changes, others: set[ObjectId]) -> None:
         self.scene = scene
@@ -27,7 +29,8 @@ class Planner:
         self.code: dict[TaskId, Code] = {}
         self.reasons: dict[TaskId, str] = {}
         self.order: list[TaskHistory] = []
-        self._changes = changes
+        self.changes = changes
+        self.exchanged: dict[ObjectId, Any] = {}
         self._others = others
         self._past = scene.past
 
@@ -45,9 +48,9 @@ class Planner:
                 reason = self._reason(history)
                 if reason:
                     self.reasons[history.task_id] = reason
-        if self._changes.unused:
+        if self.changes.unused:
             raise ValueError(
-                f"{name_of(self.target)} depends on no task that uses {' or '.join(self._changes.unused)}. It depends "
+                f"{name_of(self.target)} depends on no task that uses {' or '.join(self.changes.unused)}. It depends "
                 f"on {', '.join(sorted({function_name(each) for each in self.order}))}."
             )
         self._add_missing()
@@ -100,7 +103,7 @@ class Planner:
             todo.append((history, True))
             producers = [producer_of(obj) for obj in self.inputs(history) if not is_put(obj)]
             self._past.fetch(producers)
-            for producer in producers:
+            for producer in reversed(producers):  # the first one on top: they run in the order of the arguments
                 found = self._past.task(producer)
                 if found is not None and found.template is not None and found.template.group is None:
                     todo.append((found, False))
@@ -109,9 +112,12 @@ class Planner:
     def _reason(self, history: TaskHistory) -> str:
         """Why a task has to run again; empty if it need not."""
         if history.function is not None and not template_in(history).method:
-            code, changed = self._changes.applied(function_of(history), history.function)
+            code, changed = self.changes.applied(function_of(history), history.function)
             if changed:
                 self.code[history.task_id] = code
+            elif is_anonymous(history):
+                changed = self._changed_in_arguments(history)
+            if changed:
                 return f"{changed} is new"
         for obj in self.inputs(history):
             if obj in self._others:
@@ -119,6 +125,21 @@ class Planner:
             if producer_of(obj) in self.reasons and not is_put(obj):
                 return f"it needs {self._short(producer_of(obj))}"
         return ""
+
+    def _changed_in_arguments(self, history: TaskHistory) -> str:
+        """What changes in arguments that are code; such as many tasks share are objects of their own."""
+        spec, found = history.spec, []
+        if spec.args != STORED_ARGUMENTS:
+            found.append(self.changes.applied_to(deserialize_arguments(spec.args, [None] * len(spec.dependencies))))
+        for obj in spec.dependencies:
+            if is_put(obj) and obj not in self.exchanged and obj not in self._others and self._can_be_had(obj):
+                value = self.scene.runner.values.load(obj)
+                found.append(self.changes.applied_to(value))
+                if found[-1]:
+                    self.exchanged[obj] = value
+            elif obj in self.exchanged:
+                found.append("what it shares with others")
+        return next(filter(None, found), "")
 
     def _add_missing(self) -> None:
         """What the tasks that run need, and what is nowhere to be had, is made again too."""
@@ -130,7 +151,7 @@ class Planner:
             actor = actor_object_id(actor_of_call(history.spec.contained)) if is_call else None
             for obj in self.inputs(history):
                 producer = producer_of(obj)
-                if producer in self.reasons or obj in self._others:
+                if producer in self.reasons or obj in self._others or obj in self.exchanged:
                     continue
                 if obj in (state, actor):
                     self.reasons[producer] = "the state of its actor is needed"

@@ -30,7 +30,7 @@ from cellray.model.history import TaskHistory
 from cellray.ports import SubmitOptions
 from cellray.replaying.changes import Changes
 from cellray.replaying.functions import function_of
-from cellray.replaying.past import name_of
+from cellray.replaying.past import is_anonymous, name_of
 from cellray.replaying.plan import RerunPlan
 from cellray.replaying.planner import Planner
 from cellray.replaying.runner import template_in
@@ -98,7 +98,7 @@ class Submitter:
         self._now: dict[ObjectId, ObjectRef] = {}
         self._generators: dict[TaskId, ObjectRefGenerator] = {}
         self._classes: dict[TaskId, FunctionHash] = {}
-        for obj, new in replaced.items():
+        for obj, new in {**planner.exchanged, **replaced}.items():
             self._now[obj] = new if isinstance(new, ObjectRef) else ObjectRef(engine.put(new), engine)
 
     def run(self, plan: RerunPlan, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None) -> None:
@@ -107,6 +107,8 @@ class Submitter:
         for history in self._planner.order:
             if history.task_id in wanted:
                 given = self._arguments(history)
+                if is_anonymous(history):
+                    self._planner.changes.applied_to(given)
                 if history is self._planner.target:
                     given = (given[0] if args is None else tuple(args), {**given[1], **(kwargs or {})})
                 self._submit(history, *given)

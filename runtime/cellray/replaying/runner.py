@@ -25,7 +25,7 @@ from cellray.worker.actor_methods import BUILTIN_METHODS
 if TYPE_CHECKING:
     from cellray.replaying.actor_states import ActorStates
 
-PLAINLY = Stepper(False, had_raised=False)
+PLAINLY = Stepper(False)
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 

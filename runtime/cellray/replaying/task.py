@@ -26,7 +26,7 @@ from cellray.observe.subjects import NodeKey, key_of
 from cellray.replaying.actor_states import ActorStates
 from cellray.replaying.comparing import Divergence, divergence_of_error, divergence_of_value
 from cellray.replaying.debugger import Pdb, Stepper, users_part, was_quit
-from cellray.replaying.past import Past, name_of
+from cellray.replaying.past import Past, hidden_modules, name_of
 from cellray.replaying.runner import Runner
 from cellray.serialization import deserialize, serialize
 
@@ -57,9 +57,11 @@ def replay(task: Any, log: Log | str | None = None, *, pdb: Pdb = False) -> Any:
         cellray.replay(ref, pdb=True)
         cellray.replay("5f2a9c1e-17", cellray.open_log("session_1"))
     """
+    __tracebackhide__ = True  # what the task raises is shown from its own lines on
     with opened(log) as scene:
         history = scene.ended(task)
-        stepper = Stepper(pdb, had_raised=isinstance(end_of(history), TaskFailed))
+        ours = hidden_modules(history)
+        stepper = Stepper(pdb, ours, had_raised=isinstance(end_of(history), TaskFailed))
         try:
             result = scene.runner.run(history, stepper)
         except ReplayError:
@@ -69,7 +71,7 @@ def replay(task: Any, log: Log | str | None = None, *, pdb: Pdb = False) -> Any:
                 return None
             if isinstance(error, Exception):
                 scene.report(history, divergence_of_error(history, error))
-            raise error.with_traceback(users_part(error.__traceback__))  # noqa: B904
+            raise error.with_traceback(users_part(error.__traceback__, ours))  # noqa: B904
         with scene.runner.engine.installed():
             divergence = divergence_of_value(history, result, scene.runner.values)
         scene.report(history, divergence)

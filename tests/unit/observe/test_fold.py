@@ -235,20 +235,39 @@ def test_submitting_and_ending_twice_changes_nothing() -> None:
     assert (image(fold)[2], fold.totals(), fold.submitted) == before
 
 
-def test_the_end_of_a_job_ends_its_tasks_only() -> None:
+def test_the_tasks_of_a_job_that_ended_end_as_the_core_tells() -> None:
     story = Story()
     ids = story.submit(LOAD, 2)
-    story.dispatch(10, ids)
-    other = told.JobStarted(ClientId(2), JobId(b"job1"), TaskId(b"r" * 16), story.now, 3, "b.py")
-    story.facts.append(other)
-    theirs = story.submit(LOAD, parent=TaskId(b"r" * 16))
-    story.dispatch(10, theirs)
+    story.dispatch(10, ids[:1])
     story.tell(told.JobEnded, client_id=ClientId(1), job_id=JobId(b"job0"), reason="closed")
     fold = fold_of(story.facts)
-    assert states(fold, [*ids, *theirs]) == ["cancelled", "cancelled", "running"]
-    assert fold.tasks[ids[1]].started_at == 0.0
-    assert "closed" in fold.tasks[ids[0]].error
-    check(fold)
+    assert fold.jobs[JobId(b"job0")].end_reason == "closed"
+    assert states(fold, ids) == ["running", "ready"], "one is interrupted, the other one cancelled in a moment"
+    for task_id in ids:
+        story.tell(told.TaskCancelled, task_id=task_id, reason="its driver has left")
+    assert states(fold_of(story.facts), ids) == ["cancelled", "cancelled"]
+
+
+def test_who_does_not_have_a_task_does_not_end_it() -> None:
+    story = Story()
+    [task] = story.submit(LOAD)
+    story.dispatch(10, [task])
+    fold = fold_of(story.facts)
+    fold.apply([told.TaskFinished(task, 1.0, 2.0, (VALUE,))], 11, NODE)
+    assert states(fold, [task]) == ["running"]
+    fold.apply([told.TaskFinished(task, 1.0, 2.0, (VALUE,))], 10, NODE)
+    assert states(fold, [task]) == ["finished"]
+
+
+def test_a_task_that_is_submitted_again_runs_again_when_its_results_are_gone() -> None:
+    story = Story()
+    [task] = story.submit(LOAD)
+    story.dispatch(10, [task])
+    story.finish(task)
+    again = [fact for fact in story.facts if isinstance(fact, told.TasksSubmitted)]
+    assert states(fold_of([*story.facts, *again]), [task]) == ["finished"]
+    story.tell(told.ObjectsFreed, object_ids=[return_object_id(task, 0)])
+    assert states(fold_of([*story.facts, *again]), [task]) == ["retried"]
 
 
 def test_a_new_session_ends_what_the_one_before_left() -> None:

@@ -28,7 +28,7 @@ def _divergences(title: str, divergences: Sequence[Divergence]) -> str:
     if not divergences:
         return ""
     rows = "".join(
-        f'<tr><td style="text-align:left">{_strip(each.function)}<b>{escape(each.name)}</b></td>'
+        f'<tr><td style="text-align:left;white-space:nowrap">{_strip(each.function)}<b>{escape(each.name)}</b></td>'
         f'<td style="text-align:left;white-space:nowrap">{path_words(each.path)}</td>'
         f'<td style="text-align:left">{escape(", ".join(each.aspects))}</td>'
         f'<td style="text-align:left">{escape(each.text)}</td></tr>'
@@ -44,14 +44,14 @@ def _durations(functions: Sequence[FunctionTimes]) -> str:
     shown = functions[:TOLD_MAX]
     longest = max([each.total_a_s for each in shown] + [each.total_b_s for each in shown]) or 1.0
     rows = "".join(
-        f'<tr><td style="text-align:left">{_strip(each.function)}{escape(each.function)}</td>'
+        f'<tr><td style="text-align:left;white-space:nowrap">{_strip(each.function)}{escape(each.function)}</td>'
         f"<td>{_bar(each.tasks_a, each.total_a_s, longest)}</td><td>{_bar(each.tasks_b, each.total_b_s, longest)}</td>"
-        f"<td>{f'{each.ratio:.2g} times' if each.ratio is not None else ''}</td></tr>"
+        f"<td>{f'{each.ratio:.2f} x' if each.ratio is not None else ''}</td></tr>"
         for each in shown
     )
     more = len(functions) - TOLD_MAX
     rest = f'<tr><td colspan="4" style="text-align:left">and {count(more)} more functions</td></tr>' if more > 0 else ""
-    head = "<tr><th style='text-align:left'>function</th><th>first run</th><th>second run</th><th>mean</th></tr>"
+    head = "<tr><th style='text-align:left'>function</th><th>first run</th><th>second run</th><th>change</th></tr>"
     return f"<table>{head}{rows}{rest}</table>"
 
 
@@ -59,8 +59,10 @@ def _bar(tasks: int, total_s: float, longest_s: float) -> str:
     if not tasks:
         return "none"
     width = max(1, round(_BAR_WIDTH * total_s / longest_s))
-    bar = f'<span style="display:inline-block;width:{width}px;height:8px;background:currentColor;opacity:.45"></span>'
-    return f'<div style="text-align:left;width:{_BAR_WIDTH}px">{bar}</div>{count(tasks)} x {duration(total_s / tasks)}'
+    bar = f'<span style="flex:none;width:{width}px;height:8px;background:currentColor;opacity:.45"></span>'
+    room = f'<span style="flex:none;width:{_BAR_WIDTH - width}px"></span>'
+    text = f"<span>{count(tasks)} x {duration(total_s / tasks)}</span>"
+    return f'<div style="display:flex;align-items:center;gap:8px;white-space:nowrap">{bar}{text}{room}</div>'
 
 
 def _strip(function: str) -> str:

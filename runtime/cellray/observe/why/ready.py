@@ -19,6 +19,9 @@ def explain_ready(named: Named, record: TaskRecord) -> Link:
     worker = named.fold.workers.get(record.worker) if record.queued and record.worker is not None else None
     if worker is not None:
         return _with_worker(named, record, worker)
+    elsewhere = _argument_elsewhere(named, record)
+    if elsewhere is not None:
+        return elsewhere
     if record.template.calls:
         return _unsent_call(named, record)
     node_id = next(iter(named.fold.nodes), "")
@@ -41,6 +44,18 @@ def _with_worker(named: Named, record: TaskRecord, worker: WorkerRecord) -> Link
     text = f"has waited {named.long(since)} with {where}, {behind}{again(named, record)}"
     waits_for: WaitsFor = "earlier call" if record.actor else "turn"
     return cause_of(named, record, text, since, waits_for), Next("task", head.task_id)
+
+
+def _argument_elsewhere(named: Named, record: TaskRecord) -> Link | None:
+    """An argument exists and is not in memory: it is read back from disk, or made again."""
+    since = waits_since(named, record)
+    for dependency in record.dependencies:
+        known = named.fold.objects.get(dependency)
+        if known is not None and known.state in ("spilled", "lost"):
+            why = "is on disk and is read back" if known.state == "spilled" else "was lost and is made again"
+            text = f"has waited {named.long(since)} for an argument that {why}{again(named, record)}"
+            return cause_of(named, record, text, since, "space"), Next("object", dependency)
+    return None
 
 
 def _short_of(named: Named, record: TaskRecord, node_id: str, held: NodeHoldings, short: Resources) -> Link:

@@ -33,6 +33,7 @@ from tests.unit.observe.story import LOST, NODE, Story, template
 from tests.unit.observe.test_actor_calls import ADD, ActorStory, task
 
 LOAD, TRAIN = template("load", None), template("train", None)
+DRIVER = 1
 BIG = make_template(FunctionHash(b"big"), "big", (("CPU", 40_000),))
 GROUP = make_template(FunctionHash(b""), "group", (), group=GroupOptions(bundles=((("CPU", 30_000),),)))
 DEPENDENCY_FAILED = encode_failure(Failure("dependency", "no"))
@@ -53,7 +54,6 @@ class Asked(NamedTuple):
 
     facts: list[Fact]
     key: NodeKey
-    source: int = 1
 
 
 def waiting_for_a_running_argument() -> Asked:
@@ -129,6 +129,22 @@ def ready_when_the_group_has_gone() -> Asked:
     story.tell(told.GroupRemoved, group_id=GroupId(group))
     [big] = story.submit(BIG)
     return Asked(story.facts, big)
+
+
+def ready_with_an_argument_on_disk() -> Asked:
+    story = Node()
+    made = story.put()
+    story.tell(told.ObjectSpilled, object_id=made, spill_id=1, object_bytes=5_000_000)
+    [train] = story.submit(TRAIN, dependencies=(made,))
+    return Asked(story.facts, train)
+
+
+def ready_with_a_lost_argument() -> Asked:
+    story = Node()
+    made = story.put()
+    story.tell(told.ObjectLost, object_id=made, reason="a test dropped it")
+    [train] = story.submit(TRAIN, dependencies=(made,))
+    return Asked(story.facts, train)
 
 
 def ready_behind_another() -> Asked:
@@ -245,6 +261,7 @@ def cancelled_with_its_driver() -> Asked:
     story = Node()
     [load] = story.submit(LOAD)
     story.tell(told.JobEnded, client_id=ClientId(1), job_id=JobId(b"job0"), reason="closed")
+    story.tell(told.TaskCancelled, task_id=load, reason="its driver has left")
     return Asked(story.facts, load)
 
 
@@ -392,6 +409,10 @@ CASES = [
     Case(ready_while_a_group_holds_what_it_asks_for, ["ready"], "resources", ["placement group group"]),
     Case(ready_in_a_full_group, ["ready", "running"], "resources", ["1 CPU of 3 CPU of its placement group"]),
     Case(ready_when_the_group_has_gone, ["ready"], "worker", ["4 CPU"]),
+    Case(
+        ready_with_an_argument_on_disk, ["ready", "spilled"], "space", ["an argument that is on disk and is read back"]
+    ),
+    Case(ready_with_a_lost_argument, ["ready", "lost"], "space", ["was lost and is made again", "a test dropped it"]),
     Case(ready_behind_another, ["ready", "running"], "turn", ["with worker n1/10 (process 4710), behind load"]),
     Case(moved_by_a_worker, ["running"], None, ["because worker n1/10 (process 4710) gave it back"]),
     Case(running, ["running"], None, ["has been running for", "worker n1/10 (process 4710)"]),
@@ -415,7 +436,7 @@ CASES = [
     Case(lost, ["lost"], None, ["is lost", "its argument is not on this node"]),
     Case(cancelled_by_the_driver, ["cancelled"], None, ["the driver (process 2) asked for it, by cellray.cancel()"]),
     Case(cancelled_with_its_parent, ["cancelled"], None, ["below which it stands, was cancelled", "the driver"]),
-    Case(cancelled_with_its_driver, ["cancelled"], None, ["its driver ended: closed"]),
+    Case(cancelled_with_its_driver, ["cancelled"], None, ["its driver has left"]),
     Case(cancelled_with_the_session, ["cancelled"], None, ["session ended: shutdown"]),
     Case(object_put, ["inline"], None, ["What the driver put is there: 3 B"]),
     Case(object_freed, ["freed"], None, ["was freed", "finished"]),
@@ -439,7 +460,9 @@ CASES = [
 
 def answer(asked: Asked) -> Why:
     fold = LogFold()
-    fold.apply(asked.facts, asked.source, NODE)
+    for fact in asked.facts:
+        asker = isinstance(fact, told.CancelRequested | told.ActorKillRequested)
+        fold.apply([fact], DRIVER if asker else 0, NODE)
     return explain(fold, asked.key, fold.last_at + 1.0)
 
 
