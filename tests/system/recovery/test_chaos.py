@@ -14,24 +14,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import cellray
-import numpy as np
 import pytest
 from cellray import testing
 from cellray.ids import TaskId, child_task_id, children_prefix
 from cellray.model import fact as f
 
+from tests.helpers.chaos import MODULUS, Plan, Worker, number_of, result_of, work
+
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-TASKS = int(os.environ.get("CHAOS_TASKS", "1000"))
+TASKS = int(os.environ.get("CHAOS_TASKS", "2000"))
 ROUND = 250
 KEPT_MAX = 120
-LARGE = 20_000
-"""Numbers of 8 bytes: more than travels inline."""
 TRIES = 10
 GET_S_MAX = 100.0
-MODULUS = 1_000_003
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,55 +44,6 @@ def session(home: str) -> Iterator[cellray.Session]:
         started = cellray.init(num_cpus=2, object_store_memory=12 << 20, log_to_driver=False)
     with started:
         yield started
-
-
-class Plan(NamedTuple):
-    """What one task does: with which number of its own, how many it calls, and whether its result is large."""
-
-    kind: str
-    number: int
-    children: int
-    is_large: bool
-
-
-def mixed(number: int, others: list[int]) -> int:
-    """The result of a task by its number and what it was given."""
-    for other in others:
-        number = (number * 31 + other) % MODULUS
-    return number
-
-
-def number_of(value: Any) -> int:
-    """The number in a small result, or in a large one, which has it at both ends."""
-    if isinstance(value, np.ndarray):
-        assert value[0] == value[-1], "torn"
-        return int(value[0])
-    return int(value)
-
-
-def result_of(plan: Plan, others: list[int]) -> int:
-    """Without any runtime."""
-    own = [mixed(plan.number + index, []) for index in range(plan.children)]
-    return mixed(plan.number, [*others, *own])
-
-
-@cellray.remote(max_retries=-1)
-def leaf(number: int) -> int:
-    return mixed(number, [])
-
-
-@cellray.remote(max_retries=-1)
-def work(plan: Plan, *others: Any) -> Any:
-    children = [leaf.remote(plan.number + index) for index in range(plan.children)]
-    number = mixed(plan.number, [*map(number_of, others), *cellray.get(children)])
-    time.sleep(0.005 if plan.number % 8 == 0 else 0.0)
-    return np.full(LARGE, number) if plan.is_large else number
-
-
-@cellray.remote(max_restarts=-1, max_task_retries=-1, recover=False)
-class Worker:
-    def work(self, plan: Plan, *others: Any) -> int:
-        return mixed(plan.number, [number_of(other) for other in others])
 
 
 class Vandal:
