@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 import pytest
 from cellray.errors import LogError, LogVersionError, SessionError
-from cellray.ids import ObjectId, TaskId, producer_of
+from cellray.ids import ObjectId, SessionId, TaskId, producer_of
 from cellray.launch import is_running
 from cellray.model import fact as told
 from cellray.model.fact import LOG_SCHEMA_VERSION
@@ -49,7 +49,7 @@ def task_of(ref: cellray.ObjectRef) -> TaskId:
 
 
 def segments(session_id: str) -> list[Path]:
-    return sorted(archive_of(session_id).glob("facts-*.parquet"))  # type: ignore[arg-type]
+    return sorted(archive_of(SessionId(session_id)).glob("facts-*.parquet"))
 
 
 def test_the_log_of_this_session_answers_for_a_task_and_folds(session: cellray.Session) -> None:
@@ -162,7 +162,7 @@ def test_a_log_of_a_newer_version_says_so(home: str) -> None:
     with session_of_two() as session:
         cellray.get(double.remote(1))
     cellray.open_log(session.session_id).close()
-    description = archive_of(session.session_id) / "session.json"  # type: ignore[arg-type]
+    description = archive_of(SessionId(session.session_id)) / "session.json"
     newer = description.read_text().replace(f'"schema":{LOG_SCHEMA_VERSION}', f'"schema":{LOG_SCHEMA_VERSION + 1}')
     description.write_text(newer)
     with pytest.raises(LogVersionError, match=f"has schema {LOG_SCHEMA_VERSION + 1}, and .* reads up to"):
@@ -182,3 +182,22 @@ def test_a_damaged_segment_is_named_and_the_rest_opens(home: str) -> None:
         assert log.missed_records == gap.last - gap.first + 1 > 3
         assert "damaged or cut short" in gap.reason
         assert segment.name in gap.reason
+
+
+def test_a_rest_of_which_no_server_makes_anything_is_named_and_what_came_before_opens(home: str) -> None:
+    with session_of_two() as session:
+        cellray.get([double.remote(number) for number in range(TASKS)])
+    with cellray.open_log(session.session_id) as log:
+        last = log.history.last_sequence()
+    folder = archive_of(SessionId(session.session_id))
+    (folder / "tail").mkdir()
+    (folder / "tail" / "appendonly.aof").write_bytes(b"*1\r\n$9\r\nNOCOMMAND\r\n" * 10)
+    description = folder / "session.json"
+    description.write_text(description.read_text().replace('"complete":true', '"complete":false'))
+    with cellray.open_log(session.session_id) as log:
+        assert log.fold().totals() == {"finished": TASKS}
+        assert log.history.last_sequence() == last + 2
+        (gap,) = log.gaps
+        assert gap[:2] == (last + 1, last + 1)
+        assert "the rest of the log could not be read: redis-server ended" in gap.reason
+    assert (folder / "tail.damaged").is_dir()

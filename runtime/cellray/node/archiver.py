@@ -31,7 +31,7 @@ import msgspec
 from cellray.config import Config
 from cellray.errors import CellrayError, GcsUnavailableError, LogError
 from cellray.gcs import redis_server
-from cellray.gcs.archive.layout import TAIL_NAME, ArchiveDescription, read_description, write_description
+from cellray.gcs.archive.layout import DAMAGED_NAME, TAIL_NAME, ArchiveDescription, read_description, write_description
 from cellray.gcs.archive.writer import ArchiveWriter
 from cellray.gcs.log_tail import LogTail
 from cellray.model.about import time_of
@@ -218,12 +218,16 @@ def finish(folder: Path) -> None:
             try:
                 ended, last_at = _move_rest(folder / TAIL_NAME, description, writer)
             except CellrayError as error:
-                damage = str(error)
+                damage = f"the rest of the log could not be read: {error}"
+                writer.close_segment()
+                os.replace(folder / TAIL_NAME, folder / DAMAGED_NAME)
             else:
                 shutil.rmtree(folder / TAIL_NAME)
         if not ended and not description.complete:
             facts: list[Fact] = [SessionEnded(last_at, damage or LOST)]
-            writer.add(LogRecord(writer.written + 1, "", 0, encode_facts(facts)))
+            # After damage at least one record is missing, and the gap shows it.
+            sequence = writer.written + (2 if damage else 1)
+            writer.add(LogRecord(sequence, "", 0, encode_facts(facts)))
             writer.close_segment()
         write_description(folder, msgspec.structs.replace(description, complete=True, damage=damage))
     finally:

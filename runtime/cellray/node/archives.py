@@ -22,7 +22,6 @@ from cellray.gcs.archive.layout import (
     TAIL_NAME,
     ArchiveDescription,
     archive_bytes,
-    list_segments,
     read_description,
     write_description,
 )
@@ -153,11 +152,3 @@ def keep_within(archives_max: int, bytes_max: int, mine: Path) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         total -= size
     return max(total - bytes_max, 0)
-
-
-def is_archive(folder: Path) -> bool:
-    """Whether a log, or the rest of one, lies there."""
-    try:
-        return (folder / TAIL_NAME).is_dir() or bool(list_segments(folder))
-    except OSError:
-        return False

@@ -27,7 +27,6 @@ import msgspec
 from cellray.errors import CellrayError
 from cellray.ids import TaskId
 from cellray.model.task import RESOURCE_UNITS
-from cellray.node.archives import read_session, remove_session_folder
 from cellray.node.gcs_keeper import GcsKeeper
 from cellray.node.pool import TemplatePool
 from cellray.node.settings import NodeSettings, SessionFolder
@@ -58,6 +57,7 @@ class Node:
     def start_processes(self) -> None:
         """The template and, unless somebody else runs the GCS, the Redis server."""
         settings = self._settings
+        self._listener = self._folder.listen()  # first: workers may be there before the node is
         self._report("step starting the workers' template")
         self._pool = TemplatePool(
             WorkerSettings(
@@ -105,6 +105,7 @@ class Node:
         from cellray.gcs.log_writer import DiscardingLogWriter, RedisLogWriter
         from cellray.model.fact import NodeJoined, SessionStarted
         from cellray.node.archive_keeper import ArchiveKeeper
+        from cellray.node.archives import read_session
         from cellray.node.control import ControlServer
         from cellray.node.event_loop import CAN_SPIN
         from cellray.node.history_desk import HistoryDesk
@@ -176,7 +177,7 @@ class Node:
             ]
         )
         self._report("step listening")
-        self._ingress.listen(self._folder.node_socket)
+        self._ingress.accept(self._listener)
         self._pool.on_template_lost = self._request_stop
         self._pool.attach(loop)
         self._loop.memory_watch.start()
@@ -311,6 +312,8 @@ class Node:
         with contextlib.suppress(Exception):
             if self._gcs_keeper is not None:
                 self._gcs_keeper.stop()
+        from cellray.node.archives import remove_session_folder
+
         remove_session_folder(self._folder)
 
 

@@ -10,7 +10,7 @@ from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, child_task_id, producer
 from cellray.observe.fold import LogFold
 from cellray.observe.records import TaskRecord
 
-CALLS_MAX = 30
+CALLS_MAX = 8
 """A call may have seen what all calls before it did to its actor. So many of each actor's are shown, the latest, and
 its creation; the others are counted."""
 

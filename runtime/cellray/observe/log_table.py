@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cellray.gcs.archive.columns import Rows, schema
+from cellray.gcs.archive.reader import ArchiveReader
 from cellray.observe.fold import LogFold
 from cellray.ports import LogReader
 
@@ -18,15 +20,21 @@ def facts_table(reader: LogReader) -> pa.Table:
     """A row for each fact that the log has now."""
     import pyarrow as pa
 
-    pieces = []
+    pieces = list(reader.tables() if isinstance(reader, ArchiveReader) else _made_tables(reader))
+    # Segments of an older version may lack columns.
+    whole = pa.concat_tables([schema().empty_table(), *pieces], promote_options="default")
+    return whole.unify_dictionaries().replace_schema_metadata(None)
+
+
+def _made_tables(reader: LogReader) -> Iterator[pa.Table]:
+    """Of records as they come: what of them is archived may change meanwhile."""
     after, last = 0, reader.last_sequence()
     while after < last and (records := reader.read(after, RECORDS_AT_ONCE)):
         rows = Rows()
         for record in records:
             rows.add(record)
-        pieces.append(rows.to_table())
+        yield rows.to_table()
         after = records[-1].sequence
-    return pa.concat_tables(pieces).unify_dictionaries() if pieces else schema().empty_table()
 
 
 def tasks_table(fold: LogFold) -> pa.Table:

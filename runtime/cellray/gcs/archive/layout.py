@@ -6,6 +6,7 @@
 | `facts-<first>.parquet.part`             | a segment that is being written, or was when its writer died            |
 | `index.sqlite`                           | under which keys records are found (`key_index`); can be made again     |
 | `session.json`                           | `ArchiveDescription`                                                    |
+| `tail.damaged/`                          | one of which no server could make anything                              |
 | `tail/`                                  | the append-only file of a session that has ended, not yet in segments   |
 | `checkpoints/`                           | states of actors of a session that has ended, as far as not in the log  |
 | `lock`                                   | held by the one process that writes here                                |
@@ -28,6 +29,7 @@ from cellray.model.fact import LOG_SCHEMA_VERSION
 INDEX_NAME = "index.sqlite"
 DESCRIPTION_NAME = "session.json"
 TAIL_NAME = "tail"
+DAMAGED_NAME = "tail.damaged"
 CHECKPOINTS_NAME = "checkpoints"
 LOCK_NAME = "lock"
 PART_SUFFIX = ".part"

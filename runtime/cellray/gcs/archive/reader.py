@@ -6,16 +6,23 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from cellray.errors import LogError, LogVersionError
 from cellray.gcs.archive.key_index import KeyIndex
-from cellray.gcs.archive.layout import INDEX_NAME, Segment, list_segments
+from cellray.gcs.archive.layout import INDEX_NAME, Segment, list_segments, read_description
 from cellray.gcs.archive.segment import SegmentReader
 from cellray.ports import LogRecord
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 OPEN_SEGMENTS_MAX = 32
+GIVEN_UP = "given up, or its segment is missing"
 LOOK_PAUSE_S = 0.1
 
 
@@ -46,12 +53,10 @@ class ArchiveReader:
         self._ahead: tuple[int, Iterator[list[LogRecord]], list[LogRecord]] | None = None
         """Where reading on would go on: the last sequence given, what comes next, and what of it was read already."""
         self._closed = threading.Event()
+        self._damage = ""
+        with suppress(OSError, msgspec.MsgspecError):
+            self._damage = read_description(folder).damage
         self.refresh()
-
-    @property
-    def first_sequence(self) -> int:
-        """Of the oldest record, 0 when there is none."""
-        return self._segments[0].first if self._segments else 0
 
     @property
     def gaps(self) -> list[Gap]:
@@ -60,7 +65,8 @@ class ArchiveReader:
         expected = 1
         for segment in self._segments:
             if segment.first > expected:
-                gaps.append(Gap(expected, segment.first - 1, "given up, or its segment is missing"))
+                is_end = segment is self._segments[-1] and self._damage
+                gaps.append(Gap(expected, segment.first - 1, self._damage if is_end else GIVEN_UP))
             expected = segment.last + 1
         return sorted(gaps)
 
@@ -111,6 +117,19 @@ class ArchiveReader:
                     except LogError as error:
                         self._note_damage(segment, error)
             return found
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The rows of the segments, one after another."""
+        for segment in list(self._segments):
+            with self._lock:
+                reader = self._reader(segment)
+                try:
+                    table = reader.table() if reader is not None else None
+                except LogError as error:
+                    self._note_damage(segment, error)
+                    continue
+            if table is not None:
+                yield table
 
     def wait(self, after: int, timeout_s: float) -> bool:
         """See `ports.LogReader`; looks for new segments now and then."""

@@ -18,6 +18,7 @@ from cellray.model.fact import LOG_SCHEMA_VERSION, decode_facts
 from cellray.ports import LogRecord
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 ROW_GROUP_BYTES = 1024 * 1024
@@ -122,6 +123,11 @@ class SegmentReader:
                         for key in index_keys(decode_facts(record.facts)):
                             keys.setdefault(key, []).append(record.sequence)
         return keys
+
+    def table(self) -> pa.Table:
+        """All rows."""
+        with _clear_errors(self.segment.path):
+            return self._file.read()
 
     def find(self, sequences: Collection[int]) -> list[LogRecord]:
         """The records with these sequences, in order."""

@@ -42,7 +42,9 @@ def again(named: Named, record: TaskRecord) -> str:
         texts.append(f"this is attempt {record.attempt + 1}, because the one{where} ended{earlier}: {last.text}")
     if returned:
         times = "" if len(returned) == 1 else f" ({len(returned)} times)"
-        texts.append(f"it moved, because {named.worker(returned[-1].worker)} gave it back unbegun{times}")
+        giver = returned[-1].worker
+        moved = "it moved, because " if giver != record.worker else ""
+        texts.append(f"{moved}{named.worker(giver)} gave it back unbegun{times}")
     if record.diverged:
         texts.append(f"it gave another value than the first time: {record.diverged}")
     return "".join(f"; {text}" for text in texts)

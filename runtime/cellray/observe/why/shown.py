@@ -37,9 +37,10 @@ def render_why(answer: Why) -> str:
 
 
 def _emphasised(cause: Cause) -> str:
-    text = escape(cause.text)
-    name = escape(cause.name)
-    return text.replace(name, f"<b>{name}</b>", 1)
+    """With the name, which a sentence begins with, in bold; that of an actor with a capital letter."""
+    text, name = escape(cause.text), escape(cause.name)
+    is_first = text.lower().startswith(name.lower())
+    return f"<b>{text[: len(name)]}</b>{text[len(name) :]}" if is_first else text
 
 
 def _mark(cause: Cause) -> str:
