@@ -61,7 +61,7 @@ class Log:
         return fold
 
     def latest(self) -> LogFold:
-        """What `fold()` gives, kept with the log and only read on, for one question after another. Not to be changed."""
+        """What `fold()` gives, kept and only read on, for one question after another; not to be changed."""
         fold = self._latest
         for number, told in enumerate(self.history.iter(self._latest_to), 1):
             fold.apply([told.fact], told.source, told.node_id)
