@@ -87,6 +87,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Disk space that objects moved out of shared memory may take; 0 turns spilling off."""
     spill_disk_share: float = 0.3
     """They take at most this share of what was free on the disk when the session started."""
+    lineage_memory_share: float = 0.25
+    """Values that nobody refers to, and that would be needed to make lost objects again, are kept up to this share of
+    the shared memory."""
     spill_batch_bytes: int = 32 * 1024 * 1024
     """About this much is moved out at a time, so that not each new object has to wait for the disk."""
     space_wait_s: float = 30.0

@@ -171,3 +171,30 @@ class Tally:
 
     def value(self) -> int:
         return self.count
+
+
+class Teletype:
+    """Yields and prints, and counts both."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self.count = 0
+        die_if_armed(self.folder, "constructor")
+
+    def items(self, number: int) -> Iterator[int]:
+        for _ in range(number):
+            self.count += 1
+            yield self.count
+            die_if_armed(self.folder, f"item{self.count}")
+
+    def say(self, text: str) -> None:
+        self.count += 1
+        print(text, flush=True)  # noqa: T201 - what is printed is tested
+
+    @cellray.method(read_only=True)
+    def counted(self) -> int:
+        return self.count
+
+    @cellray.method(read_only=True)
+    def pid(self) -> int:
+        return os.getpid()

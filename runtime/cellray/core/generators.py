@@ -108,12 +108,14 @@ class Generators:
             object_id = item_object_id(task.task_id, index)
             value = self._claimed(object_id, sent, worker)
             if stream.remakes:
-                self._remade(object_id, value, fact.at)
+                self._remade(task, object_id, value, fact.at)
             elif reader is not None and index == stream.delivered:
                 self._objects.put(object_id, value, reader, fact.at)
-                kept = self._objects.entries[object_id].value
-                assert kept is not None, "an item has its value from the start"
-                fresh.append(kept)
+                entry = self._objects.entries[object_id]
+                assert entry.value is not None, "an item has its value from the start"
+                if entry.value.kind == SHARED:
+                    self._objects.lineage.note(entry, task)
+                fresh.append(entry.value)
                 stream.delivered += 1
             else:
                 self._objects.discard(value)
@@ -191,12 +193,14 @@ class Generators:
         self._pace(stream)
         return True
 
-    def _remade(self, object_id: ObjectId, value: ObjectValue, at: float) -> None:
+    def _remade(self, task: Task, object_id: ObjectId, value: ObjectValue, at: float) -> None:
         entry = self._objects.entries.get(object_id)
         if entry is None:
             self._objects.discard(value)
-        else:
-            self._objects.come_again(entry, value, at)
+            return
+        if value.kind == SHARED and object_id in self._objects.space.lost:
+            self._objects.lineage.note(entry, task)
+        self._objects.come_again(entry, value, at)
 
     def _claimed(self, object_id: ObjectId, value: ObjectValue, worker: Worker) -> ObjectValue:
         if value.kind != SHARED or self._objects.space.claim(object_id, value.offset, worker):

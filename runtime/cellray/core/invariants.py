@@ -254,6 +254,11 @@ def _check_references(core: NodeScheduler) -> None:
             refs.update(id(entry) for entry in actor.journal.entries())
     for group in core._groups.known.values():
         refs.update(id(entry) for entry in group.kept)
+    for object_id, sources in core._objects.lineage.sources_of.items():
+        made = core._objects.entries.get(object_id)
+        assert made is not None, f"{object_id.hex()} has gone, and what it was made of is kept"
+        assert made.value is None or made.value.kind == SHARED, f"{object_id.hex()} is small, and has sources"
+        refs.update(map(id, sources))
     for entry in core._objects.entries.values():
         refs.update(id(inner) for inner in entry.contains)
     produced = {entry.object_id for task in core._tasks.tasks.values() for entry in task.returns}

@@ -16,6 +16,7 @@ from cellray.core.admission import Admission
 from cellray.core.arena import align
 from cellray.core.blocks import LOST
 from cellray.core.clients import Client
+from cellray.core.lineage import Lineage
 from cellray.core.outbox import Outbox
 from cellray.core.space import SharedSpace
 from cellray.ids import ObjectId
@@ -59,6 +60,7 @@ class ObjectTable:
         self.space = SharedSpace(arena_bytes, outbox)
         self.arena = self.space.arena
         self.admission = Admission(self.space, outbox, config or Config())
+        self.lineage = Lineage(self, config or Config())
         self.resolved: list[ObjectEntry] = []
         self._outbox = outbox
 
@@ -139,6 +141,11 @@ class ObjectTable:
             self.discard(value)
         else:
             self.recovery.found(block, value, at)
+
+    def forget_lineage(self, object_id: ObjectId) -> None:
+        """The object will not have to be made again: it is small now, or cannot be."""
+        for source in self.lineage.forget(object_id):
+            self._free(source)
 
     def bring_back(self, block: Block, job: Job, at: float, *, urgent: bool) -> None:
         """Somebody of this job waits for a block that is not in memory: to be read back, or to be made again."""
@@ -246,7 +253,7 @@ class ObjectTable:
         """
         inner_refs: dict[ObjectId, int] = {}
         for entry in self.entries.values():
-            for inner in entry.contains:
+            for inner in self._inside(entry):
                 inner_refs[inner.object_id] = inner_refs.get(inner.object_id, 0) + 1
         reached = [
             entry
@@ -255,7 +262,7 @@ class ObjectTable:
         ]
         kept = {entry.object_id for entry in reached}
         for entry in reached:
-            for inner in entry.contains:
+            for inner in self._inside(entry):
                 if inner.object_id not in kept:
                     kept.add(inner.object_id)
                     reached.append(inner)
@@ -263,6 +270,10 @@ class ObjectTable:
             # One that an earlier one of the circle took along is gone already.
             if entry.object_id in self.entries:
                 self._free(entry)
+
+    def _inside(self, entry: ObjectEntry) -> tuple[ObjectEntry, ...]:
+        """What the object itself refers to: what its value contains, and what it was made of."""
+        return entry.contains + self.lineage.sources_of.get(entry.object_id, ())
 
     def _ask(self, entry: ObjectEntry, client: Client) -> None:
         if entry.requesters is None:
@@ -279,6 +290,7 @@ class ObjectTable:
             freed.append(entry.object_id)
             if entry.value is not None and entry.value.kind == SHARED:
                 self.space.drop(entry.object_id)
+                doomed += self.lineage.forget(entry.object_id)
             contains, entry.contains = entry.contains, ()
             for inner in contains:
                 inner.refs -= 1

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellray.ids import is_put, item_object_id, return_index_of, return_object_id
-from cellray.model.fact import ItemsYielded, ObjectSealed, TaskCancelled, TaskFailed, TaskFinished, TaskRetried
+from cellray.ids import ClientId, is_put, item_object_id, return_index_of, return_object_id
+from cellray.model.fact import (
+    ItemsYielded,
+    ObjectSealed,
+    TaskCancelled,
+    TaskFailed,
+    TaskFinished,
+    TaskRetried,
+    TasksDispatched,
+    TasksReturned,
+)
 from cellray.model.object import ObjectValue, ValueKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cellray.ids import ObjectId
+    from cellray.model.fact import LoggedFact
     from cellray.model.history import TaskHistory
 
+NODE = ClientId(0)
 End = TaskFinished | TaskFailed | TaskCancelled
 
 
@@ -23,20 +34,14 @@ def last_attempt(history: TaskHistory) -> int:
 
 
 def end_of(history: TaskHistory) -> End | None:
-    """How the task ended; None for one that was under way as far as the log tells.
-
-    The log has what clients say as they say it, also what the core passes over.
-    """
-    count = history.template.num_returns if history.template is not None else 1
-    for told in reversed(history.facts):
-        if isinstance(told.fact, TaskFinished):
-            if len(told.fact.values) == count:
-                return told.fact
-        elif isinstance(told.fact, End):
-            return told.fact
-        if isinstance(told.fact, TaskRetried):
-            return None
-    return None
+    """How the task ended; None for one that was under way as far as the log tells."""
+    end: End | None = None
+    for fact in _accepted(history):
+        if isinstance(fact, End):
+            end = fact
+        elif isinstance(fact, TaskRetried):
+            end = None
+    return end
 
 
 def value_of(history: TaskHistory, object_id: ObjectId) -> ObjectValue | None:
@@ -52,29 +57,44 @@ def logged_value(history: TaskHistory, object_id: ObjectId) -> ObjectValue | Non
 def outputs_of(history: TaskHistory) -> dict[ObjectId, ObjectValue]:
     """What the task returned and yielded, as it was first."""
     found: dict[ObjectId, ObjectValue] = {}
-    for told in history.facts:
-        if isinstance(told.fact, TaskFinished):
-            for index, value in enumerate(told.fact.values):
+    for fact in _accepted(history):
+        if isinstance(fact, TaskFinished):
+            for index, value in enumerate(fact.values):
                 found.setdefault(return_object_id(history.task_id, index), value)
-        elif isinstance(told.fact, ItemsYielded):
-            for index, value in enumerate(told.fact.values, told.fact.index):
+        elif isinstance(fact, ItemsYielded):
+            for index, value in enumerate(fact.values, fact.index):
                 found.setdefault(item_object_id(history.task_id, index), value)
     return found
 
 
 def _first(history: TaskHistory, object_id: ObjectId, is_wanted: Callable[[ObjectValue], bool]) -> ObjectValue | None:
     found: ObjectValue | None = None
-    for told in history.facts:
-        if isinstance(told.fact, TaskRetried) and found is not None and found.is_error:
+    for fact in _accepted(history):
+        if isinstance(fact, TaskRetried) and found is not None and found.is_error:
             found = None
             continue
-        value = _value_in(told.fact, object_id, history)
+        value = _value_in(fact, object_id, history)
         if value is None or not is_wanted(value):
             continue
         if not value.is_error:
             return value
         found = value
     return found
+
+
+def _accepted(history: TaskHistory) -> Iterator[LoggedFact]:
+    """The log has what clients say as they say it, also what the core passes over: of what a task yielded, and of its
+    end, that is what is said by somebody who did not have the task then."""
+    was_sent = any(isinstance(told.fact, TasksDispatched) for told in history.facts)
+    worker: ClientId | None = None
+    for told in history.facts:
+        fact = told.fact
+        if isinstance(fact, TasksDispatched):
+            worker = fact.worker_id
+        elif isinstance(fact, TasksReturned | TaskRetried):
+            worker = None
+        if not (was_sent and isinstance(fact, End | ItemsYielded)) or told.source in (NODE, worker):
+            yield fact
 
 
 def has_bytes(value: ObjectValue) -> bool:

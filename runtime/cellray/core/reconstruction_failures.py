@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from cellray.ids import ObjectId
     from cellray.model.history import TaskHistory
 
+NO_TASK = "the event log has no task that made it"
 AGAIN = "Make it again, from the start of this chain."
 
 
 def why_not(history: TaskHistory | None, error: str) -> str:
     """Why the task cannot run again; empty when it can."""
     if history is None:
-        return f"the event log cannot be read: {error}" if error else "the event log has no task that made it"
+        return f"the event log cannot be read: {error}" if error else NO_TASK
     template = history.template
     if template is None or (history.function is None and template.group is None):
         return "its function is not in the event log any more"
@@ -41,8 +42,11 @@ def why_not(history: TaskHistory | None, error: str) -> str:
 
 def not_possible(block: Block, history: TaskHistory | None, reason: str) -> ObjectValue:
     """The value of an object whose task will not run again."""
-    if history is None and is_put(block.entry.object_id):
-        reason = "it was stored with put by a driver, and no task makes it"
+    if history is None and is_put(block.entry.object_id) and reason == NO_TASK:
+        reason = (
+            "it was stored with put by a driver, and no task makes it; keep a reference to it as long as it matters"
+        )
+        reason += ", or have more kept for this: CELLRAY_LINEAGE_MEMORY_SHARE"
     return _failure(block, history.template.name if history and history.template else "", reason)
 
 

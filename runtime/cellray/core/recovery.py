@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cellray.core import reconstruction_failures as reasons
-from cellray.core.objects import ObjectEntry
+from cellray.core.objects import SHARED, ObjectEntry
 from cellray.core.outcome import has_bytes, last_attempt, logged_value, outputs_of
 from cellray.core.tasks import NOBODY, Task
 from cellray.core.transitions import FINISHED, WAITING
@@ -188,6 +188,8 @@ class Recovery:
         """The object has a value again, or what says why it never will."""
         entry = block.entry
         self._space.found(block, value)
+        if value.kind != SHARED:
+            self._objects.forget_lineage(entry.object_id)
         self._objects.contain(entry, value.contained)
         if entry.waiters is not None:
             self._objects.resolved.append(entry)

@@ -263,16 +263,18 @@ class TaskTable:
             if entry.value is None and value.kind != SHARED:
                 objects.seal(entry, value)
             else:
-                self._finish_return(entry, value, worker, fact.finished_at)
+                self._finish_return(task, entry, value, worker, fact.finished_at)
         if worker.granted or worker.wanted:
             self._drop_grants(task, worker)
         if yields:
             self.generators.ended(task)
         self._conclude(task, None, fact.finished_at)
 
-    def _finish_return(self, entry: ObjectEntry, value: ObjectValue, worker: Worker, at: float) -> None:
+    def _finish_return(self, task: Task, entry: ObjectEntry, value: ObjectValue, worker: Worker, at: float) -> None:
         """One value that lies in the arena, or that a task made which ran before: the older one stays."""
         claimed = value.kind != SHARED or self._objects.space.claim(entry.object_id, value.offset, worker)
+        if claimed and value.kind == SHARED and (entry.value is None or entry.object_id in self._objects.space.lost):
+            self._objects.lineage.note(entry, task)
         if entry.value is not None:
             if claimed:
                 self._objects.come_again(entry, value, at)
@@ -311,7 +313,7 @@ class TaskTable:
         if template.spec.recorded:
             self.actors.rebuilds.executed(task)
         for entry, value in zip(task.returns, fact.values, strict=False):
-            self._finish_return(entry, value, worker, fact.finished_at)
+            self._finish_return(task, entry, value, worker, fact.finished_at)
         self._drop_grants(task, worker)
         self._end(task, FAILED, fact.error, fact.finished_at)
 

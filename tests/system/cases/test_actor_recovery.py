@@ -12,8 +12,10 @@ import cellray
 import numpy as np
 import pytest
 from cellray.exceptions import ActorDiedError, ActorUnavailableError
+from cellray.model.fact import Fact, TaskOutput
 
-from tests.helpers.accounts import KINDS, Shelf, Tally, Teller, arm
+from tests.helpers.accounts import KINDS, Shelf, Tally, Teletype, Teller, arm
+from tests.helpers.event_log import facts_once, of_type
 from tests.helpers.warned import warned
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -172,3 +174,69 @@ def test_other_actors_cannot_tell_either() -> None:
     died(teller, teller.tell.remote())
     assert cellray.get(tally.value.remote(), timeout=WAIT_S) == 5
     assert cellray.get(teller.count.remote(), timeout=WAIT_S) == (6, 2)
+
+
+@pytest.mark.parametrize("died_at", ["item2", "item3", "item5", "later"])
+def test_items_come_once_wherever_their_generator_dies(died_at: str, tmp_path: Path) -> None:
+    actor = cellray.remote(recover="replay")(Teletype).remote(str(tmp_path))
+    first = list(map(cellray.get, actor.items.remote(2)))
+    arm(tmp_path, **{died_at: 1})
+    second = actor.items.remote(3)
+    assert [cellray.get(ref, timeout=WAIT_S) for ref in second] == [3, 4, 5]
+    died(actor)
+    assert first == [1, 2]
+    assert cellray.get(actor.counted.remote(), timeout=WAIT_S) == 5
+
+
+def test_a_reader_goes_on_with_the_items_that_it_has_not_taken(tmp_path: Path) -> None:
+    actor = cellray.remote(recover="replay")(Teletype).remote(str(tmp_path))
+    reader = actor.items.remote(4)
+    assert cellray.get(next(reader), timeout=WAIT_S) == 1
+    died(actor, actor.say.remote("behind it"))
+    assert [cellray.get(ref, timeout=WAIT_S) for ref in reader] == [2, 3, 4]
+    assert cellray.get(actor.counted.remote(), timeout=WAIT_S) == 5
+
+
+def test_what_was_printed_is_not_printed_again(tmp_path: Path, session: cellray.Session) -> None:
+    actor = cellray.remote(recover="replay")(Teletype).remote(str(tmp_path))
+    died(actor, actor.say.remote("said once"))
+    cellray.get(actor.say.remote("said later"), timeout=WAIT_S)
+    facts = facts_once(session, lambda facts: "said later" in printed(facts), "the output of the last call")
+    assert printed(facts).count("said once") == 1
+
+
+def printed(facts: list[Fact]) -> str:
+    return "".join(fact.text for fact in of_type(facts, TaskOutput))
+
+
+def test_a_named_and_detached_actor_keeps_its_name_and_state(tmp_path: Path) -> None:
+    options = {"name": "ledger", "lifetime": "detached"}
+    KINDS["checkpoint"].options(**options).remote(str(tmp_path))
+    sums = [cellray.get_actor("ledger").add.remote(entry) for entry in range(8)]
+    died(cellray.get_actor("ledger"), *sums)
+    actor = cellray.get_actor("ledger")
+    assert cellray.get(actor.seen.remote(), timeout=WAIT_S) == list(range(8))
+    cellray.kill(actor)
+
+
+def test_a_constructor_that_kills_every_process_is_given_up(tmp_path: Path) -> None:
+    arm(tmp_path, constructor=9)
+    with pytest.raises(ActorDiedError):
+        cellray.get(cellray.remote(recover="replay")(Teletype).remote(str(tmp_path)).counted.remote(), timeout=WAIT_S)
+
+
+def test_an_actor_without_the_methods_makes_no_checkpoint(tmp_path: Path) -> None:
+    actor = cellray.remote(recover="replay")(Teletype).remote(str(tmp_path))
+    with pytest.raises(TypeError, match=r"defines no __checkpoint__\(self\)"):
+        cellray.get(actor.__cellray_checkpoint__.remote(), timeout=WAIT_S)
+    plain = cellray.remote(Teletype).remote(str(tmp_path))
+    with pytest.raises(TypeError, match="keeps no checkpoints"):
+        cellray.get(plain.__cellray_checkpoint__.remote(), timeout=WAIT_S)
+
+
+def test_an_actor_that_restarts_empty_says_what_it_needs(tmp_path: Path) -> None:
+    actor = cellray.remote(max_restarts=1, max_task_retries=1)(Teletype).remote(str(tmp_path))
+    cellray.get(actor.say.remote("gone"), timeout=WAIT_S)
+    with warned("class Teletype has died.*recover='replay'"):
+        died(actor)
+    assert cellray.get(actor.counted.remote(), timeout=WAIT_S) == 0

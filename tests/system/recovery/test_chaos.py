@@ -77,6 +77,7 @@ def leaf(number: int) -> int:
 def work(plan: Plan, *others: Any) -> Any:
     children = [leaf.remote(plan.number + index) for index in range(plan.children)]
     number = mixed(plan.number, [*map(number_of, others), *cellray.get(children)])
+    time.sleep(0.005 if plan.number % 8 == 0 else 0.0)
     return np.full(LARGE, number) if plan.is_large else number
 
 
@@ -95,13 +96,14 @@ class Vandal:
         self._actors = actors
 
     def act(self, running: list[Any], made: list[Any]) -> None:
-        """`running` has not been got yet, `made` is kept."""
+        """`running` are tasks of this round, `made` what is kept of earlier ones."""
         choice = self._random.random()
         if choice < 0.001:
             self._try("actors killed", testing.kill_worker, self._actors)
-        elif choice < 0.015:
-            self._try("workers killed", testing.kill_worker, running)
         elif choice < 0.03:
+            _, pending = cellray.wait(running, num_returns=len(running), timeout=0)
+            self._try("workers killed", testing.kill_worker, pending[:TRIES])
+        elif choice < 0.06:
             self._try("objects dropped", testing.drop_object, made)
 
     def _try(self, fault: str, break_it: Callable[[Any], None], targets: list[Any]) -> None:
@@ -134,9 +136,9 @@ def run(seed: int, tasks: int) -> tuple[int, Counter[str]]:
             call = random.choice(actors).work if plan.kind == "call" else work
             ref = call.remote(plan, *[ref for ref, _ in inputs])
             fresh.append((ref, result_of(plan, [number for _, number in inputs])))
+            vandal.act([ref for ref, _ in fresh], [ref for ref, _ in kept])
             submitted += 1 + plan.children
-        for index, (ref, expected) in enumerate(fresh):
-            vandal.act([ref for ref, _ in fresh[index : index + TRIES]], [ref for ref, _ in kept])
+        for ref, expected in fresh:
             assert number_of(cellray.get(ref, timeout=GET_S_MAX)) == expected, f"seed {seed}: {ref.hex()}"
         kept = random.sample([*kept, *fresh], min(len(kept) + len(fresh), KEPT_MAX))
     for ref, expected in kept:
@@ -168,10 +170,10 @@ def chaos(tasks: int) -> None:
     began = time.monotonic()
     submitted, done = run(SEED, tasks)
     print(f"CHAOS_SEED={SEED}: {submitted} tasks in {time.monotonic() - began:.1f} s, {dict(done)}")  # noqa: T201
-    assert done["workers killed"] > 3
-    assert done["objects dropped"] > 3
+    assert done["workers killed"] > 1, done
+    assert done["objects dropped"] > 1, done
     check_log(submitted)
 
 
-def test_two_thousand_tasks() -> None:
-    chaos(int(os.environ.get("CHAOS_TASKS", "2000")))
+def test_random_graphs() -> None:
+    chaos(int(os.environ.get("CHAOS_TASKS", "1000")))

@@ -144,6 +144,37 @@ def test_an_actors_result_is_not_made_again() -> None:
     assert int(cellray.get(holder.large.remote())[0]) == 2
 
 
+def test_what_was_stored_is_kept_for_what_was_made_of_it(tmp_path: Path) -> None:
+    stored = cellray.put(np.full(LARGE, 7))
+    first = count_up.remote(str(tmp_path / "a"), 0, stored)
+    second = count_up.remote(str(tmp_path / "b"), 0, first, np.full(LARGE, 5))
+    assert int(cellray.get(second)[0]) == 12
+    del stored, first
+    testing.drop_object(second)
+    assert int(cellray.get(second)[0]) == 12
+    assert (runs(tmp_path / "a"), runs(tmp_path / "b")) == (2, 2)
+
+
+def test_tasks_of_a_task_that_runs_again_do_not(tmp_path: Path) -> None:
+    @cellray.remote
+    def small(path: str) -> int:
+        with open(path, "a", encoding="ascii") as file:
+            file.write("x")
+        return 3
+
+    @cellray.remote
+    def outer(outer_path: str, inner_path: str) -> np.ndarray:
+        with open(outer_path, "a", encoding="ascii") as file:
+            file.write("x")
+        return np.full(LARGE, cellray.get(small.remote(inner_path)))
+
+    ref = outer.remote(str(tmp_path / "outer"), str(tmp_path / "inner"))
+    assert int(cellray.get(ref)[0]) == 3
+    testing.drop_object(ref)
+    assert int(cellray.get(ref)[0]) == 3
+    assert (runs(tmp_path / "outer"), runs(tmp_path / "inner")) == (2, 1)
+
+
 def test_what_a_driver_put_is_not_made_again() -> None:
     ref = cellray.put(np.arange(LARGE))
     testing.drop_object(ref)
