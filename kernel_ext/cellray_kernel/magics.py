@@ -106,7 +106,10 @@ class CellrayMagics(Magics):
         if not line.strip():
             raise UsageError(f"%{magic} wants a reference, {example}")
         assert self.shell is not None
-        subject = self.shell.ev(line)  # type: ignore[no-untyped-call]
+        try:
+            subject = self.shell.ev(line)  # type: ignore[no-untyped-call]
+        except (NameError, SyntaxError) as error:
+            raise UsageError(f"%{magic} wants a reference, {example}: {error}") from None
         try:
             return ask(subject)
         except (TypeError, ValueError, KeyError) as error:

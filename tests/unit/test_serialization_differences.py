@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from cellray.serialization import (
     difference_of_bytes,
-    digest_of,
     first_difference,
     has_unordered,
     serialize,
 )
+from cellray.store import digest_of
 
 NAN = float("nan")
 

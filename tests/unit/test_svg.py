@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from cellray.observe.messages import CellLabel, Edge, GraphDelta, ObjectNode, TaskNode, TaskStateName
@@ -90,6 +91,25 @@ def test_calls_of_an_actor_stand_in_its_lane() -> None:
     assert [rect.x for rect in rects] == sorted({rect.x for rect in rects})
     assert all(lane.x <= rect.x and rect.right <= lane.right and lane.y <= rect.y for rect in rects)
     assert all(rect.bottom <= lane.bottom for rect in rects)
+
+
+def test_a_long_lane_is_folded_between_its_first_and_its_latest_calls() -> None:
+    calls = [task(f"call{index}", actor="a1") for index in range(60)]  # submitted together
+    edges = [Edge("stateful", a.id, b.id) for a, b in pairwise(calls)]
+    edges += [Edge("data", "load.0", "call5"), Edge("data", "call6.0", "last")]
+    whole = snapshot([task("load", at=-1.0), *calls, task("last", at=99.0)], edges)
+    scene = scene_of(whole)
+    assert [box.id for box in scene.boxes if box.lane] == ["call0", "a1/between", *(f"call{n}" for n in range(53, 60))]
+    assert ("load", "a1/between") in {(line.source, line.target) for line in scene.lines}
+    assert ("a1/between", "last") in {(line.source, line.target) for line in scene.lines}
+    positions = lay_out(scene)
+    assert overlapping([*positions.boxes.values()]) == []
+    lane = positions.lanes["a1"]
+    rects = [positions.boxes[box.id] for box in scene.boxes if box.lane]
+    assert all(lane.y <= rect.y and rect.bottom <= lane.bottom for rect in rects)
+    said = texts(graph_svg(whole))
+    assert "52 calls, folded into one box for each actor." in said
+    assert "52 tasks" in said
 
 
 def test_many_tasks_are_folded_and_the_picture_says_so() -> None:

@@ -14,7 +14,8 @@ from cellray.model.command import SpaceGranted
 from cellray.model.fact import SpaceRequested, SpaceReturned
 from cellray.model.object import ObjectValue, ValueKind, decode_failure
 from cellray.ports import ObjectStore
-from cellray.serialization import Serialized, deserialize, deserialize_exception, digest_of
+from cellray.serialization import Serialized, deserialize, deserialize_exception
+from cellray.store import digest_of
 
 # A plain integer: looking the member up runs Python code for each value.
 INLINE: Final[int] = ValueKind.INLINE.value

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import os
 import socket
 from collections.abc import Coroutine
 from typing import Any, Protocol
@@ -56,13 +55,8 @@ class Ingress:
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
 
-    def listen(self, socket_path: str) -> None:
-        """Bind and begin to accept; the socket's folder keeps strangers out."""
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(socket_path)
-        os.chmod(socket_path, 0o600)
-        listener.listen(512)
-        listener.setblocking(False)
+    def accept(self, listener: socket.socket) -> None:
+        """Begin to accept."""
         self._listener = listener
         self._spawn(self._accept(listener))
 

@@ -49,7 +49,7 @@ from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.node.spilling import Spilling
 from cellray.node.worker_files import WorkerFiles
 from cellray.ports import Clock
-from cellray.serialization.digest import digest_of
+from cellray.store import digest_of
 from cellray.wire import Frame, FrameKind, Hello, Welcome
 
 log = logging.getLogger(__name__)

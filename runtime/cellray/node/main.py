@@ -57,6 +57,7 @@ class Node:
     def start_processes(self) -> None:
         """The template and, unless somebody else runs the GCS, the Redis server."""
         settings = self._settings
+        self._listener = self._folder.listen()  # first: workers may be there before the node is
         self._report("step starting the workers' template")
         self._pool = TemplatePool(
             WorkerSettings(
@@ -176,7 +177,7 @@ class Node:
             ]
         )
         self._report("step listening")
-        self._ingress.listen(self._folder.node_socket)
+        self._ingress.accept(self._listener)
         self._pool.on_template_lost = self._request_stop
         self._pool.attach(loop)
         self._loop.memory_watch.start()

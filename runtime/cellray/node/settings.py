@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import msgspec
 
@@ -50,6 +51,18 @@ class SessionFolder:
         """The secret that every connection proves."""
         with open(self.token, encoding="ascii") as file:
             return file.read().strip()
+
+    def listen(self) -> socket.socket:
+        """The node's socket, from now on: who connects before the node is there waits for its welcome.
+
+        The folder keeps strangers out.
+        """
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(self.node_socket)
+        os.chmod(self.node_socket, 0o600)
+        listener.listen(512)
+        listener.setblocking(False)
+        return listener
 
     def log(self, name: str) -> str:
         """Path of a log file."""

@@ -250,11 +250,13 @@ def _place_lanes(boxes: list[Box], positions: Positions) -> None:
     for box in boxes:
         if box.lane is not None:
             calls[box.lane].append(positions.boxes[box.id])
-    height = _SHAPE.lane_title_height + _SHAPE.task_height + _SHAPE.lane_pad
-    for index, (lane, rects) in enumerate(calls.items()):
-        top = -(index + 1) * (height + _SHAPE.lane_gap)
+    top = 0.0
+    for lane, rects in calls.items():
+        tallest = max(rect.height for rect in rects)
+        height = _SHAPE.lane_title_height + tallest + _SHAPE.lane_pad
+        top -= height + _SHAPE.lane_gap
         for rect in rects:
-            rect.y = top + _SHAPE.lane_title_height
+            rect.y = top + _SHAPE.lane_title_height + (tallest - rect.height) / 2
         around = union(rects)
         pad = _SHAPE.lane_pad
         positions.lanes[lane] = Rect(around.x - pad, top, around.width + 2 * pad, height)

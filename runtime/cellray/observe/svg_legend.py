@@ -77,6 +77,8 @@ def _remarks(scene: Scene, snapshot: GraphDelta) -> list[str]:
         said.append("Nothing has run yet.")
     if scene.folded:
         said.append(f"{count(scene.folded)} tasks, folded into one box for each function and cell.")
+    if scene.folded_calls:
+        said.append(f"{count(scene.folded_calls)} calls, folded into one box for each actor.")
     if snapshot.dropped:
         many = "1 task is" if snapshot.dropped == 1 else f"{count(snapshot.dropped)} tasks are"
         said.append(f"{many} missing from this picture; the counts include them.")

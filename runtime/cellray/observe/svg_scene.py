@@ -17,6 +17,7 @@ from cellray.observe.messages import (
     TaskGroup,
     TaskNode,
 )
+from cellray.observe.svg_lanes import fold_lanes
 from cellray.observe.visual import tokens
 
 _SHAPE = tokens().shape
@@ -48,7 +49,7 @@ class Line:
 
 @dataclass(slots=True)
 class Scene:
-    """What is drawn; `folded` tasks stand in groups and not for themselves."""
+    """What is drawn; `folded` tasks stand in groups and not for themselves, `folded_calls` in one of their actor."""
 
     boxes: list[Box] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
@@ -56,6 +57,7 @@ class Scene:
     block_titles: dict[str, str] = field(default_factory=dict)
     lane_titles: dict[str, str] = field(default_factory=dict)
     folded: int = 0
+    folded_calls: int = 0
 
 
 def scene_of(snapshot: GraphDelta) -> Scene:
@@ -128,8 +130,12 @@ def _group_scene(groups: Iterable[TaskGroup], edges: Iterable[GroupEdge], folded
 
 
 def _task_scene(snapshot: GraphDelta) -> Scene:
-    scene = Scene()
-    tasks = sorted(snapshot.tasks, key=lambda each: each.submitted_at)
+    # Tasks that were submitted together have one time: among them the snapshot's order counts.
+    order = {task.id: at for at, task in enumerate(sorted(snapshot.tasks, key=lambda each: each.submitted_at))}
+    snapshot, folded, firsts = fold_lanes(snapshot)
+    scene = Scene(folded_calls=sum(sum(group.counts.values()) for group in folded.values()))
+    tasks = sorted([*snapshot.tasks, *firsts.values()], key=lambda each: order[each.id])
+    box_of = {first.id: folded[key] for key, first in firsts.items()}
     dock_of = _dock(scene, snapshot, {task.id for task in tasks})
     puts = _standing_alone(snapshot, dock_of)
     for task in tasks:
@@ -137,7 +143,11 @@ def _task_scene(snapshot: GraphDelta) -> Scene:
         scene.block_titles[block] = task.cell.label if task.cell else ""
         for item in puts.get(task.id, []):
             scene.boxes.append(Box(item.id, block, _SHAPE.put_width, _SHAPE.put_height, item))
-        scene.boxes.append(Box(task.id, block, _SHAPE.task_width, _SHAPE.task_height, task, task.actor))
+        if task.id in box_of:
+            group = box_of[task.id]
+            scene.boxes.append(Box(group.id, block, _SHAPE.group_width, _SHAPE.group_height, group, task.actor))
+        else:
+            scene.boxes.append(Box(task.id, block, _SHAPE.task_width, _SHAPE.task_height, task, task.actor))
         if task.actor is not None and task.actor not in scene.lane_titles:
             owner = short_name(task.function.rpartition(".")[0]) or "actor"
             scene.lane_titles[task.actor] = f"{owner}  {task.actor[-4:]}"

@@ -13,7 +13,8 @@ from cellray.model.history import TaskHistory
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.replaying.past import items_of, returns_of
 from cellray.replaying.values import PastValues
-from cellray.serialization import digest_of, first_difference, serialize
+from cellray.serialization import first_difference, serialize
+from cellray.store import digest_of
 from cellray.worker.repeats import difference_between
 
 Divergence = tuple[ObjectId, str]

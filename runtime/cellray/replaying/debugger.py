@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import bdb
 import fnmatch
-import inspect
 import pdb as standard
 import sys
 import types
@@ -15,13 +14,15 @@ from typing import Any, Literal
 
 from cellray.errors import ReplayError
 
+OURS = "cellray.*"
+"""Modules whose frames no user need see."""
 Pdb = bool | Literal["start"] | standard.Pdb
 """False; True: stop where it raises, or at the first line if it had not raised then; "start": at the first line. A
 debugger of one's own, such as one that reads its commands from a file, is asked as with True."""
 
 
 class Stepper:
-    """Runs calls, and stops as `pdb` says, but not in the modules whose names match `ours`. `had_raised`: how the call
+    """Runs calls, and stops as `pdb` says, but not in our modules: `ours` are more of them. `had_raised`: how the call
     ended then."""
 
     def __init__(self, pdb: Pdb, ours: Sequence[str] = (), *, had_raised: bool = False) -> None:
@@ -67,11 +68,12 @@ class Stepper:
 def call_through(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call it, and run to its end what it returns if that has only begun."""
     result = function(*args, **kwargs)
-    if inspect.isgenerator(result):
+    # Not with functions of the standard library: a debugger would stop in them.
+    if isinstance(result, types.GeneratorType):
         return list(result)
-    if inspect.isasyncgen(result):
+    if isinstance(result, types.AsyncGeneratorType):
         return _await(_collect(result))
-    return _await(result) if inspect.iscoroutine(result) else result
+    return _await(result) if isinstance(result, types.CoroutineType) else result
 
 
 def _keep(results: list[Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -88,7 +90,7 @@ def make_debugger(pdb: Pdb, ours: Sequence[str]) -> standard.Pdb:
     else:
         shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
         made = standard.Pdb() if shell is None else shell.debugger_cls()
-    made.skip = {*(made.skip or ()), *ours}
+    made.skip = {*(made.skip or ()), OURS, *ours}
     vars(made)["user_call"] = _pass_over
     return made
 
@@ -106,7 +108,7 @@ def users_part(traceback: types.TracebackType | None, ours: Sequence[str]) -> ty
 
 
 def _is_ours(module: str, ours: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatch(module, pattern) for pattern in ours)
+    return any(fnmatch.fnmatch(module, pattern) for pattern in (OURS, *ours))
 
 
 def was_quit(error: BaseException) -> bool:

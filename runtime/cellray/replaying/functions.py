@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import io
 import linecache
+import pickle
 import types
 import warnings
 from collections.abc import Callable
 from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]
 
 from cellray.errors import ReplayError
 from cellray.model.history import TaskHistory
 from cellray.model.task import Function
 from cellray.replaying.changes import is_imported
 from cellray.replaying.past import name_of
-from cellray.serialization import deserialize_function
+
+MAKERS = {"_make_skeleton_class": 4, "_make_skeleton_enum": 5}
+"""What makes classes in a pickle, and which argument tells them apart."""
 
 
-def function_of(history: TaskHistory) -> Callable[..., Any]:
-    """What the task called: a function or a class. Raises ReplayError when it cannot be had here."""
+def function_of(history: TaskHistory, *, is_private: bool = False) -> Callable[..., Any]:
+    """What the task called: a function or a class. Raises ReplayError when it cannot be had here.
+
+    A class that this process has still is that class; with `is_private` it is a copy, to be changed at will.
+    """
     function = history.function
     if function is None:
         raise ReplayError(
@@ -26,7 +36,7 @@ def function_of(history: TaskHistory) -> Callable[..., Any]:
             "registered, or what was first in it was given up."
         )
     try:
-        loaded = deserialize_function(function.pickled)
+        loaded: Callable[..., Any] = FunctionUnpickler(function.pickled, is_private=is_private).load()
     except Exception as error:
         raise ReplayError(
             f"{name_of(history)} cannot be replayed: its function `{function.module}.{function.name}` no longer "
@@ -34,6 +44,42 @@ def function_of(history: TaskHistory) -> Callable[..., Any]:
         ) from error
     _place_source(loaded, function)
     return loaded
+
+
+class FunctionUnpickler(pickle.Unpickler):
+    """Loads what cloudpickle wrote, and leaves alone what is here.
+
+    Cloudpickle knows a class again that it has written in this process, and sets the attributes of then in it: the
+    methods of a class in a notebook would see the notebook's variables no more.
+    """
+
+    def __init__(self, data: bytes, *, is_private: bool) -> None:
+        super().__init__(io.BytesIO(data))
+        self._is_private = is_private
+        self._known: list[Any] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        """See `pickle.Unpickler.find_class`."""
+        found = super().find_class(module, name)
+        if module == cloudpickle.cloudpickle.__name__:
+            if name in MAKERS:
+                return functools.partial(self._make, found, MAKERS[name])
+            if name == "_class_setstate":
+                return self._set_state
+        return found
+
+    def _make(self, make: Any, tracker_at: int, *args: Any) -> Any:
+        if self._is_private:
+            return make(*args[:tracker_at], None, *args[tracker_at + 1 :])
+        known = cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.get(args[tracker_at])
+        if known is not None:
+            self._known.append(known)
+        return make(*args) if known is None else known
+
+    def _set_state(self, made: Any, state: Any) -> Any:
+        if any(made is known for known in self._known):
+            return made
+        return cloudpickle.cloudpickle._class_setstate(made, state)
 
 
 def _place_source(loaded: Any, function: Function) -> None:

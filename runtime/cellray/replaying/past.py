@@ -133,6 +133,6 @@ def is_anonymous(history: TaskHistory) -> bool:
 
 
 def hidden_modules(history: TaskHistory) -> list[str]:
-    """Patterns for the names of modules whose frames users need not see: ours, and that of an anonymous function."""
+    """Modules whose frames users need not see, besides those of this package: that of an anonymous function."""
     function = history.function
-    return ["cellray.*", function.module] if function is not None and not function.name else ["cellray.*"]
+    return [function.module] if function is not None and not function.name else []

@@ -112,7 +112,7 @@ class Planner:
     def _reason(self, history: TaskHistory) -> str:
         """Why a task has to run again; empty if it need not."""
         if history.function is not None and not template_in(history).method:
-            code, changed = self.changes.applied(function_of(history), history.function)
+            code, changed = self.changes.applied(function_of(history, is_private=True), history.function)
             if changed:
                 self.code[history.task_id] = code
             elif is_anonymous(history):

@@ -6,7 +6,6 @@ from cellray.serialization.arguments import (
     serialize_arguments,
 )
 from cellray.serialization.differences import difference_of_bytes, first_difference, has_unordered
-from cellray.serialization.digest import digest_of
 from cellray.serialization.exception import deserialize_exception, serialize_exception
 from cellray.serialization.function import deserialize_function, serialize_function
 from cellray.serialization.references import ReferenceSeam, collect_references, reference_seam
@@ -22,7 +21,6 @@ __all__ = [
     "deserialize_exception",
     "deserialize_function",
     "difference_of_bytes",
-    "digest_of",
     "first_difference",
     "has_unordered",
     "reference_seam",

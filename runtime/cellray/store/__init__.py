@@ -3,6 +3,7 @@
 from cellray.store.arena import check_room, create_arena, default_arena_bytes
 from cellray.store.checkpoints import read_checkpoint, remove_checkpoint, write_checkpoint
 from cellray.store.copying import usable_cpus
+from cellray.store.digest import digest_of
 from cellray.store.machine_memory import available_memory_bytes, memory_use, oom_kills
 from cellray.store.mapped import MappedStore
 from cellray.store.memory import MemorySpill, MemoryStore
@@ -17,6 +18,7 @@ __all__ = [
     "check_room",
     "create_arena",
     "default_arena_bytes",
+    "digest_of",
     "memory_use",
     "oom_kills",
     "read_checkpoint",

@@ -15,7 +15,8 @@ from cellray.errors import OutputDivergedError
 from cellray.ids import ObjectId
 from cellray.model.fact import OutputDiverged
 from cellray.model.object import ObjectValue, ValueKind
-from cellray.serialization import difference_of_bytes, digest_of, has_unordered
+from cellray.serialization import difference_of_bytes, has_unordered
+from cellray.store import digest_of
 
 Report = Callable[[OutputDiverged], object]
 

@@ -1,4 +1,7 @@
-"""A digest of a serialised value: 64 bits, at the speed of memory. It tells values apart, it proves nothing."""
+"""A digest of a serialised value: 64 bits, at the speed of memory. It tells values apart, it proves nothing.
+
+The node makes some as well: this file stands where importing it brings no pickling along.
+"""
 
 from __future__ import annotations
 
