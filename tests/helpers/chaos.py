@@ -60,3 +60,21 @@ def work(plan: Plan, *others: Any) -> Any:
 class Worker:
     def work(self, plan: Plan, *others: Any) -> int:
         return mixed(plan.number, [number_of(other) for other in others])
+
+
+@cellray.remote(max_restarts=-1, max_task_retries=-1, checkpoint_every=20)
+class Ledger:
+    """Each entry's result depends on all before it: none may be lost or made twice, whenever its process is killed."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def enter(self, plan: Plan, *others: Any) -> int:
+        self.total = mixed(plan.number, [self.total, *map(number_of, others)])
+        return self.total
+
+    def __checkpoint__(self) -> int:
+        return self.total
+
+    def __restore__(self, total: int) -> None:
+        self.total = total

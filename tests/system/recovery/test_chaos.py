@@ -22,7 +22,7 @@ from cellray import testing
 from cellray.ids import TaskId, child_task_id, children_prefix
 from cellray.model import fact as f
 
-from tests.helpers.chaos import MODULUS, Plan, Worker, number_of, result_of, work
+from tests.helpers.chaos import MODULUS, Ledger, Plan, Worker, number_of, result_of, work
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 TASKS = int(os.environ.get("CHAOS_TASKS", "2000"))
@@ -75,7 +75,7 @@ class Vandal:
 
 
 def draw(random: Random, number: int) -> Plan:
-    kind = "call" if random.random() < 0.2 else "task"
+    kind = random.choices(("task", "call", "entry"), (16, 3, 1))[0]
     children = random.choice((0, 0, 0, 1, 3)) if kind == "task" else 0
     return Plan(kind, number, children, kind == "task" and random.random() < 0.3)
 
@@ -83,20 +83,24 @@ def draw(random: Random, number: int) -> Plan:
 def run(seed: int, tasks: int) -> tuple[int, Counter[str]]:
     """The program: rounds of tasks that take results of earlier ones, of which the driver keeps some."""
     random = Random(f"chaos {seed}")
-    actors = [Worker.remote() for _ in range(3)]
-    vandal = Vandal(seed, actors)
+    actors, ledger, total = [Worker.remote() for _ in range(3)], Ledger.remote(), 0
+    vandal = Vandal(seed, [*actors, ledger])
     kept: list[tuple[cellray.ObjectRef, int]] = []
-    submitted = len(actors)
+    submitted = len(actors) + 1
     while submitted < tasks:
         fresh: list[tuple[cellray.ObjectRef, int]] = []
         for _ in range(ROUND):
             plan = draw(random, random.randrange(MODULUS))
             inputs = random.choices([*kept, *fresh], k=random.randint(0, 3)) if kept or fresh else []
-            call = random.choice(actors).work if plan.kind == "call" else work
-            ref = call.remote(plan, *[ref for ref, _ in inputs])
-            fresh.append((ref, result_of(plan, [number for _, number in inputs])))
-            vandal.act([ref for ref, _ in fresh], [ref for ref, _ in kept])
+            numbers = [number for _, number in inputs]
+            if plan.kind == "entry":
+                call, total = ledger.enter, result_of(plan, [total, *numbers])
+                expected = total
+            else:
+                call, expected = random.choice(actors).work if plan.kind == "call" else work, result_of(plan, numbers)
+            fresh.append((call.remote(plan, *[ref for ref, _ in inputs]), expected))
             submitted += 1 + plan.children
+            vandal.act([ref for ref, _ in fresh], [ref for ref, _ in kept])
         for ref, expected in fresh:
             assert number_of(cellray.get(ref, timeout=GET_S_MAX)) == expected, f"seed {seed}: {ref.hex()}"
         kept = random.sample([*kept, *fresh], min(len(kept) + len(fresh), KEPT_MAX))
