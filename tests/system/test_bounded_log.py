@@ -7,6 +7,7 @@ import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import cellray
 import psutil
@@ -78,6 +79,11 @@ def archivers(home: str) -> list[psutil.Process]:
     return [process for process in processes_of(home) if "cellray.node.archiver" in process.cmdline()]
 
 
+def redis_server_of(session: cellray.Session) -> psutil.Process:
+    node = psutil.Process(int(Path(session.address, "node.pid").read_text()))
+    return next(child for child in node.children() if child.name() == "redis-server")
+
+
 @contextmanager
 def warned_of(what: str) -> Iterator[None]:
     """The driver is warned of it meanwhile, on whatever thread."""
@@ -120,16 +126,18 @@ def test_memory_stays_below_its_limit_and_everything_is_found(session: cellray.S
 
 
 @pytest.mark.timeout(400)
-def test_an_archiver_that_is_killed_again_and_again_loses_and_doubles_nothing(
-    session: cellray.Session, home: str
+@pytest.mark.parametrize("what", ["the archiver", "redis-server"])
+def test_what_is_killed_again_and_again_loses_and_doubles_nothing(
+    session: cellray.Session, home: str, what: str
 ) -> None:
     victims: set[int] = set()
     for number in range(6):
         run(3)
         (archiver,) = eventually(lambda: archivers(home), f"archiver {number} runs", SLOW_S)
-        if archiver.pid not in victims:
-            victims.add(archiver.pid)
-            os.kill(archiver.pid, signal.SIGKILL)
+        victim = archiver if what == "the archiver" else redis_server_of(session)
+        if victim.pid not in victims:
+            victims.add(victim.pid)
+            os.kill(victim.pid, signal.SIGKILL)
     assert len(victims) > 1
     run(1)
     cellray.shutdown()

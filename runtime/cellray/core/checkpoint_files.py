@@ -30,6 +30,8 @@ class CheckpointFiles:
     def add(self, actor: Actor, file: str, file_bytes: int) -> str:
         """A file was written, perhaps over an older one; why it cannot stay, or nothing."""
         self._forget(file)
+        if file in self._left:
+            self._left.remove(file)
         while self._left and self.used_bytes + file_bytes > self._bytes_max:
             self.drop([self._left.popleft()])
         if self.used_bytes + file_bytes > self._bytes_max:

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import msgspec
 
-from cellray.config import Config
+from cellray.config import Config, load_config
 from cellray.errors import CellrayError, GcsUnavailableError, LogError
 from cellray.gcs import redis_server
 from cellray.gcs.archive.layout import DAMAGED_NAME, TAIL_NAME, ArchiveDescription, read_description, write_description
@@ -232,8 +232,9 @@ def finish(folder: Path) -> None:
         write_description(folder, msgspec.structs.replace(description, complete=True, damage=damage))
     finally:
         writer.close()
-    config = Config()
-    keep_within(config.log_archives_max, config.log_archive_bytes_max, folder)
+    config = load_config(os.environ)
+    if config.log_archive_bytes_max:
+        keep_within(config.log_archives_max, config.log_archive_bytes_max, folder)
 
 
 def _move_rest(place: Path, description: ArchiveDescription, writer: ArchiveWriter) -> tuple[bool, float]:

@@ -12,7 +12,7 @@ from cellray.gcs.log_history import LogHistory
 from cellray.ids import SessionId
 from cellray.node.archives import read_session
 from cellray.node.open_archive import open_path
-from cellray.observe.exports import TASKS_SHOWN_MAX, export_spans, trace_of, write_trace
+from cellray.observe.exports import FACTS_BETWEEN, NO_LIMIT, TASKS_SHOWN_MAX, export_spans, trace_of, write_trace
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
 from cellray.observe.lineage import Lineage
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-NO_LIMIT = 1 << 60
+EVERYTHING = FoldLimits(tasks_max=NO_LIMIT, puts_max=NO_LIMIT, workers_max=NO_LIMIT, spans_max=NO_LIMIT)
 
 
 class Log:
@@ -39,6 +39,8 @@ class Log:
         self.session_id = session_id
         self.history: History = LogHistory(reader)
         self._reader = reader
+        self._latest = LogFold(EVERYTHING)
+        self._latest_to = 0
 
     @property
     def gaps(self) -> list[Gap]:
@@ -52,15 +54,25 @@ class Log:
 
     def fold(self, limits: FoldLimits | None = None) -> LogFold:
         """The state after all facts that the log has now; every task one by one, unless `limits` say otherwise."""
-        fold = LogFold(limits or FoldLimits(tasks_max=NO_LIMIT, puts_max=NO_LIMIT, workers_max=NO_LIMIT))
+        fold = LogFold(limits or EVERYTHING)
         for told in self.history.iter():
             fold.apply([told.fact], told.source, told.node_id)
         fold.take_changes()
         return fold
 
+    def latest(self) -> LogFold:
+        """What `fold()` gives, kept and only read on, for one question after another; not to be changed."""
+        fold = self._latest
+        for number, told in enumerate(self.history.iter(self._latest_to), 1):
+            fold.apply([told.fact], told.source, told.node_id)
+            self._latest_to = told.sequence
+            if not number % FACTS_BETWEEN:
+                fold.take_changes()  # nobody looks at them, and they would hold every task
+        return fold
+
     def lineage(self) -> Lineage:
         """The graph of everything that the log has now."""
-        return Lineage(self.fold())
+        return Lineage(self.latest())
 
     def to_arrow(self, table: str = "facts") -> pa.Table:
         """A row for each fact, in the columns of `gcs.archive.columns`, or with "tasks" a row for each task."""
@@ -68,7 +80,7 @@ class Log:
             case "facts":
                 return facts_table(self._reader)
             case "tasks":
-                return tasks_table(self.fold())
+                return tasks_table(self.latest())
         raise ValueError(f"table={table!r}: there are 'facts' and 'tasks'")
 
     def to_pandas(self, table: str = "facts") -> pd.DataFrame:

@@ -64,7 +64,7 @@ def _asked(subject: Any, log: Log | None) -> Iterator[tuple[LogFold, NodeKey]]:
         with live_fold(subject) as found:
             yield found
         return
-    fold = log.fold()
+    fold = log.latest()
     key = key_of(subject, fold)
     if not knows(fold, key):
         raise SessionError(f"this log has nothing about {subject!r}: it belongs to another session")

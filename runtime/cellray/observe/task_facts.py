@@ -58,6 +58,7 @@ class TaskFacts:
             told.TaskCancelled: self._on_task_cancelled,
             told.CancelRequested: self._on_cancel_requested,
             told.OutputDiverged: self._on_output_diverged,
+            told.ResultRecalled: self._on_result_recalled,
         }
 
     def _on_function_registered(self, fact: told.FunctionRegistered) -> None:
@@ -199,6 +200,10 @@ class TaskFacts:
             self._stories.note_retried(record, fact)
             record.error = fact.reason
             self._ledger.retry(record, fact.attempt)
+        self._fold.note_time(fact.at)
+
+    def _on_result_recalled(self, fact: told.ResultRecalled) -> None:
+        """It had ended, and does not run again: it is as it was."""
         self._fold.note_time(fact.at)
 
     def _on_output_diverged(self, fact: told.OutputDiverged) -> None:

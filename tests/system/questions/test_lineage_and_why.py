@@ -12,6 +12,7 @@ import pytest
 from cellray.exceptions import RayTaskError
 
 from tests.helpers.gates import Gate
+from tests.helpers.polling import eventually
 
 pytestmark = pytest.mark.usefixtures("session")
 
@@ -62,6 +63,10 @@ def test_the_lineage_of_a_result_has_what_it_was_made_from() -> None:
     assert graph.start.id == result.hex()
     with cellray.open_log() as log:
         assert cellray.lineage(result, log).to_json().split('"edges"')[1] == graph.to_json().split('"edges"')[1]
+        later = load.remote(4)
+        cellray.get(later)
+        eventually(lambda: log.latest().totals() == {"finished": 6}, "an open log is read on")
+        assert cellray.why(later, log).state == "inline"
 
 
 def test_the_lineage_of_a_call_has_the_calls_before_it_and_the_creation() -> None:

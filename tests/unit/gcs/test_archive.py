@@ -204,6 +204,21 @@ def test_what_moves_from_redis_to_the_archive_meanwhile_is_read_once(folder: Pat
     whole.close()
 
 
+def test_an_archive_that_grows_while_it_is_read_is_read_to_its_end(folder: Path) -> None:
+    write(folder, records(1, 10))
+    reader = ArchiveReader(folder)
+    assert reader.read(0, 10) == records(1, 10)
+    write(folder, records(11, 20), records(21, 30))
+    assert reader.read(10, 5) == [], "it has not looked"
+    reader.refresh()
+    assert reader.read(10, 5) == records(11, 15)
+    assert reader.read(15, 50) == records(16, 30)
+    write(folder, records(31, 40))
+    reader.refresh()
+    assert reader.read(30, 50) == records(31, 40)
+    reader.close()
+
+
 class Trimmed(MemoryLogReader):
     """Redis, of which the records up to `trimmed` were taken off."""
 

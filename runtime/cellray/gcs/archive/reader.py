@@ -81,9 +81,12 @@ class ArchiveReader:
         """Look for new segments."""
         with self._lock:
             try:
-                self._segments = list_segments(self._folder)
+                segments = list_segments(self._folder)
             except OSError as error:
                 raise LogError(f"there is no archive of a log in {self._folder}: {error.strerror}") from None
+            if segments != self._segments:
+                # What was to be read next ended with the segments that were known.
+                self._segments, self._ahead = segments, None
 
     def read(self, after: int, limit: int) -> list[LogRecord]:
         """See `ports.LogReader`."""

@@ -32,6 +32,11 @@ class WholeLogReader:
     def read(self, after: int, limit: int) -> list[LogRecord]:
         """See `ports.LogReader`."""
         after = max(after, 0)
+        if self._archive is not None and self._archive.last_sequence() > after:
+            # Who is far behind shall not have Redis send what comes much later, again and again.
+            archived = self._archive.read(after, limit)
+            if archived and archived[0].sequence == after + 1:
+                return archived
         records = self._tail.read(after, limit)
         if records and records[0].sequence == after + 1:
             return records
