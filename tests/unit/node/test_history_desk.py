@@ -1,4 +1,4 @@
-"""The node's look into the past: not before the log is written, never on the loop, an answer to each question."""
+"""The core's questions to the log: what waits is looked up together, and each is answered with its own."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ import asyncio
 import threading
 from collections.abc import Iterable, Iterator
 
-from cellray.clock import SystemClock
-from cellray.config import Config
 from cellray.errors import GcsUnavailableError
-from cellray.gcs.log_buffer import LogBuffer
-from cellray.gcs.memory import MemoryLog, MemoryLogWriter
-from cellray.ids import NodeId, ObjectId, TaskId
+from cellray.ids import ObjectId, TaskId
 from cellray.model.history import HistoryFound, TaskHistory, Told
+from cellray.model.task import TaskSpec
 from cellray.node.history_desk import HistoryDesk
 
-A, B = TaskId(b"a" * 16), TaskId(b"b" * 16)
+
+class Written:
+    """A log of which everything can be read at once."""
+
+    last_sequence = 0
+
+    async def written(self, sequence: int) -> None:
+        """At once."""
 
 
 class Past:
-    """A history that tells how much was written when it was asked, and on which thread."""
+    """Knows the tasks whose ids are even, and answers when it may."""
 
-    def __init__(self, log: MemoryLog, failure: str = "") -> None:
-        self.asked: list[tuple[int, bool]] = []
-        self._log = log
-        self._failure = failure
+    def __init__(self) -> None:
+        self.asked: list[list[TaskId]] = []
+        self.is_asked = threading.Event()
+        self.may_answer = threading.Event()
 
     def find(self, task_ids: Iterable[TaskId]) -> dict[TaskId, TaskHistory]:
-        self.asked.append((len(self._log.records), threading.current_thread() is threading.main_thread()))
-        if self._failure:
-            raise GcsUnavailableError(self._failure)
-        return {}
+        self.asked.append(list(task_ids))
+        self.is_asked.set()
+        self.may_answer.wait(10)
+        if self.asked[-1] == [task(99)]:
+            raise GcsUnavailableError("it is away")
+        spec = TaskSpec(0, 0)  # type: ignore[arg-type]
+        return {
+            each: TaskHistory(each, each, spec, None, None, 1, 0.0, ()) for each in self.asked[-1] if not each[0] % 2
+        }
 
     def find_puts(self, object_ids: Iterable[ObjectId]) -> dict[ObjectId, tuple[Told, ...]]:
         return {}
@@ -38,38 +47,44 @@ class Past:
     def iter(self, after: int = 0) -> Iterator[Told]:
         return iter(())
 
-    def last_sequence(self) -> int:
-        return 0
-
     def close(self) -> None:
-        """Nothing to close."""
+        self.may_answer.set()
 
 
-async def answers(past: Past, log: MemoryLog, *questions: tuple[TaskId, ...]) -> list[HistoryFound]:
-    """A record is added before each question."""
-    buffer = LogBuffer(MemoryLogWriter(log), NodeId("n"), Config(log_flush_ms=60_000), SystemClock())
-    buffer.start()
-    desk = HistoryDesk(past, buffer)
-    told: asyncio.Queue[HistoryFound] = asyncio.Queue()
-    desk.report = told.put_nowait
-    for question in questions:
-        buffer.add(0, b"x", 1)
+def task(number: int) -> TaskId:
+    return TaskId(bytes([number]) * 16)
+
+
+async def answers(past: Past, *questions: tuple[TaskId, ...]) -> list[HistoryFound]:
+    desk = HistoryDesk(past, Written())  # type: ignore[arg-type]
+    found: list[HistoryFound] = []
+    all_here = asyncio.Event()
+
+    def report(fact: HistoryFound) -> None:
+        found.append(fact)
+        if len(found) == len(questions):
+            all_here.set()
+
+    desk.report = report
+    desk.find(questions[0])
+    await asyncio.to_thread(past.is_asked.wait, 10)
+    for question in questions[1:]:
         desk.find(question)
-    found = [await told.get() for _ in questions]
+    past.may_answer.set()
+    await asyncio.wait_for(all_here.wait(), 10)
     desk.close()
-    await buffer.drain(1.0)
     return found
 
 
-def test_a_question_waits_until_the_log_is_written_and_the_loop_does_not() -> None:
-    log = MemoryLog()
-    past = Past(log)
-    found = asyncio.run(answers(past, log, (A,), (B, A)))
-    assert [each.task_ids for each in found] == [(A,), (B, A)], "in the order of the questions"
-    assert past.asked == [(2, False)], "both at once, when both records were written, and on a thread"
+def test_what_waits_is_looked_up_together_and_answered_one_by_one() -> None:
+    past = Past()
+    questions = (task(2),), (task(4), task(5)), (task(4), task(6))
+    found = asyncio.run(answers(past, *questions))
+    assert past.asked == [[task(2)], [task(4), task(5), task(6)]]
+    assert [fact.task_ids for fact in found] == list(questions)
+    assert [list(fact.found) for fact in found] == [[task(2)], [task(4)], [task(4), task(6)]]
 
 
 def test_a_log_that_cannot_be_read_is_an_answer_too() -> None:
-    log = MemoryLog()
-    (found,) = asyncio.run(answers(Past(log, "it is away"), log, (A,)))
-    assert (found.found, found.error) == ({}, "it is away")
+    found = asyncio.run(answers(Past(), (task(99),), (task(2),)))
+    assert [(fact.error, list(fact.found)) for fact in found] == [("it is away", []), ("", [task(2)])]
