@@ -84,7 +84,9 @@ class FoldedWorld(World):
             # Ready, but for arguments that were moved to disk or lost meanwhile: the log tells that of the objects.
             objects = (self.fold.objects.get(dependency) for dependency in record.dependencies)
             is_fetched = any(known is not None and known.state in ("spilled", "lost") for known in objects)
-            assert record.state == WAITING or (record.state in (READY, RETRIED) and is_fetched), self._story(told)
+            # Held back: a pause before a retry, or the log is asked what came of it; facts tell when that is over.
+            is_off = is_fetched or task in self.core._tasks.holds.held
+            assert record.state == WAITING or (record.state in (READY, RETRIED) and is_off), self._story(told)
         elif task.state == transitions.READY:
             assert record.state in (READY, RETRIED), self._story(told)
             assert not record.queued, self._story(told)

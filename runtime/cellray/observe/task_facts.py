@@ -56,6 +56,7 @@ class TaskFacts:
             told.TaskFailed: self._on_task_failed,
             told.TaskRetried: self._on_task_retried,
             told.TaskCancelled: self._on_task_cancelled,
+            told.ResultRecalled: self._on_result_recalled,
             told.CancelRequested: self._on_cancel_requested,
             told.OutputDiverged: self._on_output_diverged,
         }
@@ -204,6 +205,16 @@ class TaskFacts:
     def _on_output_diverged(self, fact: told.OutputDiverged) -> None:
         for record in self._fold.known((producer_of(fact.object_id),)):
             record.diverged = fact.difference
+        self._fold.note_time(fact.at)
+
+    def _on_result_recalled(self, fact: told.ResultRecalled) -> None:
+        """It need not run again after all: what it gave then is read from the log."""
+        for record in self._fold.known((fact.task_id,)):
+            if record.state not in ENDED:
+                for object_id in returns_of(record):
+                    known = self._fold.objects.get(object_id)
+                    self._ledger.make_object(object_id, "inline", known.object_bytes if known is not None else 0)
+                self._ledger.end(record, FINISHED, 0.0, fact.at)
         self._fold.note_time(fact.at)
 
     def _on_cancel_requested(self, fact: told.CancelRequested) -> None:

@@ -23,11 +23,15 @@ from cellray.replaying.past import name_of
 MAKERS = {"_make_skeleton_class": 4, "_make_skeleton_enum": 5}
 """What makes classes in a pickle, and which argument tells them apart."""
 
+NAME_AT = 1
+ALL = "*"
+
 
 def function_of(history: TaskHistory, *, is_private: bool = False) -> Callable[..., Any]:
     """What the task called: a function or a class. Raises ReplayError when it cannot be had here.
 
-    A class that this process has still is that class; with `is_private` it is a copy, to be changed at will.
+    The class of an actor is a copy, whose methods see what they saw then. Other classes that this process has still are
+    those; with `is_private` they are copies too, to be changed at will.
     """
     function = history.function
     if function is None:
@@ -36,7 +40,9 @@ def function_of(history: TaskHistory, *, is_private: bool = False) -> Callable[.
             "registered, or what was first in it was given up."
         )
     try:
-        loaded: Callable[..., Any] = FunctionUnpickler(function.pickled, is_private=is_private).load()
+        is_actor = history.template is not None and history.template.actor is not None
+        copied = function.name.rpartition(".")[2] if is_actor else ""
+        loaded: Callable[..., Any] = FunctionUnpickler(function.pickled, ALL if is_private else copied).load()
     except Exception as error:
         raise ReplayError(
             f"{name_of(history)} cannot be replayed: its function `{function.module}.{function.name}` no longer "
@@ -50,12 +56,13 @@ class FunctionUnpickler(pickle.Unpickler):
     """Loads what cloudpickle wrote, and leaves alone what is here.
 
     Cloudpickle knows a class again that it has written in this process, and sets the attributes of then in it: the
-    methods of a class in a notebook would see the notebook's variables no more.
+    methods of a class in a notebook would see the notebook's variables no more. `copied` is the class that is to be
+    another one than that here, ALL for all of them.
     """
 
-    def __init__(self, data: bytes, *, is_private: bool) -> None:
+    def __init__(self, data: bytes, copied: str) -> None:
         super().__init__(io.BytesIO(data))
-        self._is_private = is_private
+        self._copied = copied
         self._known: list[Any] = []
 
     def find_class(self, module: str, name: str) -> Any:
@@ -69,7 +76,7 @@ class FunctionUnpickler(pickle.Unpickler):
         return found
 
     def _make(self, make: Any, tracker_at: int, *args: Any) -> Any:
-        if self._is_private:
+        if self._copied in (ALL, args[NAME_AT]):
             return make(*args[:tracker_at], None, *args[tracker_at + 1 :])
         known = cloudpickle.cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.get(args[tracker_at])
         if known is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cellray.core.outcome import end_of
+from cellray.errors import ReplayError
 from cellray.ids import ObjectId, TaskId, actor_object_id, is_put, producer_of, return_object_id, short_task_id
 from cellray.model.actor import actor_of_call
 from cellray.model.fact import TaskFailed, TaskFinished
@@ -54,6 +55,7 @@ class Planner:
                 f"on {', '.join(sorted({function_name(each) for each in self.order}))}."
             )
         self._add_missing()
+        self._refuse_doubled_calls()
         means = self._means()
         steps = tuple(
             RerunStep(
@@ -159,6 +161,15 @@ class Planner:
                     if is_put(obj):
                         self.scene.runner.values.load(obj)  # raises, and says why
                     self.reasons[producer] = "its value is gone"
+
+    def _refuse_doubled_calls(self) -> None:
+        """What a task that runs calls itself must not be called for it as well: an actor would notice."""
+        for history in self.order:
+            if {history.task_id, history.parent_id} <= self.reasons.keys() and template_in(history).method:
+                raise ReplayError(
+                    f"{name_of(history)} is a call that {self._short(history.parent_id)} makes, which runs again too: "
+                    "the new actor would get it twice. Rerun a result that does not pass through such a call."
+                )
 
     def _can_be_had(self, obj: ObjectId) -> bool:
         history = self._past.task(producer_of(obj))

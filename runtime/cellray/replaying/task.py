@@ -43,7 +43,7 @@ def replay(task: Any, log: Log | str | None = None, *, pdb: Pdb = False) -> Any:
     what made it. What it submits is not run again: it gets the results of then. A method of an actor runs on the state
     that the actor had, rebuilt from its constructor and the calls before. Of a generator the items are returned as a
     list, of the creation of an actor the instance. Nothing that runs is touched, but files and services that the code
-    itself uses are.
+    itself uses are. Meanwhile the verbs of this process, `get` and the others, speak to the replay, in all threads.
 
     `pdb=True` stops where the task raises, or at its first line if it had not raised then; `pdb="start"` at its first
     line; a `pdb.Pdb` of your own is used instead of the usual one. Leaving the debugger ends the replay with None.

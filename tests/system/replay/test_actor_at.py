@@ -106,6 +106,25 @@ def test_a_fork_goes_on_and_leaves_the_first_one_alone() -> None:
     assert got(cellray.get_actor("forked").add.remote(1)) == 1002
 
 
+def test_its_methods_see_what_they_saw_then() -> None:
+    """As in a script or notebook, where a helper is edited while the actor lives."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(
+        "def step(x):\n    return x + 1\n\n"
+        "class Walk:\n    at = 0\n    def walk(self):\n        self.at = step(self.at)\n        return self.at\n",
+        names,
+    )
+    walk = cellray.remote(names["Walk"]).remote()
+    refs = [walk.walk.remote() for _ in range(3)]
+    assert got(refs) == [1, 2, 3]
+    method = names["Walk"].walk
+    names["step"] = lambda x: x + 100
+    assert cellray.replay(refs[1]) == 2
+    assert cellray.actor_at(walk, 2).instance.at == 2
+    assert names["Walk"].walk is method
+    assert names["Walk"]().walk() == 100
+
+
 def test_a_dead_actor_can_be_seen_too() -> None:
     counter = counted()
     actor_id = counter._actor_id.hex()

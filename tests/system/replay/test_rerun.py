@@ -281,3 +281,34 @@ def test_bad_changes_are_refused(note: Noted) -> None:
         cellray.rerun(graph["a"], values={graph["b"]: 1})
     with pytest.raises(ReplayError, match="knows no task"):
         cellray.rerun("01" * 16)
+
+
+def test_a_call_that_would_be_made_twice_is_refused() -> None:
+    @cellray.remote
+    class Sum:
+        def __init__(self) -> None:
+            self.total = 0
+
+        def add(self, number: int) -> int:
+            self.total += number
+            return self.total
+
+    @cellray.remote
+    def one() -> int:
+        return 1
+
+    @cellray.remote
+    def pass_on(handles: list[Any], number: int) -> list[Any]:
+        return [handles[0].add.remote(number)]
+
+    @cellray.remote
+    def double(number: int, _after: Any) -> int:
+        return 2 * number
+
+    actor = Sum.remote()
+    passed = pass_on.remote([actor], one.remote())
+    (inner,) = got(passed)
+    ref = double.remote(inner, passed)
+    assert got(ref) == 2
+    with pytest.raises(ReplayError, match=r"is a call that pass_on makes, which runs again too"):
+        cellray.rerun(ref, functions={one: lambda: 5, Sum: Sum})

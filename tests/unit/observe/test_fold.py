@@ -268,6 +268,8 @@ def test_a_task_that_is_submitted_again_runs_again_when_its_results_are_gone() -
     assert states(fold_of([*story.facts, *again]), [task]) == ["finished"]
     story.tell(told.ObjectsFreed, object_ids=[return_object_id(task, 0)])
     assert states(fold_of([*story.facts, *again]), [task]) == ["retried"]
+    recalled = told.ResultRecalled(task, story.now)
+    assert states(fold_of([*story.facts, *again, recalled]), [task]) == ["finished"]
 
 
 def test_a_new_session_ends_what_the_one_before_left() -> None:

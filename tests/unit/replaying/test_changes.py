@@ -12,12 +12,12 @@ import pytest
 from cellray.ids import FunctionHash
 from cellray.model.task import Function
 from cellray.replaying.changes import Changes, full_name, plain
-from cellray.replaying.functions import FunctionUnpickler
+from cellray.replaying.functions import ALL, FunctionUnpickler
 
 
 def travelled(function: Any) -> Any:
     """The function as it comes out of a log for changing: its globals, and classes that it uses, are its own."""
-    return FunctionUnpickler(cloudpickle.dumps(function), is_private=True).load()
+    return FunctionUnpickler(cloudpickle.dumps(function), ALL).load()
 
 
 def entry(function: Any) -> Function:
@@ -115,9 +115,9 @@ def test_a_class_that_is_here_is_left_alone() -> None:
     names = script(SCRIPT)
     method = names["Tool"].use
     data = cloudpickle.dumps(names["uses_tool"])
-    again = FunctionUnpickler(data, is_private=False).load()
+    again = FunctionUnpickler(data, "").load()
     assert again.__globals__["Tool"] is names["Tool"]
     assert names["Tool"].use is method
-    copy = FunctionUnpickler(data, is_private=True).load().__globals__["Tool"]
+    copy = FunctionUnpickler(data, "Tool").load().__globals__["Tool"]
     assert copy is not names["Tool"]
     assert copy().use(1) == 2

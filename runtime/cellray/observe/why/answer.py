@@ -20,7 +20,7 @@ CIRCLE = "They wait for each other: unless one is cancelled, none of them goes o
 LINKS_TOLD = 4
 """Of a longer chain the text has so many links and the last one."""
 
-WaitsFor = Literal["argument", "resources", "worker", "turn", "actor", "earlier call", "child", "space"]
+WaitsFor = Literal["argument", "resources", "worker", "turn", "actor", "earlier call", "child", "space", "pause"]
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from cellray.ids import TaskId
 from cellray.model.placement import original_name
 from cellray.model.task import RESOURCE_UNITS, Resources
-from cellray.observe.records import ActorRecord, TaskRecord, WorkerRecord
+from cellray.observe.records import RETRIED, ActorRecord, TaskRecord, WorkerRecord
 from cellray.observe.why.answer import WaitsFor
 from cellray.observe.why.holdings import Holding, NodeHoldings
 from cellray.observe.why.links import Link, again, cause_of, waits_since
 from cellray.observe.why.words import Named, Next, amounts, in_words, node
 
 HOLDERS_TOLD = 3
+PAUSES_FROM = 2
+"""The attempt (from 0) before which the core pauses first, see `core/holds.py`."""
 
 
 def explain_ready(named: Named, record: TaskRecord) -> Link:
@@ -30,6 +32,10 @@ def explain_ready(named: Named, record: TaskRecord) -> Link:
     if short:
         return _short_of(named, record, node_id, held, short)
     since, demand = waits_since(named, record), record.template.resources
+    if record.state == RETRIED and record.attempt >= PAUSES_FROM:
+        text = f"has waited {named.long(since)} to run again: from its third attempt on it pauses before each, longer "
+        text += f"every time{again(named, record)}"
+        return cause_of(named, record, text, since, "pause", asked=amounts(demand)), None
     text = f"has waited {named.long(since)} for a worker process on node {node(node_id)}; what it asks for is free: "
     text += in_words(demand) + again(named, record)
     return cause_of(named, record, text, since, "worker", asked=amounts(demand)), None

@@ -206,6 +206,15 @@ def retried_and_waiting() -> Asked:
     return Asked(story.facts, load)
 
 
+def pausing_before_another_attempt() -> Asked:
+    story = Node()
+    [load] = story.submit(LOAD)
+    for attempt in (1, 2):
+        story.dispatch(10, [load])
+        story.retry(load, attempt)
+    return Asked(story.facts, load)
+
+
 def finished() -> Asked:
     story = Node()
     [load] = story.submit(LOAD)
@@ -425,6 +434,7 @@ CASES = [
     Case(blocked_in_get, ["running", "running"], "child", ["waits in get or wait; of what it submitted, load"]),
     Case(blocked_in_get_of_others, ["running"], None, ["what it did not submit itself"]),
     Case(retried_and_waiting, ["retried"], "worker", ["attempt 2", "worker lost"]),
+    Case(pausing_before_another_attempt, ["retried"], "pause", ["pauses before each", "attempt 3"]),
     Case(finished, ["finished"], None, ["ago in 250 ms on worker n1/10"]),
     Case(failed, ["failed"], None, ["ValueError: no"]),
     Case(
