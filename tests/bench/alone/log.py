@@ -30,6 +30,7 @@ from cellray.model.task import TaskSpec, TemplateId
 from cellray.ports import LogRecord
 
 BATCH = 50_000
+LIMIT_BYTES_MIN = 16 * 1024 * 1024
 ROUNDS = 4
 LEVEL_AFTER = 0.2
 """Of all tasks, so many must have run before the memory is to be level: one million of five."""
@@ -52,32 +53,33 @@ def cost(tasks: int) -> float:
     rates: dict[str, list[float]] = {"0": [], "1": []}
     for _ in range(ROUNDS):
         for discarded, found in rates.items():
-            with _session(CELLRAY_LOG_DISCARDED=discarded, CELLRAY_LOG_ARCHIVE_BYTES_MAX="0"):
+            with _session(CELLRAY_LOG_DISCARDED=discarded) as session:
                 same = _make_same()
                 _run(same, min(BATCH, tasks))
                 began = time.perf_counter()
                 for _ in range(max(tasks // BATCH, 1)):
                     _run(same, min(BATCH, tasks))
                 found.append(1 / (time.perf_counter() - began))
+            cellray.open_log(session.session_id).close()  # until it is archived, so that it disturbs nobody
     return statistics.median(rates["0"]) / statistics.median(rates["1"])
 
 
 def memory(tasks: int) -> dict[str, float]:
     """Redis' memory while empty tasks run, under a limit that makes it matter; and whether all is there at last."""
-    limit = min(256 * 1024 * 1024, 50 * tasks)
+    limit = max(LIMIT_BYTES_MIN, min(256 * 1024 * 1024, 50 * tasks))
+    batch = min(BATCH, tasks // 8)
     samples: list[int] = []
     first: list[TaskId] = []
     began = time.perf_counter()
     with _session(CELLRAY_LOG_MEMORY_BYTES_MAX=str(limit)) as session:
         same = _make_same()
         client = make_client(parse_address(session.gcs_url), 10.0)
-        for done in range(0, tasks, BATCH):
-            first = first or _run(same, BATCH)[:1000]
-            if done:
-                _run(same, BATCH)
+        for done in range(0, tasks, batch):
+            ids = _run(same, batch)
+            first = first or ids
             info = client.info("memory")
             used = int(info["used_memory"]) - int(info["mem_not_counted_for_evict"])
-            print(f"{done + BATCH} tasks, {time.perf_counter() - began:.1f} s: {used / 1e6:.1f} MB", flush=True)
+            print(f"{done + batch} tasks, {time.perf_counter() - began:.1f} s: {used / 1e6:.1f} MB", flush=True)
             if done >= LEVEL_AFTER * tasks:
                 samples.append(used)
         client.close()
@@ -93,7 +95,7 @@ def memory(tasks: int) -> dict[str, float]:
         ended = sum(isinstance(told.fact, TaskFinished) for told in log.history.iter())
         missed = log.missed_records
     print(f"{run_s:.1f} s, then {finish_s:.1f} s until the rest was archived; {ended} ends logged, {missed} missed")
-    assert ended == -(-tasks // BATCH) * BATCH, f"{ended} ends of {tasks} tasks are in the log"
+    assert ended == -(-tasks // batch) * batch, f"{ended} ends of {tasks} tasks are in the log"
     assert not missed
     middle = statistics.median(samples)
     return {
