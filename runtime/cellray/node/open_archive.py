@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from cellray.errors import LogError, LogVersionError
-from cellray.gcs.archive.layout import TAIL_NAME, list_segments, read_description
+from cellray.gcs.archive.layout import CHECKPOINTS_NAME, TAIL_NAME, list_segments, read_description
 from cellray.gcs.archive.reader import ArchiveReader
 from cellray.gcs.archive.whole import WholeLogReader
 from cellray.gcs.redis_server import address_of
@@ -24,10 +24,11 @@ LOOK_PAUSE_S = 0.05
 
 
 class OpenedLog(NamedTuple):
-    """Whose log it is, and what reads it."""
+    """Whose log it is, what reads it, and the folder of the checkpoints that are too large for it."""
 
     session_id: str
     reader: WholeLogReader | ArchiveReader
+    checkpoints: str
 
 
 def open_path(path: str | Path) -> OpenedLog:
@@ -45,7 +46,7 @@ def open_path(path: str | Path) -> OpenedLog:
             raise LogError(f"the folder {folder} is no session's: {error}") from None
         if is_running(session):
             url = settings.gcs_url or address_of(folder, session.read_token()).to_url()
-            return OpenedLog(settings.session_id, read_session(url, settings.session_id))
+            return OpenedLog(settings.session_id, read_session(url, settings.session_id), session.checkpoints)
         remove_session_folder(session)
         folder = archive_of(settings.session_id)
     return _open_archive(folder)
@@ -89,7 +90,7 @@ def _open_archive(folder: Path) -> OpenedLog:
             _finish(folder)
     reader = ArchiveReader(folder)
     reader.check_version()
-    return OpenedLog(session_id, reader)
+    return OpenedLog(session_id, reader, str(folder / CHECKPOINTS_NAME))
 
 
 def _finish(folder: Path) -> None:

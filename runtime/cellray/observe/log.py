@@ -6,12 +6,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cellray.api import current
+from cellray.api.session import current_session
 from cellray.gcs.archive.reader import ArchiveReader, Gap
 from cellray.gcs.archive.whole import WholeLogReader
 from cellray.gcs.log_history import LogHistory
 from cellray.ids import SessionId
 from cellray.node.archives import read_session
 from cellray.node.open_archive import open_path
+from cellray.node.settings import SessionFolder
 from cellray.observe.exports import FACTS_BETWEEN, NO_LIMIT, TASKS_SHOWN_MAX, export_spans, trace_of, write_trace
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
@@ -35,8 +37,10 @@ class Log:
     and `to_pandas` the facts themselves, or the tasks, as a table.
     """
 
-    def __init__(self, session_id: str, reader: WholeLogReader | ArchiveReader) -> None:
+    def __init__(self, session_id: str, reader: WholeLogReader | ArchiveReader, checkpoint_folder: str = "") -> None:
         self.session_id = session_id
+        self.checkpoint_folder = checkpoint_folder
+        """Where states of actors are that are too large for the log; empty where nobody can tell."""
         self.history: History = LogHistory(reader)
         self._reader = reader
         self._latest = LogFold(EVERYTHING)
@@ -136,8 +140,9 @@ def open_log(path: str | os.PathLike[str] | None = None) -> Log:
     """
     if path is not None:
         opened = open_path(os.fspath(path))
-        return Log(opened.session_id, opened.reader)
+        return Log(*opened)
     runtime = current.require_engine().runtime
     reader = read_session(runtime.gcs_url, SessionId(runtime.session_id))
     wait_until_written(reader)
-    return Log(runtime.session_id, reader)
+    session = current_session()  # none in a worker
+    return Log(runtime.session_id, reader, SessionFolder(session.address).checkpoints if session is not None else "")

@@ -103,9 +103,7 @@ class Scene:
         self.log = log
         self.past = Past(log)
         self.runner = Runner(self.past, self.live)
-        session = current_session() if self.live is not None else None
-        folder = SessionFolder(session.address).checkpoints if session is not None else ""
-        self.runner.states = ActorStates(self.runner, folder)
+        self.runner.states = ActorStates(self.runner, log.checkpoint_folder)
         if self.live is not None:
             catch_up(self.live, log)
 

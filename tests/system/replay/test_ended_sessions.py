@@ -109,6 +109,28 @@ def test_all_of_it_works_on_the_log_of_a_session_that_has_ended() -> None:
         assert got(fork.add.remote(1)) == sums[2] + 1
 
 
+@cellray.remote
+class LargeTotal(Total._class):  # type: ignore[name-defined, misc]
+    """Its state is too large for the log itself."""
+
+    def __checkpoint__(self) -> Any:
+        return np.full(20_000, self.total)
+
+    def __restore__(self, totals: Any) -> None:
+        self.total = self.restored = int(totals[-1])
+
+
+def test_a_checkpoint_in_a_file_goes_to_the_archive_with_the_log() -> None:
+    with session_of_two() as session:
+        total = LargeTotal.options(checkpoint_every=2).remote()
+        assert got([total.add.remote(number) for number in (1, 2, 4)]) == [1, 3, 7]
+        eventually(lambda: cellray.actor_at(total, 3).instance.restored == 3, "the checkpoint is in the log")
+        name, session_id = total._actor_id.hex(), session.session_id
+    with cellray.open_log(session_id) as log:
+        instance = cellray.actor_at(name, 3, log).instance
+        assert (instance.total, instance.restored) == (7, 3)
+
+
 def quitting() -> Any:
     import io
     import pdb
