@@ -24,6 +24,8 @@ def test_everything_ends_once_and_is_given_back(seed: int) -> None:
     for kind in ("ObjectSpilled", "ObjectRestored", "SpillFailed"):
         assert world.kinds[kind] * 10_000 >= FACTS, f"the simulated disk had too little to do: {world.kinds}"
     assert world.refusals["write"], "nobody was ever refused room"
+    for kind in ("ObjectLost", "ObjectReconstructed", "ResultRecalled"):
+        assert world.kinds[kind], f"too little was lost: {world.kinds}"
     for kind in ("ActorStarted", "ActorDied", "ActorExited", "ActorKillRequested", "ActorNameRequested"):
         assert world.kinds[kind], f"the simulated actors had too little to do: {world.kinds}"
     assert world.actors.restarted, "no actor was restarted"
