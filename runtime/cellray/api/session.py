@@ -35,7 +35,7 @@ from cellray.store import MappedStore
 from cellray.wire import Hello
 
 GCS_SCHEMES = ("redis://", "rediss://", "unix://")
-END_TIMEOUT_S = 10.0
+END_TIMEOUT_S = 60.0
 NODE_ID_BYTES = 28
 WITHOUT_EFFECT = {
     "labels", "include_dashboard", "dashboard_host", "dashboard_port", "job_config", "configure_logging",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from cellray.config import Config
 from cellray.errors import CellrayError, GcsUnavailableError, InternalError, SessionLostError
@@ -113,16 +114,15 @@ class LogBuffer:
     async def drain(self, timeout_s: float) -> bool:
         """Write what is held, without waiting for company, then stop; whether everything was written.
 
-        The buffer takes nothing more afterwards. Does not close the writer.
+        Gives up when for `timeout_s` nothing more was acknowledged. The buffer takes nothing more afterwards. Does not
+        close the writer.
         """
         self._due.set()
-        try:
-            async with asyncio.timeout(timeout_s):
-                while self.written_sequence < self.last_sequence and self.failure is None:
-                    self._written.clear()
+        with suppress(TimeoutError):
+            while self.written_sequence < self.last_sequence and self.failure is None:
+                self._written.clear()
+                async with asyncio.timeout(timeout_s):
                     await self._written.wait()
-        except TimeoutError:
-            pass
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

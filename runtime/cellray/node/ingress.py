@@ -60,10 +60,13 @@ class Ingress:
         self._listener = listener
         self._spawn(self._accept(listener))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop accepting."""
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        # Who waits at the listener takes its descriptor off the event loop, and must not find another socket behind it.
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._listener is not None:
             self._listener.close()
 

@@ -19,7 +19,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -91,10 +91,7 @@ class Node:
         self._report("ready")
         reason = await self._stop
         log.info("session ends: %s", reason)
-        # Whatever hangs here must not keep a session alive that nobody owns; `remove` does the rest.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(END_TIMEOUT_S):
-                await self._end(reason)
+        await self._end(reason)
 
     async def _start_parts(self, loop: NodeEventLoop) -> None:
         from cellray.clock import SystemClock
@@ -285,23 +282,26 @@ class Node:
     # -- end
 
     async def _end(self, reason: str) -> None:
+        """Whatever hangs here must not keep a session alive that nobody owns; `remove` does the rest."""
         from cellray.model.fact import SessionEnded
 
         self._loop.say_goodbye(reason)
         self._loop.record([SessionEnded(time.time(), reason)])
-        self._ingress.close()
+        await self._ingress.close()
         self._pool.close()
         self._spilling.close()
         self._history.close()
         if self._gcs_keeper is not None:
-            await self._gcs_keeper.take_all()
-        await self._event_log.drain(DRAIN_S)
-        self._archive_keeper.close()
-        self._register.put_end(time.time())
-        await self._register.close(DRAIN_S)
-        await self._log_writer.close()
-        self._control_start.cancel()
-        await self._control.close()
+            async with _at_most(END_TIMEOUT_S):
+                await self._gcs_keeper.take_all()
+        await self._event_log.drain(DRAIN_S)  # as long as it gets on: a log that was short of memory may hold much
+        async with _at_most(END_TIMEOUT_S):
+            self._archive_keeper.close()
+            self._register.put_end(time.time())
+            await self._register.close(DRAIN_S)
+            await self._log_writer.close()
+            self._control_start.cancel()
+            await self._control.close()
 
     def remove(self) -> None:
         """Processes and files that are left; called however the node ends."""
@@ -315,6 +315,13 @@ class Node:
         from cellray.node.archives import remove_session_folder
 
         remove_session_folder(self._folder)
+
+
+@contextlib.asynccontextmanager
+async def _at_most(seconds: float) -> AsyncIterator[None]:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            yield
 
 
 def _amounts(resources: Any) -> dict[str, float]:

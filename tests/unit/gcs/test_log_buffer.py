@@ -186,6 +186,27 @@ def test_too_much_held_is_overfull_until_it_is_written() -> None:
     run(test)
 
 
+class SlowWriter(MemoryLogWriter):
+    """Takes a while for each write."""
+
+    async def append(self, records: Sequence[LogRecord]) -> None:
+        await asyncio.sleep(0.06)
+        await super().append(records)
+
+
+def test_drain_does_not_give_up_while_it_gets_on() -> None:
+    async def test() -> None:
+        log = MemoryLog()
+        buffer = LogBuffer(SlowWriter(log), NODE, PATIENT, SystemClock())
+        buffer.start()
+        for _ in range(4):
+            buffer.add(1, bytes(WRITE_BYTES_MAX), 1)
+        assert await buffer.drain(0.2), "four writes take longer than that together"
+        assert len(log.records) == 4
+
+    run(test)
+
+
 def test_drain_gives_up_at_its_timeout_and_says_so() -> None:
     async def test() -> None:
         log = MemoryLog()
