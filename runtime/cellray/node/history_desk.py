@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from cellray.ids import TaskId
     from cellray.model.history import TaskHistory
     from cellray.ports import History
+
+log = logging.getLogger(__name__)
 
 
 class HistoryDesk:
@@ -60,12 +63,19 @@ class HistoryDesk:
         wanted = tuple(dict.fromkeys(task_id for question in questions for task_id in question))
         found, error = await asyncio.get_running_loop().run_in_executor(self._thread, self._find, wanted)
         for question in questions:
-            if not self._closed:
-                mine = {task_id: found[task_id] for task_id in question if task_id in found}
+            if self._closed:
+                return
+            mine = {task_id: found[task_id] for task_id in question if task_id in found}
+            try:
                 self.report(HistoryFound(question, mine, error))
+            except Exception:
+                log.exception("an answer of the event log could not be handled")
 
     def _find(self, task_ids: tuple[TaskId, ...]) -> tuple[dict[TaskId, TaskHistory], str]:
         try:
             return self._history.find(task_ids), ""
         except CellrayError as error:
             return {}, str(error)
+        except Exception as error:  # whatever it is: tasks wait for an answer
+            log.exception("what the event log tells could not be read")
+            return {}, f"the event log could not be read ({type(error).__name__}: {error})"

@@ -36,6 +36,8 @@ class Past:
         self.may_answer.wait(10)
         if self.asked[-1] == [task(99)]:
             raise GcsUnavailableError("it is away")
+        if self.asked[-1] == [task(98)]:
+            raise OverflowError("a bug")
         spec = TaskSpec(0, 0)  # type: ignore[arg-type]
         return {
             each: TaskHistory(each, each, spec, None, None, 1, 0.0, ()) for each in self.asked[-1] if not each[0] % 2
@@ -88,3 +90,6 @@ def test_what_waits_is_looked_up_together_and_answered_one_by_one() -> None:
 def test_a_log_that_cannot_be_read_is_an_answer_too() -> None:
     found = asyncio.run(answers(Past(), (task(99),), (task(2),)))
     assert [(fact.error, list(fact.found)) for fact in found] == [("it is away", []), ("", [task(2)])]
+    found = asyncio.run(answers(Past(), (task(98),), (task(2),)))
+    assert [list(fact.found) for fact in found] == [[], [task(2)]]
+    assert found[0].error == "the event log could not be read (OverflowError: a bug)"
