@@ -100,8 +100,6 @@ class Channel:
         """Whether the background thread sleeps, so that it is to be nudged when there is something to send."""
         self.is_away = False
         """Whether it would sleep for ever. Else it looks at the buffer within 10 ms by itself."""
-        self.has_loop = False
-        """Whether an event loop of this process watches the socket and calls `read_now`."""
         self._shields = Shields()
         self.closed_reason: str | None = None
         self._poll = select.poll()

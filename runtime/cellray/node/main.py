@@ -33,6 +33,7 @@ from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
+    from cellray.core.node_scheduler import NodeScheduler
     from cellray.node.event_loop import NodeEventLoop
     from cellray.ports import LogWriter
 
@@ -95,36 +96,63 @@ class Node:
 
     async def _start_parts(self, loop: NodeEventLoop) -> None:
         from cellray.clock import SystemClock
+        from cellray.node.ingress import Ingress
+        from cellray.node.loop import NodeLoop
+        from cellray.node.spilling import Spilling
+        from cellray.store import SpillFiles, create_arena
+
+        settings, folder = self._settings, self._folder
+        core = self._make_core()
+        gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
+        self._report("step creating the object store")
+        arena_fd = create_arena(settings.arena_bytes)
+        self._make_log(gcs_url)
+        self._spilling = Spilling(SpillFiles(folder.spill, arena_fd), folder.checkpoints, SystemClock(), loop)
+        self._loop = NodeLoop(
+            settings,
+            folder,
+            core,
+            self._pool,
+            self._event_log,
+            self._register,
+            self._spilling,
+            self._history,
+            gcs_url,
+            SystemClock(),
+        )
+        self._archive_keeper.on_forgotten = self._loop.on_forgotten
+        self._ingress = Ingress(self._loop, loop.clients, self._token, arena_fd, settings.config.frame_bytes_max)
+        self._begin(loop, core)
+
+    def _make_core(self) -> NodeScheduler:
         from cellray.core.node_scheduler import NodeScheduler
+        from cellray.store import spill_quota_bytes
+
+        settings, config = self._settings, self._settings.config
+        quota_bytes = spill_quota_bytes(self._folder.path, config.spill_bytes_max, config.spill_disk_share)
+        limited = msgspec.structs.replace(config, spill_bytes_max=quota_bytes)
+        return NodeScheduler(settings.node_id, settings.resources, settings.arena_bytes, limited)
+
+    def _make_log(self, gcs_url: str) -> None:
+        """All that writes to the GCS or asks it."""
+        from cellray.clock import SystemClock
         from cellray.gcs.address import parse_address
         from cellray.gcs.log_buffer import LogBuffer
         from cellray.gcs.log_history import LogHistory
         from cellray.gcs.log_writer import DiscardingLogWriter, RedisLogWriter
-        from cellray.model.fact import NodeJoined, SessionStarted
         from cellray.node.archive_keeper import ArchiveKeeper
         from cellray.node.archives import read_session
-        from cellray.node.control import ControlServer
-        from cellray.node.event_loop import CAN_SPIN
         from cellray.node.history_desk import HistoryDesk
-        from cellray.node.ingress import Ingress
-        from cellray.node.loop import NodeLoop
         from cellray.node.register import GcsRegister
-        from cellray.node.spilling import Spilling
-        from cellray.store import SpillFiles, create_arena, spill_quota_bytes, usable_cpus
 
-        settings, config = self._settings, self._settings.config
-        gcs_url = settings.gcs_url or self._wait_for_gcs(loop)
-        self._report("step creating the object store")
-        arena_fd = create_arena(settings.arena_bytes)
-        self._archive_keeper = ArchiveKeeper(
-            # A server of the user's own is neither limited nor trimmed.
-            self._folder,
-            0 if self._gcs_keeper is None else config.log_memory_bytes_max,
-        )
+        settings, config, address = self._settings, self._settings.config, parse_address(gcs_url)
+        # A server of the user's own is neither limited nor trimmed.
+        memory_bytes_max = 0 if self._gcs_keeper is None else config.log_memory_bytes_max
+        self._archive_keeper = ArchiveKeeper(self._folder, memory_bytes_max)
         self._log_writer: LogWriter = (
             DiscardingLogWriter()
             if config.log_discarded
-            else RedisLogWriter(parse_address(gcs_url), settings.session_id, timeout_s=config.gcs_connect_timeout_s)
+            else RedisLogWriter(address, settings.session_id, timeout_s=config.gcs_connect_timeout_s)
         )
         self._event_log = LogBuffer(
             self._log_writer,
@@ -136,36 +164,21 @@ class Node:
             on_failed=lambda error: self._request_stop(str(error)),
             on_written=self._archive_keeper.on_written,
         )
-        self._register = GcsRegister(parse_address(gcs_url), settings, self._folder)
-        quota_bytes = spill_quota_bytes(self._folder.path, config.spill_bytes_max, config.spill_disk_share)
-        core = NodeScheduler(
-            settings.node_id,
-            settings.resources,
-            settings.arena_bytes,
-            msgspec.structs.replace(config, spill_bytes_max=quota_bytes),
-        )
-        self._spilling = Spilling(
-            SpillFiles(self._folder.spill, arena_fd), self._folder.checkpoints, SystemClock(), loop
-        )
-        log_reader = read_session(gcs_url, settings.session_id, config.gcs_connect_timeout_s)
-        self._history = HistoryDesk(LogHistory(log_reader), self._event_log)
-        self._loop = NodeLoop(
-            settings,
-            self._folder,
-            core,
-            self._pool,
-            self._event_log,
-            self._register,
-            self._spilling,
-            self._history,
-            gcs_url,
-            SystemClock(),
-        )
-        self._archive_keeper.on_forgotten = self._loop.on_forgotten
+        self._register = GcsRegister(address, settings, self._folder)
+        reader = read_session(gcs_url, settings.session_id, config.gcs_connect_timeout_s)
+        self._history = HistoryDesk(LogHistory(reader), self._event_log)
+
+    def _begin(self, loop: NodeEventLoop, core: NodeScheduler) -> None:
+        """Everything is there: say so in the log, and let clients, signals and tools in."""
+        from cellray.model.fact import NodeJoined, SessionStarted
+        from cellray.node.control import ControlServer
+        from cellray.node.event_loop import CAN_SPIN
+        from cellray.store import usable_cpus
+
+        settings = self._settings
         if CAN_SPIN:
             status, cores = core.status, usable_cpus()
             loop.clients.may_spin = lambda: status.live_count < cores
-        self._ingress = Ingress(self._loop, loop.clients, self._token, arena_fd, config.frame_bytes_max)
         now = time.time()
         self._loop.record(
             [

@@ -75,7 +75,6 @@ class LoopCalls:
 
     def serve(self) -> SystemExit | None:
         """See `Calls`."""
-        self._channel.has_loop = True
         self._loop.add_reader(self._channel.fileno(), self._on_readable)
         while True:
             try:

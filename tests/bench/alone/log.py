@@ -45,7 +45,7 @@ PARENT = TaskId(b"p" * 16)
 def measure(tasks: int, facts: int) -> dict[str, float]:
     """All of it."""
     with tempfile.TemporaryDirectory(prefix="cr-") as home, _settings(CELLRAY_HOME=home):
-        return {"log_cost": cost(tasks // 4), **memory(tasks), "log_seen_s": seen(), **lookup(facts)}
+        return {"log_cost": cost(tasks // 14), **memory(tasks), "log_seen_s": seen(), **lookup(facts)}
 
 
 def cost(tasks: int) -> float:
