@@ -74,7 +74,7 @@ class Rebuilds:
         for spec in fact.tasks:
             if journal.has_submitted(task, spec.index):
                 template = self._tasks.registry.of(spec)
-                self._tasks.submit_again(child_task_id(prefix, spec.index), spec, template, client, task)
+                self._tasks.submissions.submit_again(child_task_id(prefix, spec.index), spec, template, client, task)
             else:
                 fresh.append(spec)
         return fact if len(fresh) == len(fact.tasks) else f.TasksSubmitted(fact.parent_id, fact.at, fresh)
@@ -234,7 +234,7 @@ class Rebuilds:
             if history is None or history.template is None:
                 journal.lost = journal.lost or f"its call {number} is not in the event log any more"
                 break
-            if self._tasks.replay(history, history.template, actor, at):
+            if self._tasks.submissions.replay(history, history.template, actor, at):
                 replayed.append(task_id)
         self._outbox.facts.append(f.ActorRestored(actor.actor_id, at, journal.position, replayed))
         self._calls.changed[actor] = None

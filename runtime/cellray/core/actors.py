@@ -274,7 +274,7 @@ class Actors:
         )
         again.attempt = actor.restarts
         actor.creation = again
-        self._tasks.run_again(again, (actor.object_id,), reason, at)
+        self._tasks.submissions.run_again(again, (actor.object_id,), reason, at)
 
     def _leave_scope(self, actor: Actor, at: float) -> None:
         """Nobody refers to the actor any more."""

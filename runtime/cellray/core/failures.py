@@ -154,6 +154,11 @@ def group_removed(name: str, group_id: GroupId, *, actor: bool = False) -> Objec
     return encode_failure(Failure(kind, text, {"placement_group_id": group_id.hex()}))
 
 
+def one_line(text: str) -> str:
+    """For facts and views: the first line, not too long."""
+    return text.split("\n", 1)[0][:200]
+
+
 def first_line(value: ObjectValue) -> str:
     """The first line of a failure's message, for views."""
     return decode_failure(value.data).message.split("\n", 1)[0]

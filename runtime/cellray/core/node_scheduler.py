@@ -212,10 +212,10 @@ class NodeScheduler:
             journal = rebuilds.journal_of(parent)
             if journal is not None:
                 fact = rebuilds.submitting(fact, parent, journal, client)
-                self._tasks.submit(fact, client, job, parent, refusal)
+                self._tasks.submissions.submit(fact, client, job, parent, refusal)
                 rebuilds.submitted(fact, parent, journal)
                 return
-        self._tasks.submit(fact, client, job, parent, refusal)
+        self._tasks.submissions.submit(fact, client, job, parent, refusal)
 
     def _on_task_finished(self, fact: f.TaskFinished, client: Client, at: float) -> None:
         task = self._tasks.tasks.get(fact.task_id)

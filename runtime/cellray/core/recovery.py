@@ -146,7 +146,7 @@ class Recovery:
         returns = tuple(
             [self._entry(return_object_id(history.task_id, index)) for index in range(template.num_returns)]
         )
-        task = Task(history.task_id, spec, template, NODE, job, None, tasks.next_order(), at, returns)
+        task = Task(history.task_id, spec, template, NODE, job, None, tasks.submissions.next_order(), at, returns)
         task.attempt = last_attempt(history) + 1
         # Until it has ended nobody else need hold what it is to make, or has made before.
         kept = {block.entry.object_id: None for block in wanted}
@@ -155,7 +155,7 @@ class Recovery:
         for object_id in (*spec.dependencies, *spec.contained):
             self._enter(object_id)
         tasks.expectations.note(history.task_id, outputs_of(history).items())
-        tasks.run_again(task, tuple(kept), f"its result was lost: {wanted[0].loss}", at)
+        tasks.submissions.run_again(task, tuple(kept), f"its result was lost: {wanted[0].loss}", at)
 
     def _entry(self, object_id: ObjectId) -> ObjectEntry:
         """The object's entry; one that has gone is there again until the task has ended."""

@@ -7,44 +7,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellray.core import actor_failures, dependencies, failures
-from cellray.core.actor_journal import REPLAYER
-from cellray.core.clients import Client
+from cellray.core import dependencies, failures
 from cellray.core.expectations import Expectations
 from cellray.core.generators import Generators
 from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.resources import ResourcePool
-from cellray.core.tasks import Job, Task, Template
+from cellray.core.submissions import Submissions
+from cellray.core.tasks import Job, Task
 from cellray.core.template_table import TemplateTable
 from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
 from cellray.ids import (
-    ClientId,
-    ObjectId,
     TaskId,
-    children_prefix,
     is_put,
     producer_of,
-    return_object_id,
 )
-from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried, TasksSubmitted
+from cellray.model.fact import TaskCancelled, TaskFailed, TaskFinished, TaskRetried
 from cellray.model.object import ObjectValue, ValueKind
-from cellray.model.task import TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
-    from cellray.core.actor_record import Actor
     from cellray.core.actors import Actors
     from cellray.core.holds import Holds
     from cellray.core.placement_groups import PlacementGroups
     from cellray.core.recovery import Recovery
     from cellray.core.workers import Worker
-    from cellray.model.history import TaskHistory
-
-NO_CLIENT = Client(ClientId(0))
-"""Whose the results of calls are that run again."""
-NO_CLIENT.alive = False
-RETURN_0 = return_object_id(TaskId(b""), 0)
-"""What a task's id is extended by to get the id of its first return."""
 
 
 class TaskTable:
@@ -68,95 +54,9 @@ class TaskTable:
         self.live = 0
         self.waiting = 0
         self.ended = [0] * (CANCELLED + 1)
-        self._order = 0
-        # Batches of one parent mostly follow each other; the hash costs more than a whole task.
-        self._prefix_of, self._prefix = TaskId(b""), b""
+        self.submissions = Submissions(self, objects, outbox)
         self._objects = objects
         self._outbox = outbox
-
-    def submit(self, fact: TasksSubmitted, client: Client, job: Job, parent: Task | None, refusal: str) -> None:
-        """Take over a batch. A non-empty `refusal` cancels all of it: its job, or its parent, is at its end."""
-        specs = fact.tasks
-        at = fact.at
-        registry = self.registry
-        tasks, entries, held = self.tasks, self._objects.entries, client.held
-        template: Template | None = None
-        last_template_id = -1
-        kept: tuple[ObjectEntry, ...] = ()
-        owner_id = client.client_id
-        alive = client.alive
-        if fact.parent_id != self._prefix_of:
-            self._prefix_of, self._prefix = fact.parent_id, children_prefix(fact.parent_id)
-        prefix = self._prefix
-        # What it submitted before it ran again may have ended, and be forgotten here.
-        may_have_ended = parent is not None and parent.attempt > 0
-        for spec in specs:
-            task_id: TaskId = prefix + spec.index.to_bytes(4, "big")  # type: ignore[assignment]
-            if spec.template_id != last_template_id:
-                last_template_id = spec.template_id
-                template = registry.usable.get(last_template_id) or registry.of(spec)
-            assert template is not None
-            object_id: ObjectId = task_id + RETURN_0  # type: ignore[assignment]
-            if task_id in tasks or object_id in entries:
-                if self._resubmitted(task_id, template, client):
-                    continue
-                returns = self._declare(task_id, template.num_returns, client)
-                # Made by an earlier run: nobody else may hold it until this one ends.
-                kept = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
-                if kept:
-                    self.expectations.note(task_id, [(entry.object_id, entry.value) for entry in kept])
-            elif template.num_returns == 1 and alive:
-                entry = entries[object_id] = held[object_id] = ObjectEntry(object_id)
-                entry.refs = 1
-                entry.owner = client
-                returns = (entry,)
-            else:
-                returns = self._declare(task_id, template.num_returns, client)
-            self._order += 1
-            task = Task(task_id, spec, template, owner_id, job, parent, self._order, at, returns)
-            if kept:
-                task.orphans, kept = kept, ()
-            if parent is None and task_id not in tasks:
-                tasks[task_id] = task
-                self.live += 1
-                job.live += 1
-            else:
-                self._add(task)
-            if refusal:
-                if template.spec.stream is not None:
-                    self.generators.begin(task, client)
-                self.cancel(task, refusal, at)
-            elif template.is_special:
-                self._submit_special(task, template, client, at, may_have_ended)
-            elif may_have_ended:
-                self._attach_held(task, at)
-            elif spec.dependencies or spec.contained:
-                self._attach(task, at)
-            else:
-                task.state = READY
-                template.queue.push(task)
-
-    def _submit_special(self, task: Task, template: Template, client: Client, at: float, may_have_ended: bool) -> None:
-        """A task that cannot run here at all, a generator, the creation of an actor or placement group, or a call."""
-        spec = template.spec
-        if spec.stream is not None:
-            self.generators.begin(task, client)
-        if spec.group is not None:
-            error = self.groups.submitted(task, client)
-        elif spec.actor is not None or spec.method:
-            error = self.actors.submitted(task, client)
-        else:
-            error = None
-        if error is not None:
-            self.fail(task, error, failures.first_line(error), at)
-        elif template.refusal is not None:
-            self.fail(task, template.refusal.value, template.refusal.summary, at)
-        elif may_have_ended and spec.actor is None and spec.group is None:
-            self._attach_held(task, at)
-        else:
-            self._attach(task, at)
-            if spec.actor is not None:
-                self.actors.attached(task)
 
     def recall(self, task: Task, values: tuple[ObjectValue, ...], at: float) -> None:
         """A task that waits has ended before, with these values, and does not run."""
@@ -167,61 +67,6 @@ class TaskTable:
         if task.actor is not None:
             self.actors.calls.changed[task.actor] = None
         self._conclude(task, None, at)
-
-    def run_again(self, task: Task, kept: tuple[ObjectId, ...], reason: str, at: float) -> None:
-        """A task that had ended runs once more, as a new record. It keeps these of its objects until it has ended;
-        unless it says so, they are its returns."""
-        task.orphans = self._objects.pin(kept)
-        task.returns = task.returns or task.orphans
-        self._add(task)
-        self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, _one_line(reason)))
-        if task.template.spec.stream is not None:
-            self.generators.begin_again(task)
-        if task.template.refusal is not None:
-            self.fail(task, task.template.refusal.value, task.template.refusal.summary, at)
-        else:
-            self._attach(task, at)
-
-    def next_order(self) -> int:
-        """The place of one more task among all."""
-        self._order += 1
-        return self._order
-
-    def replay(self, call: TaskHistory, template_spec: TaskTemplate, actor: Actor, at: float) -> bool:
-        """A call that had ended runs once more, for what it does to its actor.
-
-        False when it need not: who called it runs again itself, and has submitted it anew.
-        """
-        known = self.tasks.get(call.task_id)
-        if known is not None and known.state < FINISHED:
-            return False
-        self.registry.register_template(template_spec)
-        template, job = self.registry.of(call.spec), actor.creation.job
-        returns = self._declare(call.task_id, template.num_returns, NO_CLIENT)
-        task = Task(call.task_id, call.spec, template, REPLAYER, job, None, self.next_order(), at, returns)
-        task.orphans = self._objects.pin(tuple([entry.object_id for entry in returns if entry.value is not None]))
-        self.expectations.note(call.task_id, [(entry.object_id, entry.value) for entry in task.orphans])
-        self._add(task)
-        if template.spec.stream is not None:
-            self.generators.begin_again(task)
-        self.actors.calls.enroll(task, actor)
-        self._attach(task, at)
-        return True
-
-    def submit_again(self, task_id: TaskId, spec: TaskSpec, template: Template, client: Client, parent: Task) -> None:
-        """A call that runs again submits what it has submitted before: it gets the results, or why they are lost."""
-        if not client.alive or self._resubmitted(task_id, template, client):
-            return
-        for entry in self._declare(task_id, template.num_returns, client):
-            if entry.value is None:  # only an actor is let go that others would keep
-                is_actor = template.spec.actor is not None
-                value = actor_failures.ended(task_id) if is_actor else failures.object_lost(entry.object_id)
-                self._objects.seal(entry, value)
-        if template.spec.stream is not None:
-            of = parent
-            ended = Task(task_id, spec, template, client.client_id, of.job, None, of.order, of.submitted_at, ())
-            ended.state = FINISHED
-            self.generators.read_again(ended, client)
 
     def end_quietly(self, task: Task, at: float) -> None:
         """A call that was to run again does not, which changes nothing of how it ended before."""
@@ -296,7 +141,7 @@ class TaskTable:
 
     def fail(self, task: Task, error: ObjectValue, summary: str, at: float) -> None:
         """The task ends with an error that the core decided; the log is told."""
-        self._outbox.facts.append(TaskFailed(task.task_id, 0.0, at, error, _one_line(summary)))
+        self._outbox.facts.append(TaskFailed(task.task_id, 0.0, at, error, failures.one_line(summary)))
         self._end(task, FAILED, error, at)
 
     def raised(self, task: Task, worker: Worker, fact: TaskFailed) -> None:
@@ -335,8 +180,8 @@ class TaskTable:
         task.attempt += 1
         if task.template.spec.stream is not None:
             self.expectations.note(task.task_id, self.generators.kept(task))
-        task.notes += (f"attempt {task.attempt} since {at:.6f}: {_one_line(reason)}",)
-        self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, _one_line(reason), pause_s))
+        task.notes += (f"attempt {task.attempt} since {at:.6f}: {failures.one_line(reason)}",)
+        self._outbox.facts.append(TaskRetried(task.task_id, task.attempt, at, failures.one_line(reason), pause_s))
         if task.views:
             self._objects.space.unpin_arguments(task)
         task.worker = None
@@ -366,67 +211,6 @@ class TaskTable:
         job.ended = True
         if not job.live:
             self.jobs.pop(job.root_task_id, None)
-
-    def _declare(self, task_id: TaskId, num_returns: int, client: Client) -> tuple[ObjectEntry, ...]:
-        return tuple([self._objects.declare(return_object_id(task_id, i), client) for i in range(num_returns)])
-
-    def _add(self, task: Task) -> None:
-        task_id = task.task_id
-        known = self.tasks.get(task_id)
-        if known is not None:
-            self._supersede(known, task)
-        self.tasks[task_id] = task
-        self.live += 1
-        task.job.live += 1
-        if task.parent is not None:
-            if task.parent.children is None:
-                task.parent.children = {}
-            task.parent.children[task] = None
-
-    def _supersede(self, known: Task, task: Task) -> None:
-        """A final task whose descendants are under way runs again: the new record takes its place in the tree."""
-        task.children = known.children
-        for child in task.children or ():
-            child.parent = task
-        task.parent = known.parent
-        if known.parent is not None and known.parent.children is not None:
-            del known.parent.children[known]
-
-    def _resubmitted(self, task_id: TaskId, template: Template, client: Client) -> bool:
-        """Whether a task that a re-executed parent submits again need not run: it is live, or its results exist."""
-        known = self.tasks.get(task_id)
-        if known is not None and known.state < FINISHED:
-            returns = known.returns
-            if template.spec.stream is not None:
-                self.generators.adopt(known, client)
-        elif template.spec.stream is not None:
-            return False  # which of its items are still there, nobody knows
-        else:
-            found = [self._objects.entries.get(return_object_id(task_id, i)) for i in range(template.num_returns)]
-            returns = tuple([entry for entry in found if entry is not None])
-            if not returns or len(returns) != template.num_returns:
-                return False
-        for entry in returns:
-            self._objects.subscribe(entry, client)
-        return True
-
-    def _attach(self, task: Task, at: float) -> None:
-        error = dependencies.attach(task, self._objects)
-        if error is not None:
-            self.fail(task, error, "a dependency failed", at)
-        elif task.missing:
-            self.waiting += 1
-        else:
-            move(task, READY)
-            task.template.queue.push(task)
-
-    def _attach_held(self, task: Task, at: float) -> None:
-        error = dependencies.attach(task, self._objects)
-        if error is not None:
-            self.fail(task, error, "a dependency failed", at)
-            return
-        self.waiting += bool(task.missing)
-        self.holds.hold_for_log(task)
 
     def make_ready(self, task: Task) -> None:
         """It waits for nothing more."""
@@ -519,7 +303,3 @@ class TaskTable:
             for object_id in [*worker.granted, *worker.wanted]:
                 if producer_of(object_id) == task.task_id and not is_put(object_id):
                     self._objects.ungrant(object_id, worker)
-
-
-def _one_line(text: str) -> str:
-    return text.split("\n", 1)[0][:200]
