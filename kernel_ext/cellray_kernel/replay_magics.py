@@ -32,7 +32,7 @@ Makes REF again with a change: only what depends on it runs, all else keeps its 
 better = %rerun -f step score        %rerun --dry-run -f step=faster_step score"""
 
 
-VALUE = r"""\s+("[^"]*"|'[^']*'|\S+)"""
+VALUE = r"""\s+(?:"([^"]*)"|'([^']*)'|(\S+))"""
 
 
 class Words(NamedTuple):
@@ -58,7 +58,7 @@ def read_words(line: str, flags: Collection[str], valued: Collection[str], usage
             found = re.match(VALUE, rest)
             if found is None:
                 raise UsageError(f"{name} wants a value\n{usage}")
-            options.setdefault(name, []).append(found[1].strip("\"'"))
+            options.setdefault(name, []).append(next(each for each in found.groups() if each is not None))
             rest = rest[found.end() :]
         elif name in flags:
             options[name] = []

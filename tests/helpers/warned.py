@@ -14,6 +14,6 @@ from tests.helpers.polling import eventually
 def warned(pattern: str) -> Iterator[None]:
     """The driver is warned so, within a while."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", UserWarning)
         yield
         eventually(lambda: any(re.search(pattern, str(each.message)) for each in caught), f"a warning like {pattern}")

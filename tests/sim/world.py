@@ -346,12 +346,13 @@ class World:
         assert not self.disk.files, "files are left"
         check_drained(self.core)
         restarts = self.actors.restarted.total()
-        assert sum(self.core._tasks.ended) == self.core._tasks.submissions._order + restarts, "tasks did not end exactly once"
+        taken = self.core._tasks.submissions._order
+        assert sum(self.core._tasks.ended) == taken + restarts, "tasks did not end exactly once"
         for task_id, count in self.submissions.items():
             if count == 1 and task_id in self.ends:
                 once = 1 + self.actors.restarted[task_id] + self.remade[task_id]
                 assert self.ends[task_id] == once, f"task {task_id.hex()} ended {self.ends[task_id]} times"
-        ends = self.core._tasks.submissions._order + restarts - self.histories.replays
+        ends = taken + restarts - self.histories.replays
         assert sum(self.ends.values()) == ends, "the log does not tell of each end once"
         assert len(self.workers) >= NODE_RESOURCES["CPU"], f"only {len(self.workers)} workers are left"
 

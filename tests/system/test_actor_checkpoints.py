@@ -49,7 +49,8 @@ def test_what_happened_to_an_actor_is_in_the_log(session: cellray.Session) -> No
     cellray.get(actor.look.remote(), timeout=WAIT_S)
     (restored,) = of_type(facts_once(session, lambda facts: of_type(facts, ActorRestored), "it"), ActorRestored)
     assert (restored.calls, len(restored.replayed)) == (3, 2)
-    (record,) = cellray.open_log().fold().actors.values()
+    with cellray.open_log() as log:
+        (record,) = log.fold().actors.values()
     assert record.checkpoint is not None
     assert (record.restarts, record.checkpoints, record.checkpoint.calls, record.replayed) == (1, 1, 3, 2)
 

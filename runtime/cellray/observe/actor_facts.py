@@ -93,7 +93,6 @@ class ActorFacts:
     def _on_checkpoint_failed(self, fact: told.CheckpointFailed) -> None:
         actor = self.actors.get(TaskId(fact.actor_id))
         if actor is not None:
-            actor.checkpoint_error = fact.reason
             self._fold.stories.note_checkpoint_failure(fact)
         self._fold.note_time(fact.at)
 
@@ -124,3 +123,4 @@ class ActorFacts:
         gone = [key for key, actor in self.actors.items() if actor.state == "dead"]
         for key in gone[: over + self._fold.ledger.limits.actors_max // 10]:
             del self.actors[key]
+            self._fold.stories.forget(key)

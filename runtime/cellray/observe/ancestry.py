@@ -6,9 +6,10 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, child_task_id, producer_of
+from cellray.ids import ObjectId, TaskId, child_task_id, producer_of
 from cellray.observe.fold import LogFold
 from cellray.observe.records import TaskRecord
+from cellray.observe.subjects import task_of
 
 CALLS_MAX = 8
 """A call may have seen what all calls before it did to its actor. So many of each actor's are shown, the latest, and
@@ -40,7 +41,7 @@ class Ancestry:
         self.beyond_states: Counter[str] = Counter()
         self.shortcuts: dict[TaskId, TaskId] = {}
         self._fold = fold
-        self._first = TaskId(start) if len(start) == TASK_ID_BYTES else producer_of(ObjectId(start))
+        self._first = task_of(start)
         self._tasks_max = tasks_max
         self._complete = False
 

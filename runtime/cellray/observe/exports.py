@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from cellray.api.cluster import TASKS_SHOWN_MAX
+from cellray.model.history import Told
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
 from cellray.observe.otel import task_spans
@@ -17,7 +19,8 @@ from cellray.ports import History
 __all__ = ["TASKS_SHOWN_MAX", "export_spans", "trace_of", "write_trace"]
 
 NO_LIMIT = 1 << 60
-FACTS_BETWEEN = 1000
+LATE_S = 1.0
+"""What happened before a window's end may stand so much behind it in the log: workers tell of several ends together."""
 
 
 def trace_of(history: History, window: Window) -> list[dict[str, Any]]:
@@ -43,10 +46,13 @@ def _folded(history: History, window: Window) -> LogFold:
     """What is needed of the log for the window: nothing after its end, and one by one no more than its limit."""
     limits = FoldLimits(tasks_max=window.limit or NO_LIMIT, puts_max=0, workers_max=NO_LIMIT, spans_max=NO_LIMIT)
     fold = LogFold(limits)
-    for count, told in enumerate(history.iter()):
-        if window.end is not None and told.at > window.end:
-            break
-        fold.apply([told.fact], told.source, told.node_id)
-        if not count % FACTS_BETWEEN:
-            fold.take_changes()  # nobody looks at them, and they would hold every task
+    fold.read(_until(history.iter(), window.end))
     return fold
+
+
+def _until(entries: Iterable[Told], end: float | None) -> Iterator[Told]:
+    for entry in entries:
+        if end is None or entry.at <= end:
+            yield entry
+        elif entry.at > end + LATE_S:
+            return

@@ -23,6 +23,7 @@ from typing import Any
 from cellray.ids import ClientId, TaskId
 from cellray.model import fact as told
 from cellray.model.fact import Fact
+from cellray.model.history import Told
 from cellray.observe.actor_facts import ActorFacts
 from cellray.observe.changes import Changes
 from cellray.observe.groups import GroupRecord, add_counts
@@ -39,6 +40,8 @@ from cellray.observe.session_facts import SessionFacts
 from cellray.observe.spans import Spans
 from cellray.observe.task_facts import TaskFacts
 from cellray.observe.workers import WorkerQueues
+
+ENTRIES_BETWEEN = 1000
 
 
 class LogFold:
@@ -121,6 +124,18 @@ class LogFold:
             if handler is not None:
                 self.facts += 1
                 handler(fact)
+
+    def read(self, entries: Iterable[Told]) -> int:
+        """Apply entries of a log while nobody looks at the changes, which would hold every task; the sequence of the
+        last one, 0 when there was none."""
+        last = 0
+        for number, entry in enumerate(entries, 1):
+            self.apply([entry.fact], entry.source, entry.node_id)
+            last = entry.sequence
+            if not number % ENTRIES_BETWEEN:
+                self.take_changes()
+        self.take_changes()
+        return last
 
     def asker(self) -> TaskId | None:
         """Whose the facts are that are being applied: the task that their worker runs, or their driver's root task."""

@@ -10,9 +10,7 @@ from msgspec.structs import astuple
 from cellray.observe.fold import LogFold
 from cellray.observe.groups import ended_count
 from cellray.observe.messages import TaskNode
-from cellray.observe.records import RUNNING, STATES
-
-ENDED_NAMES = frozenset({"finished", "failed", "cancelled", "lost"})
+from cellray.observe.records import ENDED_NAMES, FAILED, LOST, RUNNING
 
 
 class FunctionTotals(msgspec.Struct, frozen=True):
@@ -35,7 +33,7 @@ def totals_of_groups(fold: LogFold) -> dict[str, FunctionTotals]:
             group.total,
             ended_count(group),
             group.counts[RUNNING],
-            sum(group.counts[STATES.index(name)] for name in ("failed", "lost")),
+            group.counts[FAILED] + group.counts[LOST],
             group.retried,
             group.busy_s,
         )

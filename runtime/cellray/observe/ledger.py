@@ -256,7 +256,8 @@ class TaskLedger:
                 continue
             del self.tasks[record.task_id]
             self.outputs.pop(record.task_id, None)
-            self.stories.forget(record.task_id)
+            if not record.template.creates:  # an actor's goes with the actor
+                self.stories.forget(record.task_id)
             self.changes.forget_task(record)
             for object_id in outputs_of(record):
                 self.stories.forget(object_id)

@@ -17,10 +17,11 @@ from cellray.clock import SystemClock
 from cellray.ids import ObjectId, TaskId, producer_of
 from cellray.observe import lineage_formats
 from cellray.observe.fold import LogFold
-from cellray.observe.function_totals import ENDED_NAMES, FunctionTotals, totals_of_groups, totals_of_tasks
+from cellray.observe.function_totals import FunctionTotals, totals_of_groups, totals_of_tasks
 from cellray.observe.graph_links import ALL_KINDS, GraphLinks
 from cellray.observe.messages import Edge, EdgeKind, GraphDelta, ObjectNode, TaskNode
 from cellray.observe.nodes import edge, object_node, task_node
+from cellray.observe.records import ENDED_NAMES
 from cellray.observe.subjects import NodeKey, key_of
 from cellray.observe.svg import graph_svg
 from cellray.ports import Clock

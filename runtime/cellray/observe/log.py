@@ -14,7 +14,7 @@ from cellray.ids import SessionId
 from cellray.node.archives import read_session
 from cellray.node.open_archive import open_path
 from cellray.node.settings import SessionFolder
-from cellray.observe.exports import FACTS_BETWEEN, NO_LIMIT, TASKS_SHOWN_MAX, export_spans, trace_of, write_trace
+from cellray.observe.exports import NO_LIMIT, TASKS_SHOWN_MAX, export_spans, trace_of, write_trace
 from cellray.observe.fold import LogFold
 from cellray.observe.ledger import FoldLimits
 from cellray.observe.lineage import Lineage
@@ -59,20 +59,13 @@ class Log:
     def fold(self, limits: FoldLimits | None = None) -> LogFold:
         """The state after all facts that the log has now; every task one by one, unless `limits` say otherwise."""
         fold = LogFold(limits or EVERYTHING)
-        for told in self.history.iter():
-            fold.apply([told.fact], told.source, told.node_id)
-        fold.take_changes()
+        fold.read(self.history.iter())
         return fold
 
     def latest(self) -> LogFold:
         """What `fold()` gives, kept and only read on, for one question after another; not to be changed."""
-        fold = self._latest
-        for number, told in enumerate(self.history.iter(self._latest_to), 1):
-            fold.apply([told.fact], told.source, told.node_id)
-            self._latest_to = told.sequence
-            if not number % FACTS_BETWEEN:
-                fold.take_changes()  # nobody looks at them, and they would hold every task
-        return fold
+        self._latest_to = self._latest.read(self.history.iter(self._latest_to)) or self._latest_to
+        return self._latest
 
     def lineage(self) -> Lineage:
         """The graph of everything that the log has now."""

@@ -105,13 +105,18 @@ class _Spans:
         sources = dict.fromkeys(producer_of(dependency) for dependency in record.dependencies)
         for task_id in sources:
             if task_id not in self._fold.drivers:
-                yield Link(self._context(task_id, record.job), {"cellray.edge": "data"})
+                yield Link(self._context(task_id, self._job_of(task_id, record.job)), {"cellray.edge": "data"})
         if record.previous_call is not None:
-            yield Link(self._context(record.previous_call, record.job), {"cellray.edge": "stateful"})
+            job = self._job_of(record.previous_call, record.job)
+            yield Link(self._context(record.previous_call, job), {"cellray.edge": "stateful"})
+
+    def _job_of(self, task_id: TaskId, otherwise: JobRecord | None) -> JobRecord | None:
+        """Of a task, or a driver by its root task; a task that is kept as a count only is taken for one of ours."""
+        task = self._fold.tasks.get(task_id)
+        return task.job if task is not None else self._fold.drivers.get(task_id, otherwise)
 
     def _named(self, span: SpanRecord, index: int) -> ReadableSpan:
-        task = self._fold.tasks.get(span.task_id)
-        job = task.job if task is not None else self._fold.drivers.get(span.task_id)
+        job = self._job_of(span.task_id, None)
         own = TaskId(span.task_id + f"{index}/{span.started_at}".encode())
         return self._span(
             span.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from cellray.observe.fold import LogFold
 from cellray.observe.lineage import Lineage
 from cellray.observe.log import Log
 from cellray.observe.session import live_fold
-from cellray.observe.subjects import NodeKey, key_of, knows
+from cellray.observe.subjects import NodeKey, asked_key, knows, knows_or_has_actor
 from cellray.observe.why.answer import Why
 from cellray.observe.why.explain import explain
 
@@ -41,7 +41,7 @@ def why(subject: Any, log: Log | None = None) -> Why:
 
         print(cellray.why(ref))
     """
-    with _asked(subject, log) as (fold, key):
+    with _asked(subject, log, knows_or_has_actor) as (fold, key):
         return explain(fold, key, time.time() if log is None else fold.last_at)
 
 
@@ -59,13 +59,15 @@ def diff(log_a: Log, log_b: Log) -> Diff:
 
 
 @contextmanager
-def _asked(subject: Any, log: Log | None) -> Iterator[tuple[LogFold, NodeKey]]:
+def _asked(
+    subject: Any, log: Log | None, is_known: Callable[[LogFold, NodeKey], bool] = knows
+) -> Iterator[tuple[LogFold, NodeKey]]:
     if log is None:
-        with live_fold(subject) as found:
+        with live_fold(subject, is_known=is_known) as found:
             yield found
         return
     fold = log.latest()
-    key = key_of(subject, fold)
-    if not knows(fold, key):
+    key = asked_key(subject, fold)
+    if not is_known(fold, key):
         raise SessionError(f"this log has nothing about {subject!r}: it belongs to another session")
     yield fold, key

@@ -20,6 +20,7 @@ STATES: tuple[TaskStateName, ...] = get_args(TaskStateName)
 """Names by number: records hold the number, because counts by state are lists."""
 WAITING, READY, FETCHING, RUNNING, FINISHED, FAILED, RETRIED, CANCELLED, LOST = range(len(STATES))
 ENDED = frozenset({FINISHED, FAILED, CANCELLED, LOST})
+ENDED_NAMES: frozenset[str] = frozenset(STATES[state] for state in ENDED)
 
 ActorStateName = Literal["pending", "alive", "restarting", "dead"]
 WorkerKey = tuple[str, ClientId]
@@ -131,8 +132,7 @@ class TaskRecord(msgspec.Struct, eq=False, gc=False):
 class ActorRecord(msgspec.Struct, eq=False):
     """One actor, by the task that makes it. `since` is when it came into its state, `reason` its last death's.
 
-    `checkpoint` is the newest of all that were kept, `checkpoint_error` why the last one that failed did; `replayed`
-    counts calls that ran again to rebuild its state.
+    `checkpoint` is the newest of all that were kept, `replayed` counts calls that ran again to rebuild its state.
     """
 
     creation: TaskRecord
@@ -143,7 +143,6 @@ class ActorRecord(msgspec.Struct, eq=False):
     worker: WorkerKey | None = None
     checkpoint: Checkpoint | None = None
     checkpoints: int = 0
-    checkpoint_error: str = ""
     replayed: int = 0
 
 

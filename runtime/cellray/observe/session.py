@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,8 +18,9 @@ from cellray.node.control_client import ControlClient
 from cellray.observe.exports import trace_of
 from cellray.observe.fold import LogFold
 from cellray.observe.follow import LogFollower
+from cellray.observe.records import ENDED_NAMES
 from cellray.observe.scope import GraphFilter
-from cellray.observe.subjects import NodeKey, key_of, knows
+from cellray.observe.subjects import NodeKey, asked_key, knows
 from cellray.observe.view import GraphView
 from cellray.observe.window import Window
 from cellray.observe.written import STATUS_TIMEOUT_S, last_sequence, wait_until_written
@@ -27,7 +28,6 @@ from cellray.observe.written import STATUS_TIMEOUT_S, last_sequence, wait_until_
 READ_TIMEOUT_S = 5.0
 TIMELINE_TIMEOUT_S = 60.0
 SETTLE_S = 0.5
-LIVE = frozenset({"waiting", "ready", "fetching", "running"})
 
 _lock = threading.Lock()
 _follower: LogFollower | None = None
@@ -71,22 +71,25 @@ def graph_source(wanted: GraphFilter | None = None) -> GraphView:
 def lineage_source(subject: Any, timeout_s: float = READ_TIMEOUT_S) -> GraphView:
     """What `%lineage ref` shows: the ancestors of an object, a task or an actor. See `live_fold` for errors."""
     with live_fold(subject, timeout_s) as (_fold, key):
-        return graph_source(GraphFilter(ancestors_of=key))
+        pass
+    return graph_source(GraphFilter(ancestors_of=key))  # not under the fold's lock: who opens a session takes it last
 
 
 @contextmanager
-def live_fold(subject: Any, timeout_s: float = READ_TIMEOUT_S) -> Iterator[tuple[LogFold, NodeKey]]:
-    """This session's fold, locked, and the id of what is asked about, which the fold knows; all that the node has told
-    until now is in it.
+def live_fold(
+    subject: Any, timeout_s: float = READ_TIMEOUT_S, is_known: Callable[[LogFold, NodeKey], bool] = knows
+) -> Iterator[tuple[LogFold, NodeKey]]:
+    """This session's fold, locked, and the id of what is asked about, of which `is_known` says that it is there; all
+    that the node has told until now is in it.
 
     Raises SessionError when there is no session, or when the log does not know the subject within `timeout_s`; and
-    what `key_of` raises.
+    what `asked_key` raises.
     """
     followed, last = follower(), last_sequence()
     followed.wait_for(lambda _fold: followed.sequence >= last, timeout_s)
     with followed.lock:
-        key = key_of(subject, followed.fold)
-    if not followed.wait_for(lambda fold: knows(fold, key), timeout_s):
+        key = asked_key(subject, followed.fold)
+    if not followed.wait_for(lambda fold: is_known(fold, key), timeout_s):
         raise SessionError(
             f"the event log has nothing about {subject!r} (looked for {timeout_s:g} s). It belongs to another session, "
             "or its history was folded away; make it again and ask once more."
@@ -103,7 +106,7 @@ def catch_up(timeout_s: float, *, at_rest: bool = False) -> bool:
     def caught_up(fold: LogFold) -> bool:
         if last is not None and last not in fold.tasks:
             return False
-        return bool(fold.jobs) and not (at_rest and LIVE & fold.totals().keys())
+        return bool(fold.jobs) and not (at_rest and fold.totals().keys() - ENDED_NAMES)
 
     return followed.wait_for(caught_up, timeout_s)
 

@@ -5,6 +5,8 @@ It is kept for those few, beside their records, for whoever asks why.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -14,7 +16,7 @@ from cellray.model import fact as told
 from cellray.observe.records import TaskRecord, WorkerKey
 
 EVENTS_MAX = 50
-"""Of one task or actor; of later ones there is a count."""
+"""The latest so many of one task or actor are kept."""
 EventKind = Literal[
     "retried",
     "returned",
@@ -51,12 +53,11 @@ class Stories:
     """Events by task or object, those of an actor by its creation. Read freely; the fold's handlers write."""
 
     def __init__(self) -> None:
-        self.omitted = 0
-        self._events: dict[TaskId | ObjectId, list[Event]] = {}
+        self._events: dict[TaskId | ObjectId, deque[Event]] = {}
 
-    def of(self, key: TaskId | ObjectId) -> list[Event]:
+    def of(self, key: TaskId | ObjectId) -> Sequence[Event]:
         """What happened to a task, an object or an actor, in order."""
-        return self._events.get(key, [])
+        return self._events.get(key, ())
 
     def forget(self, key: TaskId | ObjectId) -> None:
         """The task or object is kept as a count only."""
@@ -114,8 +115,4 @@ class Stories:
         self._add(fact.object_id, Event(fact.at, "reconstructed", how))
 
     def _add(self, key: TaskId | ObjectId, event: Event) -> None:
-        events = self._events.setdefault(key, [])
-        if len(events) < EVENTS_MAX:
-            events.append(event)
-        else:
-            self.omitted += 1
+        self._events.setdefault(key, deque(maxlen=EVENTS_MAX)).append(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cellray.errors import SessionError
 from cellray.ids import OBJECT_ID_BYTES, TASK_ID_BYTES, ObjectId, TaskId, is_put, producer_of, short_task_id
 from cellray.observe.fold import LogFold
 from cellray.observe.messages import ObjectNode, TaskNode
@@ -41,11 +42,31 @@ def key_of(subject: Any, fold: LogFold | None = None) -> NodeKey:
     raise TypeError(f"{type(subject).__name__} names no task or object: {_WANTED}")
 
 
+def asked_key(subject: Any, fold: LogFold) -> NodeKey:
+    """As `key_of`; SessionError for a short id of which the log has nothing."""
+    try:
+        return key_of(subject, fold)
+    except KeyError:
+        raise SessionError(
+            f"the log has nothing about {subject!r}: give the whole id, or ask the log of the session that it is of"
+        ) from None
+
+
+def task_of(key: NodeKey) -> TaskId:
+    """The task, or the one that makes the object."""
+    return TaskId(key) if len(key) == TASK_ID_BYTES else producer_of(ObjectId(key))
+
+
 def knows(fold: LogFold, key: NodeKey) -> bool:
     """Whether a fold has this task or object, or will have it: an object of a task that it has."""
     if len(key) == TASK_ID_BYTES:
         return key in fold.tasks
     return key in fold.objects or (not is_put(ObjectId(key)) and producer_of(ObjectId(key)) in fold.tasks)
+
+
+def knows_or_has_actor(fold: LogFold, key: NodeKey) -> bool:
+    """As `knows`; an actor is there as long as it lives, also when its creation is kept as a count only."""
+    return knows(fold, key) or key in fold.actors
 
 
 def _from_text(text: str, fold: LogFold | None) -> NodeKey:

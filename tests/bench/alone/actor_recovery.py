@@ -96,11 +96,12 @@ def measure(actor_class: Any, size: Size, *, kills: bool) -> Figures:
 
 def run_again(restarts: int) -> int:
     """How many calls ran a second time, by the log, which is written a little later than things happen."""
-    while True:
-        actors = cellray.open_log().fold().actors.values()
-        if sum(actor.restarts for actor in actors) >= restarts:
-            return sum(actor.replayed for actor in actors)
-        time.sleep(0.1)
+    with cellray.open_log() as log:
+        deadline = time.monotonic() + WAIT_S
+        while sum(actor.restarts for actor in log.latest().actors.values()) < restarts:
+            assert time.monotonic() < deadline, "the log does not tell of the restarts"
+            time.sleep(0.1)
+        return sum(actor.replayed for actor in log.latest().actors.values())
 
 
 def main() -> None:

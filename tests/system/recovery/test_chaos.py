@@ -114,8 +114,9 @@ def check_log(submitted: int) -> None:
     tasks: set[TaskId] = set()
     ended: set[TaskId] = set()
     results: dict[TaskId, Any] = {}
-    for told in cellray.open_log().history.iter():
-        fact = told.fact
+    with cellray.open_log() as log:
+        facts = [told.fact for told in log.history.iter()]
+    for fact in facts:
         if isinstance(fact, f.TasksSubmitted):
             prefix = children_prefix(fact.parent_id)
             tasks |= {child_task_id(prefix, spec.index) for spec in fact.tasks}

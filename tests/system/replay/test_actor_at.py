@@ -10,6 +10,8 @@ import pytest
 from cellray import Session
 from cellray.exceptions import ReplayError, SerializationError
 
+from tests.helpers.polling import eventually
+
 pytestmark = pytest.mark.usefixtures("session")
 WAIT_S = 60
 
@@ -169,7 +171,6 @@ def test_a_process_that_lost_its_state_began_anew(session: Session) -> None:
             return False
         return True
 
-    while not is_back():
-        pass
+    eventually(is_back, "the actor is back")
     totals = [cellray.actor_at(counter, index).instance.total for index in (1, 2, 3)]
     assert totals == [1, 3, 10]

@@ -19,6 +19,7 @@ from cellray.ids import TaskId, root_task_id, task_seed
 from cellray.model.fact import OutputDiverged, TaskFinished
 
 from tests.helpers.event_log import facts_once, of_type, read_facts
+from tests.helpers.gates import Gate
 from tests.helpers.homes import own_home, session_of_two
 
 WAIT_S = 60
@@ -66,8 +67,7 @@ def items(folder: Path, kind: str) -> Iterator[Any]:
         "large, same": np.ones(100_000),
     }[kind]
     if first:
-        while not (folder / "read").exists():
-            time.sleep(0.005)
+        Gate(folder, "read").pass_through()
         os._exit(1)
     yield "end"
 
@@ -77,7 +77,7 @@ def read_twice(folder: Path, kind: str) -> list[Any]:
     generator = items.remote(folder, kind)
     first = next(generator)
     before = cellray.get(first, timeout=WAIT_S)
-    (folder / "read").touch()
+    Gate(folder, "read").open()
     rest = [cellray.get(ref, timeout=WAIT_S) for ref in generator]
     return [before, *rest]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pdb
-import random
 import time
 import warnings
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from cellray.exceptions import ReplayError
 
+from tests.helpers.gates import Gate
 from tests.helpers.polling import eventually
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -227,20 +227,17 @@ def test_nested_tasks_have_the_results_of_then() -> None:
     assert cellray.replay(ref) == value
 
 
-def test_a_nested_task_that_is_new_runs_here() -> None:
+def test_a_nested_task_that_is_new_runs_here(tmp_path: Path) -> None:
     @cellray.remote
-    def sometimes(mark: str) -> int:
-        return got(where.remote(5))[2] if not os.path.exists(mark) else got(where.remote(6))[2]
+    def sometimes(mark: Path) -> int:
+        return got(where.remote(5))[2] if not mark.exists() else got(where.remote(6))[2]
 
-    mark = f"/tmp/cellray-test-{os.getpid()}-{random.random()}"
+    mark = tmp_path / "mark"
     ref = sometimes.remote(mark)
     assert got(ref) == 5
-    Path(mark).touch()
-    try:
-        with pytest.warns(UserWarning, match="5 != 6"):
-            assert cellray.replay(ref) == 6
-    finally:
-        os.remove(mark)
+    mark.touch()
+    with pytest.warns(UserWarning, match="5 != 6"):
+        assert cellray.replay(ref) == 6
 
 
 def test_references_in_the_result_are_ones_of_this_session() -> None:
@@ -310,21 +307,15 @@ def test_what_cannot_be_replayed(subject: Any, error: type[Exception], said: str
         cellray.replay(subject)
 
 
-def test_puts_and_running_tasks_are_refused() -> None:
+def test_puts_and_running_tasks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match=r"stored with put\(\)"):
         cellray.replay(cellray.put(1))
 
-    @cellray.remote
-    def wait_for(mark: str) -> None:
-        while not os.path.exists(mark):
-            time.sleep(0.01)
-
-    mark = f"/tmp/cellray-test-{os.getpid()}-{random.random()}"
-    ref = wait_for.remote(mark)
+    gate = Gate(tmp_path)
+    ref = cellray.remote(Gate.pass_through).remote(gate)
     eventually(lambda: "has not ended yet" in refusal(ref), "the log knows the task")
-    Path(mark).touch()
+    gate.open()
     got(ref)
-    os.remove(mark)
 
 
 def test_bad_options_are_refused() -> None:

@@ -25,6 +25,7 @@ class Shell:
         ("""  --pdb  refs["a b"][-1]""", {"--pdb": []}, """refs["a b"][-1]"""),
         ("-f step -f other=new y", {"-f": ["step", "other=new"]}, "y"),
         ("--args '(1, 2)' f(x)", {"--args": ["(1, 2)"]}, "f(x)"),
+        ("""--args "'a', 'b'" y""", {"--args": ["'a', 'b'"]}, "y"),
     ],
 )
 def test_words(line: str, options: dict[str, list[str]], expression: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cellray.ids import ObjectId, TaskId, child_task_id, is_put, producer_of, return_index_of
+from cellray.ids import PUT_INDEX_BASE, ObjectId, TaskId, child_task_id, producer_of, return_index_of
 from cellray.model import fact as told
 from cellray.model.about import prefix_of
 from cellray.model.actor import actor_of_call
@@ -192,6 +192,6 @@ class Run:
 def source_of_put(source: tuple[Path | None, int], run: Run) -> Seen | None:
     """What was stored, when an argument comes from a `put`; None for one that a task returned."""
     path, index = source
-    if path is None or not is_put(ObjectId(bytes(16) + index.to_bytes(4, "big"))):
+    if path is None or index < PUT_INDEX_BASE:
         return None
     return run.puts.get((path, index), ("unknown",))

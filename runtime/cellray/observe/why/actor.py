@@ -10,7 +10,8 @@ from cellray.observe.why.words import Named, Next
 def explain_actor(named: Named, actor: ActorRecord) -> tuple[Cause, Next | None]:
     """One sentence about an actor, and what it waits for or is busy with."""
     long = named.long(actor.since)
-    creation = Next("task", actor.creation.task_id)
+    task_id = actor.creation.task_id
+    creation = Next("task", task_id) if task_id in named.fold.tasks else None  # it may be kept as a count only
     match actor.state:
         case "pending":
             return _cause(named, actor, f"has not been created yet, for {long}", "actor"), creation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cellray.ids import TASK_ID_BYTES, ObjectId, TaskId, is_put, producer_of
 from cellray.observe.fold import LogFold
 from cellray.observe.nodes import outputs_of
-from cellray.observe.subjects import NodeKey
+from cellray.observe.subjects import NodeKey, task_of
 from cellray.observe.visual.format import data_size
 from cellray.observe.why.actor import explain_actor
 from cellray.observe.why.answer import Cause, Happened, Why
@@ -31,7 +31,7 @@ def explain(fold: LogFold, key: NodeKey, now: float) -> Why:
 
 def _first(fold: LogFold, key: NodeKey) -> Next:
     """Who asks about what an actor's handle holds asks about the actor; about a result to come, about its task."""
-    task_id = TaskId(key) if len(key) == TASK_ID_BYTES else producer_of(ObjectId(key))
+    task_id = task_of(key)
     if task_id in fold.actors and (len(key) == TASK_ID_BYTES or not is_put(ObjectId(key))):
         return Next("actor", task_id)
     return Next("task", key) if len(key) == TASK_ID_BYTES else Next("object", key)
@@ -50,12 +50,14 @@ def _explain_object(named: Named, object_id: ObjectId) -> tuple[Cause, Next | No
     fold = named.fold
     producer = fold.tasks.get(producer_of(object_id))
     known = fold.objects.get(object_id)
-    made = f"{named.task(producer)} " if producer is not None else "the driver "
-    name = f"{'what' if is_put(object_id) else 'the result of'} {made}{'put' if is_put(object_id) else ''}".strip()
+    if producer is not None:
+        maker = named.task(producer)
+    else:
+        maker = "the driver" if producer_of(object_id) in fold.drivers else "a task that is kept as a count only"
+    name = f"what {maker} put" if is_put(object_id) else f"the result of {maker}"
     if known is None:
         if producer is not None and not is_put(object_id):
-            cause, following = explain_task(named, producer)
-            return cause, following
+            return explain_task(named, producer)
         text = f"{_capital(name)} does not exist yet, as far as the log goes."
         following = Next("task", producer.task_id) if producer is not None else None
         return Cause(kind="object", id=object_id.hex(), name=name, state="pending", text=text), following
@@ -81,7 +83,7 @@ def _explain_object(named: Named, object_id: ObjectId) -> tuple[Cause, Next | No
 def _before(named: Named, key: NodeKey) -> list[Happened]:
     """What happened to the task, and to the object that is asked about or, for a task, to what it returned."""
     stories, tasks = named.fold.stories, named.fold.tasks
-    task_id = TaskId(key) if len(key) == TASK_ID_BYTES else producer_of(ObjectId(key))
+    task_id = task_of(key)
     record = tasks.get(task_id)
     objects = [ObjectId(key)] if len(key) != TASK_ID_BYTES else outputs_of(record) if record is not None else []
     keys: list[NodeKey] = [*objects] if objects and is_put(objects[0]) else [task_id, *objects]

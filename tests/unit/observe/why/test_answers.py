@@ -25,7 +25,8 @@ from cellray.model.object import Failure, encode_failure
 from cellray.model.placement import GroupOptions, Placement
 from cellray.model.task import TaskSpec, make_template
 from cellray.observe.fold import LogFold
-from cellray.observe.subjects import NodeKey
+from cellray.observe.ledger import FoldLimits
+from cellray.observe.subjects import NodeKey, knows_or_has_actor
 from cellray.observe.why.answer import Why
 from cellray.observe.why.explain import explain
 
@@ -537,3 +538,21 @@ def test_those_that_wait_for_each_other_are_told_so() -> None:
     assert found.is_circle
     assert "wait for each other" in str(found)
     assert "wait for each other" in found._repr_html_()
+
+
+def test_an_actor_is_explained_also_when_its_creation_is_kept_as_a_count_only() -> None:
+    story = alive(1)
+    for restart in range(1, 41):
+        reason = f"its process {restart} was killed"
+        story.tell(told.ActorDied, actor_id=story.actor, reason=reason, will_restart=True)
+        story.tell(told.ActorStarted, actor_id=story.actor, worker_id=ClientId(9), restarts=restart)
+        story.tell(told.ActorRestored, actor_id=story.actor, calls=restart, replayed=[])
+    fold = LogFold(FoldLimits(tasks_max=1))
+    fold.apply(story.facts, 0, NODE)
+    assert task(0) not in fold.tasks
+    assert knows_or_has_actor(fold, task(0))
+    assert "its process 40 was killed" in str(explain(fold, task(0), fold.last_at))
+    assert "rebuilt as it was after 40 calls" in str(explain(fold, task(0), fold.last_at)), "the latest is what counts"
+    fold.apply([told.ActorDied(story.actor, story.now, "its process 41 was killed", True)], 0, NODE)
+    found = explain(fold, task(0), fold.last_at)
+    assert [link.state for link in found.chain] == ["restarting"]
