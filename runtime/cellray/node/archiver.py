@@ -19,6 +19,7 @@ import logging
 import os
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,7 +30,7 @@ from pathlib import Path
 import msgspec
 
 from cellray.config import Config, load_config
-from cellray.errors import CellrayError, GcsUnavailableError, LogError
+from cellray.errors import GcsUnavailableError, LogError, SessionStartError
 from cellray.gcs import redis_server
 from cellray.gcs.archive.layout import DAMAGED_NAME, TAIL_NAME, ArchiveDescription, read_description, write_description
 from cellray.gcs.archive.writer import ArchiveWriter
@@ -128,6 +129,12 @@ class Archiver:
                     self._keep_within_quota()
         except OSError as error:
             self._on_disk_problem(error)
+        except LogError as error:
+            log.warning("%s", error)
+            self._writer.close()
+            self._writer = None
+            self._open_writer()  # which makes the index anew
+            self._position = max(self._written, self._trimmed)
         return bool(records)
 
     def _note_step(self, record: LogRecord) -> None:
@@ -194,10 +201,12 @@ async def archive_session(session: SessionFolder) -> None:
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.cancel)
     await asyncio.wait([work, ended], return_when=asyncio.FIRST_COMPLETED)
     work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
-    archiver.close()
-    await tail.close()
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    finally:
+        archiver.close()
+        await tail.close()
 
 
 def _tell_given_up(first: int, last: int, why: str) -> None:
@@ -217,12 +226,10 @@ def finish(folder: Path) -> None:
         if (folder / TAIL_NAME).is_dir():
             try:
                 ended, last_at = _move_rest(folder / TAIL_NAME, description, writer)
-            except CellrayError as error:
+            except LogError as error:
                 damage = f"the rest of the log could not be read: {error}"
                 writer.close_segment()
                 os.replace(folder / TAIL_NAME, folder / DAMAGED_NAME)
-            else:
-                shutil.rmtree(folder / TAIL_NAME)
         if not ended and not description.complete:
             facts: list[Fact] = [SessionEnded(last_at, damage or LOST)]
             # After damage at least one record is missing, and the gap shows it.
@@ -230,6 +237,7 @@ def finish(folder: Path) -> None:
             writer.add(LogRecord(sequence, "", 0, encode_facts(facts)))
             writer.close_segment()
         write_description(folder, msgspec.structs.replace(description, complete=True, damage=damage))
+        shutil.rmtree(folder / TAIL_NAME, ignore_errors=True)  # last: whoever dies before begins again
     finally:
         writer.close()
     config = load_config(os.environ)
@@ -247,26 +255,39 @@ def _move_rest(place: Path, description: ArchiveDescription, writer: ArchiveWrit
         link.symlink_to(place)
         process = redis_server.start(link, token)
         try:
-            redis_server.wait_ready(process, link, token, LOAD_TIMEOUT_S)
+            _wait_loaded(process, link, token)
             tail = LogTail(redis_server.address_of(link, token), description.session_id, timeout_s=REDIS_TIMEOUT_S)
-            return asyncio.run(_read_rest(tail, writer))
+            return asyncio.run(_read_rest(tail, writer, description.started_at))
         finally:
             redis_server.stop(process, REDIS_TIMEOUT_S)
 
 
-async def _read_rest(tail: LogTail, writer: ArchiveWriter) -> tuple[bool, float]:
-    ended, last_at = False, 0.0
-    position = writer.written
-    while records := await tail.read(position):
-        for record in records:
-            writer.add(record)
-            with contextlib.suppress(msgspec.MsgspecError):
-                facts = decode_facts(record.facts)
-                ended = ended or any(isinstance(fact, SessionEnded) for fact in facts)
-                last_at = max(last_at, *map(time_of, facts)) if facts else last_at
-        position = records[-1].sequence
-    writer.close_segment()
-    await tail.close()
+def _wait_loaded(process: subprocess.Popen[bytes], folder: Path, token: str) -> None:
+    """Raises LogError when the server ended because it could not read its files, SessionStartError when it is slow."""
+    try:
+        redis_server.wait_ready(process, folder, token, LOAD_TIMEOUT_S)
+    except SessionStartError as error:
+        if (process.poll() or 0) > 0:
+            raise LogError(str(error)) from None
+        raise
+
+
+async def _read_rest(tail: LogTail, writer: ArchiveWriter, started_at: float) -> tuple[bool, float]:
+    """From its beginning, also what is in segments: whoever was at it before may have come as far as the end."""
+    ended, last_at, position, written = False, started_at, 0, writer.written
+    try:
+        while records := await tail.read(position):
+            for record in records:
+                if record.sequence > written:
+                    writer.add(record)
+                with contextlib.suppress(msgspec.MsgspecError):
+                    facts = decode_facts(record.facts)
+                    ended = ended or any(isinstance(fact, SessionEnded) for fact in facts)
+                    last_at = max(last_at, *map(time_of, facts)) if facts else last_at
+            position = records[-1].sequence
+        writer.close_segment()
+    finally:
+        await tail.close()
     return ended, last_at
 
 

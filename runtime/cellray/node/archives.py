@@ -7,10 +7,12 @@ and not with the sessions' folders, which may be in memory and end with their se
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,11 +70,14 @@ def begin_archive(session_id: SessionId, started_at: float) -> Path:
 def read_session(gcs_url: str, session_id: SessionId, timeout_s: float = READ_TIMEOUT_S) -> WholeLogReader:
     """The log of a running session: what Redis has, and what has been archived of it. Connects when first asked."""
 
-    def open_archive() -> ArchiveReader:
+    def open_archive() -> ArchiveReader | None:
         # Only a session whose log has outgrown its memory has an archive, and only then is SQLite needed.
+        folder = archive_of(session_id)
+        if not folder.is_dir():
+            return None
         from cellray.gcs.archive.reader import ArchiveReader
 
-        return ArchiveReader(archive_of(session_id))
+        return ArchiveReader(folder)
 
     return WholeLogReader(RedisLogReader(parse_address(gcs_url), session_id, timeout_s=timeout_s), open_archive)
 
@@ -81,28 +86,50 @@ def take_log(session: SessionFolder) -> Path | None:
     """Move what the ended Redis server of a session left, and its actors' checkpoints, to the session's archive; the
     archive, if there is anything.
 
-    The folder of the session may be removed afterwards.
+    The folder of the session may be removed afterwards. Raises OSError; what was not moved is where it was then.
     """
     try:
         settings = session.read_settings()
-        files = [name for name in REDIS_FILES if os.path.exists(os.path.join(session.path, name))]
-        if not files or settings.gcs_url or not settings.config.log_archive_bytes_max:
-            return None
-        folder = begin_archive(settings.session_id, settings.started_at)
-        (folder / TAIL_NAME).mkdir(mode=0o700, exist_ok=True)
-        for name in files:
-            shutil.move(os.path.join(session.path, name), folder / TAIL_NAME / name)
-        if os.path.isdir(session.checkpoints):
-            shutil.move(session.checkpoints, folder / CHECKPOINTS_NAME)
-    except (OSError, msgspec.MsgspecError):
-        return None  # no session's folder, or a disk that takes nothing: there is nobody left to be told
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None  # no session's folder
+    files = [name for name in REDIS_FILES if os.path.exists(os.path.join(session.path, name))]
+    if not files or settings.gcs_url or not settings.config.log_archive_bytes_max:
+        return None
+    folder = begin_archive(settings.session_id, settings.started_at)
+    (folder / TAIL_NAME).mkdir(mode=0o700, exist_ok=True)
+    for name in files:
+        shutil.move(os.path.join(session.path, name), folder / TAIL_NAME / name)
+    if os.path.isdir(session.checkpoints):
+        shutil.move(session.checkpoints, folder / CHECKPOINTS_NAME)
     return folder
 
 
+@contextlib.contextmanager
+def claimed(session: SessionFolder, *, wait: bool) -> Iterator[bool]:
+    """Whether this process may take the folder of an ended session apart: one does. With `wait`, after any other."""
+    try:
+        file = open(session.settings, "rb")  # noqa: SIM115 - it is closed below
+    except OSError:
+        yield True  # no session's: there is nothing to be lost
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
 def remove_session_folder(session: SessionFolder) -> None:
-    """Nothing of an ended session stays but its log: that goes to its archive."""
-    archive = take_log(session)
-    shutil.rmtree(session.path, ignore_errors=True)
+    """Nothing of an ended session stays but its log: that goes to its archive, unless another process is at it."""
+    archive = None
+    with claimed(session, wait=False) as is_ours:
+        if not is_ours:
+            return
+        with contextlib.suppress(OSError):  # a disk that takes nothing: there is nobody left to be told
+            archive = take_log(session)
+        shutil.rmtree(session.path, ignore_errors=True)
     if archive is not None:
         finish_in_background(archive)
 

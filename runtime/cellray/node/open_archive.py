@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -14,9 +16,10 @@ from cellray.gcs.archive.layout import CHECKPOINTS_NAME, TAIL_NAME, list_segment
 from cellray.gcs.archive.reader import ArchiveReader
 from cellray.gcs.archive.whole import WholeLogReader
 from cellray.gcs.redis_server import address_of
+from cellray.ids import SessionId
 from cellray.launch import is_running, sessions_home
 from cellray.model.fact import LOG_SCHEMA_VERSION
-from cellray.node.archives import archive_of, archives_home, finish_command, read_session, remove_session_folder
+from cellray.node.archives import archive_of, archives_home, claimed, finish_command, read_session, take_log
 from cellray.node.settings import SessionFolder
 
 FINISH_TIMEOUT_S = 300.0
@@ -39,7 +42,7 @@ def open_path(path: str | Path) -> OpenedLog:
     """
     folder = _find(path)
     session = SessionFolder(str(folder))
-    if (folder / "session.json").exists() and (folder / "token").exists():
+    if os.path.exists(session.settings) and os.path.exists(session.token):
         try:
             settings = session.read_settings()
         except (OSError, msgspec.MsgspecError) as error:
@@ -47,9 +50,23 @@ def open_path(path: str | Path) -> OpenedLog:
         if is_running(session):
             url = settings.gcs_url or address_of(folder, session.read_token()).to_url()
             return OpenedLog(settings.session_id, read_session(url, settings.session_id), session.checkpoints)
-        remove_session_folder(session)
-        folder = archive_of(settings.session_id)
+        folder = _take(session, settings.session_id)
     return _open_archive(folder)
+
+
+def _take(session: SessionFolder, session_id: SessionId) -> Path:
+    """The archive of an ended session, with all that its folder had of the log."""
+    archive = archive_of(session_id)
+    with claimed(session, wait=True):
+        try:
+            take_log(session)
+        except OSError as error:
+            raise LogError(
+                f"the log in {session.path} cannot be moved to {archive}: {error}. Make room there, or name another "
+                "place with CELLRAY_HOME."
+            ) from None
+        shutil.rmtree(session.path, ignore_errors=True)
+    return archive
 
 
 def _find(path: str | Path) -> Path:

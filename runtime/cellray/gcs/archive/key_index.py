@@ -40,11 +40,12 @@ class KeyIndex:
         except sqlite3.Error as error:
             raise self._explain(error) from None
         try:
+            (layout,) = self._connection.execute("pragma user_version").fetchone()
+            if layout != LAYOUT and not (writable and layout == 0):
+                raise sqlite3.DatabaseError("it has another layout")
             if writable:
                 self._connection.executescript(_TABLES)
                 self._connection.execute(f"pragma user_version = {LAYOUT}")
-            elif self._connection.execute("pragma user_version").fetchone() != (LAYOUT,):
-                raise sqlite3.DatabaseError("it has another layout")
         except sqlite3.Error as error:
             self._connection.close()
             raise self._explain(error) from None

@@ -61,7 +61,8 @@ class ArchiveReader:
     @property
     def gaps(self) -> list[Gap]:
         """What is missing before the last record: found damaged so far, or given up."""
-        gaps = list(self._damaged.values())
+        there = {segment.first for segment in self._segments}
+        gaps = [gap for gap in self._damaged.values() if gap.first in there]  # what has gone since is a hole
         expected = 1
         for segment in self._segments:
             if segment.first > expected:
@@ -86,7 +87,9 @@ class ArchiveReader:
                 raise LogError(f"there is no archive of a log in {self._folder}: {error.strerror}") from None
             if segments != self._segments:
                 # What was to be read next ended with the segments that were known.
-                self._segments, self._ahead = segments, None
+                self._segments, self._ahead, self._scanned = segments, None, None
+                for first in self._open.keys() - {segment.first for segment in segments}:
+                    self._open.pop(first).close()
 
     def read(self, after: int, limit: int) -> list[LogRecord]:
         """See `ports.LogReader`."""
@@ -165,15 +168,17 @@ class ArchiveReader:
 
     def _records(self, after: int) -> Iterator[list[LogRecord]]:
         for segment in list(self._segments):
-            if segment.last <= after:
-                continue
-            reader = self._reader(segment)
-            if reader is None:
-                continue
-            try:
-                yield from reader.records(after)
-            except LogError as error:
-                self._note_damage(segment, error)
+            # The reader anew for each piece: others may have needed its place in between.
+            while after < segment.last and (reader := self._reader(segment)) is not None:
+                try:
+                    some = next(reader.records(after), None)
+                except LogError as error:
+                    self._note_damage(segment, error)
+                    break
+                if not some:
+                    break
+                after = some[-1].sequence
+                yield some
 
     def _find_key(self, key: bytes) -> dict[int, list[int]]:
         if self._scanned is None:
@@ -182,6 +187,9 @@ class ArchiveReader:
                     self._index = KeyIndex(self._folder / INDEX_NAME)
                 return self._index.find(key)
             except LogError:
+                if self._index is not None:
+                    self._index.close()
+                    self._index = None
                 self._scanned = self._scan()
         return self._scanned.get(key, {})
 

@@ -77,7 +77,10 @@ class SegmentWriter:
 
     def abandon(self) -> None:
         """Leave nothing."""
-        self._file.close()
+        with suppress(Exception):  # both write what they hold, and the disk may be what is wrong
+            self._writer.close()
+        with suppress(OSError):
+            self._file.close()
         part_path(self._folder, self.first).unlink(missing_ok=True)
 
     def _flush(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from cellray.errors import LogError
 from cellray.ports import LogReader, LogRecord
 
 if TYPE_CHECKING:
@@ -74,10 +73,7 @@ class WholeLogReader:
 
     def _archived(self) -> ArchiveReader | None:
         if self._archive is None:
-            try:
-                self._archive = self._open_archive()
-            except LogError:
-                return None
+            self._archive = self._open_archive()
         else:
             self._archive.refresh()
         return self._archive

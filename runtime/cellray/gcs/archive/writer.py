@@ -31,7 +31,8 @@ class ArchiveWriter:
     """`written` is the last sequence in complete segments; records come after it and without gaps of its own making."""
 
     def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES_MAX) -> None:
-        """Raises LogError when another process writes this archive, OSError when the disk does not take it."""
+        """Raises LogError when another process writes this archive or its index cannot be made, OSError when the disk
+        does not take it."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self._segment_bytes = min(segment_bytes, SEGMENT_BYTES_MAX)
@@ -41,11 +42,15 @@ class ArchiveWriter:
         except OSError:
             os.close(self._lock)
             raise LogError(f"the archive {folder} is being written by another process; it will be done soon") from None
-        for part in folder.glob(f"facts-*{PART_SUFFIX}"):
-            part.unlink(missing_ok=True)
-        self._segments = list_segments(folder)
-        self._index = self._open_index()
         self._open: SegmentWriter | None = None
+        try:
+            for part in folder.glob(f"facts-*{PART_SUFFIX}"):
+                part.unlink(missing_ok=True)
+            self._segments = list_segments(folder)
+            self._index = self._open_index()
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     @property
     def written(self) -> int:
@@ -65,7 +70,8 @@ class ArchiveWriter:
             raise
 
     def close_segment(self) -> bool:
-        """Make what was added a segment; whether there was anything. Raises OSError as `add` does."""
+        """Make what was added a segment; whether there was anything. Raises OSError as `add` does, and LogError when
+        the segment is there and the index does not take it: the next writer will see to that."""
         if self._open is None:
             return False
         try:
@@ -93,9 +99,11 @@ class ArchiveWriter:
 
     def close(self) -> None:
         """Without what is not in a closed segment."""
-        self._abandon()
-        self._index.close()
-        os.close(self._lock)
+        try:
+            self._abandon()
+        finally:
+            self._index.close()
+            os.close(self._lock)
 
     def _abandon(self) -> None:
         segment, self._open = self._open, None
@@ -106,15 +114,20 @@ class ArchiveWriter:
         """With all segments in it; made again when it is damaged."""
         path = self.folder / INDEX_NAME
         try:
-            index = KeyIndex(path, writable=True)
-            known = index.segments()
+            return self._completed(KeyIndex(path, writable=True))
         except LogError:
             path.unlink(missing_ok=True)
-            index = KeyIndex(path, writable=True)
-            known = set()
-        for segment in self._segments:
-            if segment.first not in known:
-                index.add(segment.first, segment.last, _keys_of(segment))
+            return self._completed(KeyIndex(path, writable=True))
+
+    def _completed(self, index: KeyIndex) -> KeyIndex:
+        try:
+            known = index.segments()
+            for segment in self._segments:
+                if segment.first not in known:
+                    index.add(segment.first, segment.last, _keys_of(segment))
+        except BaseException:
+            index.close()
+            raise
         return index
 
 
