@@ -512,3 +512,11 @@ def test_a_serialised_value_may_change_after_it_was_written() -> None:
     data = serialize(array).to_bytes()
     array[:] = 1
     assert deserialize(data).sum() == 0
+
+
+def test_code_keeps_its_file_so_that_tracebacks_show_its_lines() -> None:
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    exec(compile("def outer():\n    def inner(): return 1 / 0\n    return inner\n", "Cell In[7]", "exec"), namespace)
+    outer = deserialize_function(serialize_function(namespace["outer"]))  # type: ignore[arg-type]
+    inner = deserialize(serialize(outer()).to_bytes())
+    assert [function.__code__.co_filename for function in (outer, inner)] == ["Cell In[7]"] * 2

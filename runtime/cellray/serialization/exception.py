@@ -12,9 +12,8 @@ import pickle
 import re
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
-
 from cellray.errors import InternalError, TaskError, UnserializableException
+from cellray.serialization.pickler import dumps
 
 EXCEPTION_BYTES_MAX = 1024 * 1024
 """A larger pickled cause is replaced by its stand-in: errors travel inline."""
@@ -59,7 +58,7 @@ def pickle_cause(cause: BaseException) -> tuple[bytes | None, str]:
     problem = ""
     for reduce in (as_it_is, without_constructor, without_bad_attributes):
         try:
-            pickled: bytes = cloudpickle.dumps(reduce(cause), 5)
+            pickled = dumps(reduce(cause))
             if len(pickled) > EXCEPTION_BYTES_MAX:
                 problem = problem or f"it takes {len(pickled)} bytes, more than {EXCEPTION_BYTES_MAX}"
                 continue
@@ -129,7 +128,7 @@ def rebuild_exception(kind: type[BaseException], args: tuple[Any, ...], state: d
 def is_picklable(value: Any) -> bool:
     """Whether a round trip works."""
     try:
-        pickle.loads(cloudpickle.dumps(value, 5))
+        pickle.loads(dumps(value))
     except Exception:
         return False
     return True

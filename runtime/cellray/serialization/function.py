@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
-
+from cellray.serialization.pickler import dumps
 from cellray.serialization.value import load, raise_culprit
 
 
@@ -17,11 +16,10 @@ def serialize_function(function: Callable[..., Any]) -> bytes:
     the function may be called. Raises SerializationError naming the captured variable or global.
     """
     try:
-        pickled: bytes = cloudpickle.dumps(function, 5)
+        return dumps(function)
     except Exception as error:
         kind = "class" if isinstance(function, type) else "function"
         raise_culprit(function, f"{kind} `{getattr(function, '__qualname__', function)}`", error)
-    return pickled
 
 
 def deserialize_function(data: bytes) -> Callable[..., Any]:

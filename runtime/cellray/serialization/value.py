@@ -17,12 +17,12 @@ import struct
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple, NoReturn
 
-import cloudpickle  # type: ignore[import-untyped]
 import msgspec
 
 from cellray.errors import InternalError, SessionLostError
 from cellray.ids import OBJECT_ID_BYTES, ObjectId
 from cellray.serialization.arrays import ArrayReducer, rebuild_array
+from cellray.serialization.pickler import Pickler
 from cellray.serialization.references import reference_at, reference_seam
 
 ALIGNMENT_BYTES = 64
@@ -238,7 +238,7 @@ class Sink:
         self.write: Callable[[bytes], object] = self.parts.append
 
 
-class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
+class ValuePickler(Pickler):
     """Cloudpickle with arrays always out of band and references by their number in `found`."""
 
     def __init__(
