@@ -78,6 +78,10 @@ class Actors:
         self.known[actor.actor_id] = self._by_object[actor.object_id] = actor
         return None
 
+    def of_object(self, object_id: ObjectId) -> Actor | None:
+        """The actor that this object stands for."""
+        return self._by_object.get(object_id)
+
     def attached(self, task: Task) -> None:
         """A creation keeps its arguments alive: so does its actor, if it may need them again."""
         actor = self.known.get(ActorId(task.task_id))
@@ -245,7 +249,7 @@ class Actors:
 
     def _call_submitted(self, task: Task) -> ObjectValue | None:
         contained = task.spec.contained
-        actor = self._by_object.get(contained[0]) if contained else None
+        actor = self.of_object(contained[0]) if contained else None
         if actor is None:
             return actor_failures.unknown(task.template.spec.name, actor_of_call(contained))
         if actor.state == DEAD:

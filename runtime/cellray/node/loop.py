@@ -183,6 +183,8 @@ class NodeLoop:
         try:
             for kind, payload in frames:
                 taken = fact_decoder.decode(payload)
+                if len(frames) == 1 and (ahead := self.core.ahead(taken, client.client_id)) is not None:
+                    self._performer.send(ahead)
                 if kind == FACTS:
                     record = payload if len(payload) <= LOG_AS_IT_CAME_BYTES else self._without_large_values(taken)
                     self._event_log.add(client.client_id, record, len(taken), index_keys(taken))
