@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cellray.config import Config
-from cellray.core.actor_names import job_of, namespace_of
+from cellray.core.actor_names import namespace_of
 from cellray.core.actors import Actors
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
@@ -38,15 +38,12 @@ from cellray.core.task_table import TaskTable
 from cellray.core.tasks import NOBODY, Job, Task
 from cellray.core.transitions import FINISHED
 from cellray.core.worker_exit import WorkerExit
-from cellray.core.workers import Worker, WorkerTable
-from cellray.ids import ClientId, NodeId, ObjectId, TaskId, item_object_id, producer_of
+from cellray.core.workers import Worker, WorkerTable, job_of
+from cellray.ids import NODE, ClientId, NodeId, ObjectId, TaskId, item_object_id, producer_of
 from cellray.model import fact as f
 from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
 from cellray.model.history import HistoryFound
 from cellray.model.task import RESOURCE_UNITS, Resources
-
-SHELL = ClientId(0)
-"""The source of facts that the node itself reports."""
 
 Handler = Callable[[Any, Client, float], None]
 
@@ -98,7 +95,7 @@ class NodeScheduler:
         if client is not None:
             handlers = self._by_client
         else:
-            handlers = self._by_shell if source == SHELL else self._by_stranger
+            handlers = self._by_shell if source == NODE else self._by_stranger
             client = Client(source)
             client.alive = False
         for fact in facts:
@@ -366,6 +363,8 @@ class NodeScheduler:
             self._ignore(fact)
             return
         self._objects.put(fact.object_id, value, client, at)
+        if value.kind == SHARED:
+            self._objects.recovery.was_put(fact.object_id)
 
     def _on_output_diverged(self, fact: f.OutputDiverged, client: Client, at: float) -> None:
         task = self._tasks.tasks.get(producer_of(fact.object_id))
@@ -412,7 +411,7 @@ class NodeScheduler:
         self._workers.add(worker)
 
     def _on_worker_exited(self, fact: f.WorkerExited, client: Client, at: float) -> None:
-        if fact.worker_id == SHELL:
+        if fact.worker_id == NODE:
             self._on_start_failed(fact, at)
             return
         worker = self._clients.get(fact.worker_id)

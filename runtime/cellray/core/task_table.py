@@ -266,17 +266,10 @@ class TaskTable:
         job.live -= 1
         if job.ended and not job.live:
             self.jobs.pop(job.root_task_id, None)
-        if task.children is None:
+        if not task.children:
             del self.tasks[task.task_id]
             if task.parent is not None:
                 self._forget_child(task)
-        elif not task.children:
-            self._forget(task)
-
-    def _forget(self, task: Task) -> None:
-        del self.tasks[task.task_id]
-        if task.parent is not None:
-            self._forget_child(task)
 
     def _forget_child(self, task: Task) -> None:
         """A record went; so do those above it that waited only for this. A loop: nesting may be deep."""

@@ -14,7 +14,7 @@ import msgspec
 from cellray.core import failures
 from cellray.core.blocks import Block
 from cellray.core.tasks import NOBODY
-from cellray.core.workers import Worker
+from cellray.core.workers import Worker, job_of
 from cellray.model.command import ViewsGranted
 from cellray.model.object import ObjectValue, ValueKind
 
@@ -106,7 +106,7 @@ class Views:
         if block.viewers is None:
             block.viewers = {}
         block.viewers[client] = ticket
-        self._objects.bring_back(block, client.job or NOBODY, at, urgent=True)
+        self._objects.bring_back(block, job_of(client) or NOBODY, at, urgent=True)
         return None
 
 
