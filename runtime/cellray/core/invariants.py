@@ -142,6 +142,7 @@ def _check_tasks(core: NodeScheduler) -> None:
             else:
                 assert task.template.queue is task.worker.lease, story(task)
         if task.state < FINISHED:
+            assert task.actor is None or task.actor.state != DEAD, f"its actor is dead. {story(task)}"
             for entry in task.returns:
                 assert core._objects.entries.get(entry.object_id) is entry, f"a return is unknown. {story(task)}"
         else:

@@ -61,8 +61,15 @@ class NodeScheduler:
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
-        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
-        self._actors.rebuilds.warn, self._actors.rebuilds.histories = self._warn_driver_of, self.histories
+        self._actors = Actors(
+            self._tasks,
+            self._objects,
+            self._workers,
+            self._outbox,
+            config,
+            self.histories,
+            self._warn_driver_of,
+        )
         self._tasks.actors = self._tasks.registry.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
         self._tasks.groups = self._tasks.registry.groups = self._groups

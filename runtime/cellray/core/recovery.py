@@ -115,9 +115,13 @@ class Recovery:
                 self._enter(inner)
             self._objects.seal(entry, value)
         else:
-            self._space.shelve_lost(entry, value.object_bytes, FREED)
-            assert entry.value is not None, "`shelve_lost` says that it is lost"
-            self._objects.seal(entry, entry.value)
+            self.seal_lost(entry, value.object_bytes)
+
+    def seal_lost(self, entry: ObjectEntry, object_bytes: int) -> None:
+        """The object was made before and has gone: it is lost until somebody wants to read it."""
+        self._space.shelve_lost(entry, object_bytes, FREED)
+        assert entry.value is not None, "`shelve_lost` says that it is lost"
+        self._objects.seal(entry, entry.value)
 
     def _on_history(self, fact: HistoryFound, at: float) -> None:
         (task_id,) = fact.task_ids

@@ -69,7 +69,13 @@ class TaskTable:
         self._conclude(task, None, at)
 
     def end_quietly(self, task: Task, at: float) -> None:
-        """A call that was to run again does not, which changes nothing of how it ended before."""
+        """A call that was to run again does not, which changes nothing of how it ended before.
+
+        What it returned then and nobody kept is lost until somebody wants to read it.
+        """
+        for entry in task.returns:
+            if entry.value is None:
+                self.recovery.seal_lost(entry, 0)
         self._end(
             task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, "its actor died again"), at
         )

@@ -207,14 +207,15 @@ class Interpreter(PlacementWords, RecoveryWords):
         return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
 
     def _on_defines_method(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
-        """`d defines-method C m retries=1 group=io`: its calls are submitted as `x:m(b.0){a.0}`, `a.0` being the
-        actor."""
+        """`d defines-method C m retries=1 retry_exceptions=1 group=io`: its calls are submitted as `x:m(b.0){a.0}`,
+        `a.0` being the actor."""
         options = dict(word.split("=") for word in words[2:])
         template = make_template(
             self.templates[words[0]].function_hash,
             f"{words[0]}.{words[1]}",
             (),
             max_retries=int(options.get("retries", "0")),
+            retry_exceptions="retry_exceptions" in options,
             method=words[1],
             concurrency_group=options.get("group", ""),
         )
