@@ -218,6 +218,8 @@ class Channel:
         return True
 
     def _read_until(self, done: Callable[[], object], deadline: float | None, shield: Shield) -> bool:
+        if done():
+            return True  # another thread has read it since we looked, and left
         remaining_ms = None
         began = time.monotonic()
         if self._is_answered_soon:

@@ -10,8 +10,8 @@ from cellray.core.clients import Client
 from cellray.core.objects import ObjectEntry, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.tasks import Job, Task, Template
-from cellray.core.transitions import FINISHED, READY, move
-from cellray.ids import ClientId, ObjectId, TaskId, children_prefix, return_object_id
+from cellray.core.transitions import FINISHED, READY, move, story
+from cellray.ids import NODE, ObjectId, TaskId, children_prefix, return_object_id
 from cellray.model.fact import TaskRetried, TasksSubmitted
 from cellray.model.task import TaskSpec, TaskTemplate
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cellray.core.task_table import TaskTable
     from cellray.model.history import TaskHistory
 
-NO_CLIENT = Client(ClientId(0))
+NO_CLIENT = Client(NODE)
 """Whose the results of calls are that run again."""
 NO_CLIENT.alive = False
 RETURN_0 = return_object_id(TaskId(b""), 0)
@@ -104,7 +104,7 @@ class Submissions:
                         continue
                 self._submit_special(task, template, client, at, may_have_ended)
             elif may_have_ended:
-                self._attach_held(task, at)
+                self._attach(task, at, is_held=True)
             elif spec.dependencies or spec.contained:
                 self._attach(task, at)
             else:
@@ -184,10 +184,8 @@ class Submissions:
             table.fail(task, error, failures.first_line(error), at)
         elif template.refusal is not None:
             table.fail(task, template.refusal.value, template.refusal.summary, at)
-        elif may_have_ended and spec.actor is None and spec.group is None:
-            self._attach_held(task, at)
         else:
-            self._attach(task, at)
+            self._attach(task, at, is_held=may_have_ended and spec.actor is None and spec.group is None)
             if spec.actor is not None:
                 table.actors.attached(task)
 
@@ -220,6 +218,7 @@ class Submissions:
 
     def _supersede(self, known: Task, task: Task) -> None:
         """A final task whose descendants are under way runs again: the new record takes its place in the tree."""
+        assert known.state >= FINISHED, f"a task is under way twice. {story(known)}"
         task.children = known.children
         for child in task.children or ():
             child.parent = task
@@ -246,22 +245,16 @@ class Submissions:
             self._objects.subscribe(entry, client)
         return True
 
-    def _attach(self, task: Task, at: float) -> None:
-        table = self._table
-        error = dependencies.attach(task, self._objects)
-        if error is not None:
-            table.fail(task, error, "a dependency failed", at)
-        elif task.missing:
-            table.waiting += 1
-        else:
-            move(task, READY)
-            task.template.queue.push(task)
-
-    def _attach_held(self, task: Task, at: float) -> None:
+    def _attach(self, task: Task, at: float, *, is_held: bool = False) -> None:
+        """To its arguments; one that may have ended before (`is_held`) waits for the log too."""
         table = self._table
         error = dependencies.attach(task, self._objects)
         if error is not None:
             table.fail(task, error, "a dependency failed", at)
             return
         table.waiting += bool(task.missing)
-        table.holds.hold_for_log(task)
+        if is_held:
+            table.holds.hold_for_log(task)
+        elif not task.missing:
+            move(task, READY)
+            task.template.queue.push(task)

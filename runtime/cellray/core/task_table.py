@@ -69,7 +69,13 @@ class TaskTable:
         self._conclude(task, None, at)
 
     def end_quietly(self, task: Task, at: float) -> None:
-        """A call that was to run again does not, which changes nothing of how it ended before."""
+        """A call that was to run again does not, which changes nothing of how it ended before.
+
+        What it returned then and nobody kept is lost until somebody wants to read it.
+        """
+        for entry in task.returns:
+            if entry.value is None:
+                self.recovery.seal_lost(entry, 0)
         self._end(
             task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, "its actor died again"), at
         )
@@ -269,17 +275,10 @@ class TaskTable:
         job.live -= 1
         if job.ended and not job.live:
             self.jobs.pop(job.root_task_id, None)
-        if task.children is None:
+        if not task.children:
             del self.tasks[task.task_id]
             if task.parent is not None:
                 self._forget_child(task)
-        elif not task.children:
-            self._forget(task)
-
-    def _forget(self, task: Task) -> None:
-        del self.tasks[task.task_id]
-        if task.parent is not None:
-            self._forget_child(task)
 
     def _forget_child(self, task: Task) -> None:
         """A record went; so do those above it that waited only for this. A loop: nesting may be deep."""
