@@ -88,8 +88,10 @@ class CallQueue(ReadyQueue):
 
     def take_lane(self, actor: Actor, caller: ClientId, may_go: Callable[[Task], bool], limit: int = -1) -> list[Task]:
         """Those calls of one lane that may be sent, up to a limit if there is one."""
-        lane = actor.lanes.get(caller, ())
         taken: list[Task] = []
+        lane = actor.lanes.get(caller)
+        if lane is None:
+            return taken
         if limit < 0:
             for task in lane:  # mostly that is all there is
                 if task.state != READY or task.spec.dependencies:
