@@ -17,7 +17,7 @@ from cellray.ids import ClientId, FunctionHash, TemplateId
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
     from cellray.core.ready_queue import ReadyQueue
-    from cellray.core.tasks import Task
+    from cellray.core.tasks import Job, Task
 
 BACKOFF_S_FIRST = 0.1
 BACKOFF_S_MAX = 10.0
@@ -231,3 +231,13 @@ class WorkerTable:
         """Idle workers beyond what is kept in reserve, the longest idle first."""
         count = min(self.pooled - self.base, len(self.idle) - self._spare_max)
         return [worker for worker, _ in zip(self.idle, range(count), strict=False)] if count > 0 else []
+
+
+def job_of(client: Client) -> Job | None:
+    """The job of a driver, of the actor that a worker is, or of the task that it runs, or ran last."""
+    if isinstance(client, Worker):
+        if client.actor is not None:
+            return client.actor.creation.job
+        if client.queue:
+            return client.queue[0].job
+    return client.job
