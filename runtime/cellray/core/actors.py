@@ -15,7 +15,7 @@ from cellray.core.actor_journal import REPLAYER, Journal
 from cellray.core.actor_names import ActorNames
 from cellray.core.actor_rebuild import Rebuilds, Warner
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING, Actor
-from cellray.core.call_queue import CallQueue
+from cellray.core.call_queue import CallQueue, Lane
 from cellray.core.checkpoint_files import CheckpointFiles
 from cellray.core.objects import ObjectTable
 from cellray.core.outbox import Outbox
@@ -85,6 +85,16 @@ class Actors:
             actor.journal = Journal(actor.object_id, self._objects)
         self.known[actor.actor_id] = self._by_object[actor.object_id] = actor
         return None
+
+    def lane(self, contained: tuple[ObjectId, ...], client: Client) -> Lane | None:
+        """Where calls of this client go whose arguments contain this, which is to be the actor and nothing else.
+
+        None if it is not, or if such calls fail.
+        """
+        actor = self._by_object.get(contained[0]) if len(contained) == 1 else None
+        if actor is None or actor.state == DEAD or actor.object_id not in self._objects.entries:
+            return None
+        return self.calls.lane(actor, client.client_id, self._objects.entries[actor.object_id])
 
     def attached(self, task: Task) -> None:
         """A creation keeps its arguments alive: so does its actor, if it may need them again."""

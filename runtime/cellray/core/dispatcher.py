@@ -20,7 +20,7 @@ from cellray.core.resources import ResourcePool
 from cellray.core.staging import Staging
 from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Task, Template
-from cellray.core.transitions import ASSIGNED, move
+from cellray.core.transitions import ASSIGNED, READY, move
 from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import TaskId
 from cellray.model.actor import Checkpoint
@@ -318,7 +318,10 @@ class Dispatcher:
         functions: list[Function] = []
         last: Template | None = None
         for task in given:
-            move(task, ASSIGNED)
+            if task.state == READY:
+                task.state = ASSIGNED  # the move that nearly all make, without a call
+            else:
+                move(task, ASSIGNED)
             task.worker = worker
             task_ids.append(task.task_id)
             spec = task.spec

@@ -359,8 +359,7 @@ class NodeScheduler:
             self._objects.hold(object_id, client)
 
     def _on_objects_released(self, fact: f.ObjectsReleased, client: Client, at: float) -> None:
-        for object_id in fact.object_ids:
-            self._objects.release(object_id, client)
+        self._objects.release_many(fact.object_ids, client)
 
     def _on_object_sealed(self, fact: f.ObjectSealed, client: Client, at: float) -> None:
         value = fact.value

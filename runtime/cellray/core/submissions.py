@@ -17,6 +17,7 @@ from cellray.model.task import TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
+    from cellray.core.call_queue import Lane
     from cellray.core.task_table import TaskTable
     from cellray.model.history import TaskHistory
 
@@ -55,6 +56,7 @@ class Submissions:
         prefix = self._prefix
         # What it submitted before it ran again may have ended, and be forgotten here.
         may_have_ended = parent is not None and parent.attempt > 0
+        lane: Lane | None = None
         for spec in specs:
             task_id: TaskId = prefix + spec.index.to_bytes(4, "big")  # type: ignore[assignment]
             if spec.template_id != last_template_id:
@@ -88,6 +90,18 @@ class Submissions:
                     table.generators.begin(task, client)
                 table.cancel(task, refusal, at)
             elif template.is_special:
+                if template.is_call and not (spec.dependencies or may_have_ended):
+                    if lane is None or lane.contained != spec.contained:
+                        lane = table.actors.lane(spec.contained, client)
+                    if lane is not None:
+                        # What `_submit_special` would do, which takes three times as long.
+                        lane.object.refs += 1
+                        task.pinned = lane.pinned
+                        task.actor = lane.actor
+                        task.state = READY
+                        lane.calls.append(task)
+                        template.queue.count += 1
+                        continue
                 self._submit_special(task, template, client, at, may_have_ended)
             elif may_have_ended:
                 self._attach(task, at, is_held=True)

@@ -58,6 +58,8 @@ ORPHANED_SOCKET_S = 0.2
 """An ended worker's connection is closed from this side after that long; what it had sent is read long before."""
 OVERFULL_PAUSE_S = 0.02
 LOG_AS_IT_CAME_BYTES = 64 * 1024
+LOG_AS_IT_CAME_FACT_BYTES = 256
+"""Frames up to that size, and those with no more than that for each fact, are not looked through for large values."""
 # Plain integers: looking a member up runs Python code.
 FACTS: Final[int] = FrameKind.FACTS.value
 REQUESTS: Final[int] = FrameKind.REQUESTS.value
@@ -184,7 +186,8 @@ class NodeLoop:
             for kind, payload in frames:
                 taken = fact_decoder.decode(payload)
                 if kind == FACTS:
-                    record = payload if len(payload) <= LOG_AS_IT_CAME_BYTES else self._without_large_values(taken)
+                    bytes_max = max(LOG_AS_IT_CAME_BYTES, LOG_AS_IT_CAME_FACT_BYTES * len(taken))
+                    record = payload if len(payload) <= bytes_max else self._without_large_values(taken)
                     self._event_log.add(client.client_id, record, len(taken), index_keys(taken))
                 elif kind != REQUESTS:
                     raise SessionError(f"a client sends facts or requests, not frames of kind {kind}")
