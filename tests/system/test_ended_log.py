@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from cellray.node.ended_session import remove_session_folder, take_log
 from cellray.node.open_archive import open_path
 from cellray.node.settings import SessionFolder
 
-from tests.helpers.archives import check_finished, ended_session, home_of_logs, records, unfinished
+from tests.helpers.archives import check_finished, ended_session, home_of_logs, opened, read_all, records, unfinished
 from tests.helpers.locks import held_by_another_process, is_waited_for
 from tests.helpers.polling import eventually
 from tests.helpers.small_disk import small_disk
@@ -135,19 +136,35 @@ finish_archive.finish(Path(sys.argv[2]))
 """
 
 
-@pytest.mark.timeout(180)
-def test_whatever_step_it_is_killed_at_the_next_one_goes_on(home: Path) -> None:
-    """Each is killed one step later than the one before, on what that one left."""
-    folder = unfinished(home / NAME, records(1, 200))
+def finish_killed_at_each_step(folder: Path) -> None:
+    """Each is killed one step later than the one before, on what that one left; the last one comes to its end."""
     steps = 0
     while True:
         steps += 1
         ended = subprocess.run([sys.executable, "-c", KILLED, str(steps), folder], capture_output=True, check=False)
         if not ended.returncode:
             break
-        assert ended.returncode == -9, ended.stderr
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert steps > 8
+
+
+@pytest.mark.timeout(180)
+def test_whatever_step_it_is_killed_at_the_next_one_goes_on(home: Path) -> None:
+    folder = unfinished(home / NAME, records(1, 200))
+    finish_killed_at_each_step(folder)
     check_finished(folder, 200)
+
+
+@pytest.mark.timeout(180)
+def test_also_when_the_rest_is_damaged(home: Path) -> None:
+    folder = unfinished(home / NAME, records(1, 200))
+    (folder / "tail" / "appendonly.aof").write_bytes(b"*1\r\n$9\r\nNOCOMMAND\r\n" * 10)
+    finish_killed_at_each_step(folder)
+    with opened(folder) as reader:
+        (end,) = read_all(reader)
+        assert end.sequence == 2
+        (gap,) = reader.gaps
+        assert "the rest of the log could not be read: redis-server ended" in gap.reason
 
 
 def test_an_archive_that_takes_nothing_is_an_error_at_once(home: Path) -> None:

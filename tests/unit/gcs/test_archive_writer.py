@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from cellray.gcs.log_index import subject_key
 from cellray.ids import child_task_id
 
 from tests.helpers.archives import KEY, PREFIX, opened, read_all, records, write
+from tests.helpers.small_disk import files_of_at_most
 
 
 @contextmanager
@@ -32,17 +32,6 @@ def nothing_left_open() -> Iterator[None]:
         yield
     finally:
         assert len(os.listdir("/proc/self/fd")) == before
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """What a full disk does, for this process alone."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def spoil(path: Path) -> None:
