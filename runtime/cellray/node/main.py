@@ -118,6 +118,7 @@ class Node:
             self._spilling,
             self._history,
             gcs_url,
+            self._request_stop,
             SystemClock(),
         )
         self._archive_keeper.on_forgotten = self._loop.on_forgotten
