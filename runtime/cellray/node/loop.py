@@ -200,6 +200,8 @@ class NodeLoop:
         try:
             for kind, payload in frames:
                 taken = fact_decoder.decode(payload)
+                if len(frames) == 1 and (ahead := self.core.ahead(taken, client.client_id)) is not None:
+                    self._performer.send(ahead)
                 if kind == FACTS:
                     bytes_max = max(LOG_AS_IT_CAME_BYTES, LOG_AS_IT_CAME_FACT_BYTES * len(taken))
                     record = payload if len(payload) <= bytes_max else self._without_large_values(taken)
