@@ -86,12 +86,16 @@ class Actors:
         self.known[actor.actor_id] = self._by_object[actor.object_id] = actor
         return None
 
+    def of_object(self, object_id: ObjectId) -> Actor | None:
+        """The actor that this object stands for."""
+        return self._by_object.get(object_id)
+
     def lane(self, contained: tuple[ObjectId, ...], client: Client) -> Lane | None:
         """Where calls of this client go whose arguments contain this, which is to be the actor and nothing else.
 
         None if it is not, or if such calls fail.
         """
-        actor = self._by_object.get(contained[0]) if len(contained) == 1 else None
+        actor = self.of_object(contained[0]) if len(contained) == 1 else None
         if actor is None or actor.state == DEAD or actor.object_id not in self._objects.entries:
             return None
         return self.calls.lane(actor, client.client_id, self._objects.entries[actor.object_id])
@@ -263,7 +267,7 @@ class Actors:
 
     def _call_submitted(self, task: Task) -> ObjectValue | None:
         contained = task.spec.contained
-        actor = self._by_object.get(contained[0]) if contained else None
+        actor = self.of_object(contained[0]) if contained else None
         if actor is None:
             return actor_failures.unknown(task.template.spec.name, actor_of_call(contained))
         if actor.state == DEAD:

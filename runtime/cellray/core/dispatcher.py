@@ -49,6 +49,8 @@ class Dispatcher:
     ) -> None:
         self.emptied: list[Worker] = []
         self.stuck: list[ReadyQueue] = []
+        self.sent_ahead: TaskId | None = None
+        """A task that its worker has already (`core/ahead.py`)."""
         self._tasks = tasks
         self._staging = staging
         self._workers = workers
@@ -339,6 +341,9 @@ class Dispatcher:
             else:
                 assignments.append(TaskAssignment(task.task_id, spec.template_id, spec.args, (), (), task.attempt))
         self._outbox.facts.append(TasksDispatched(worker.client_id, at, task_ids))
+        if task_ids[0] == self.sent_ahead:
+            self.sent_ahead = None
+            return
         devices: tuple[int, ...] | None = None
         if worker.devices or worker.devices_told:
             numbers = tuple([number for number, _ in worker.devices])

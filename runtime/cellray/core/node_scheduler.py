@@ -17,6 +17,7 @@ from typing import Any
 from cellray.config import Config
 from cellray.core.actor_names import namespace_of
 from cellray.core.actors import Actors
+from cellray.core.ahead import Ahead
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
@@ -41,7 +42,7 @@ from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable, job_of
 from cellray.ids import NODE, ClientId, NodeId, ObjectId, TaskId, item_object_id, producer_of
 from cellray.model import fact as f
-from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
+from cellray.model.command import Command, NodeStateTold, Send, TaskDescribed, Warn
 from cellray.model.history import HistoryFound
 from cellray.model.task import RESOURCE_UNITS, Resources
 
@@ -75,6 +76,7 @@ class NodeScheduler:
         self._tasks.groups = self._tasks.registry.groups = self._groups
         staging = Staging(self._tasks, self._objects)
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
+        self._ahead = Ahead(self._tasks, self._objects, self._workers, self._pool, self._actors, self._dispatcher)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
         self._clients: dict[ClientId, Client] = {}
         self._output = Output(self._clients, self._workers, self._tasks, self._outbox)
@@ -95,6 +97,11 @@ class NodeScheduler:
         self._by_client = self._client_handlers()
         self._by_stranger: dict[type, Handler] = {f.TasksSubmitted: self._on_tasks_submitted}
         self.status = NodeStatus(self._tasks, self._workers, self._objects, self._pool)
+
+    def ahead(self, facts: Sequence[f.Fact | HistoryFound], source: ClientId) -> Send | None:
+        """What can be sent before anything else is done about these facts; `handle` must get them next."""
+        client = self._clients.get(source)
+        return None if client is None else self._ahead.of(facts, client)
 
     def handle(self, facts: Sequence[f.Fact | HistoryFound], source: ClientId, at: float) -> list[Command]:
         """What follows from facts that came over connection `source` (0: the node itself) at time `at`."""

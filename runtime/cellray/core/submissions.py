@@ -51,9 +51,7 @@ class Submissions:
         kept: tuple[ObjectEntry, ...] = ()
         owner_id = client.client_id
         alive = client.alive
-        if fact.parent_id != self._prefix_of:
-            self._prefix_of, self._prefix = fact.parent_id, children_prefix(fact.parent_id)
-        prefix = self._prefix
+        prefix = self._prefix if fact.parent_id == self._prefix_of else self._prefix_for(fact.parent_id)
         # What it submitted before it ran again may have ended, and be forgotten here.
         may_have_ended = parent is not None and parent.attempt > 0
         lane: Lane | None = None
@@ -163,10 +161,19 @@ class Submissions:
             ended.state = FINISHED
             table.generators.read_again(ended, client)
 
+    def task_id(self, parent_id: TaskId, index: int) -> TaskId:
+        """The id of one of a parent's tasks."""
+        prefix = self._prefix if parent_id == self._prefix_of else self._prefix_for(parent_id)
+        return TaskId(prefix + index.to_bytes(4, "big"))
+
     def next_order(self) -> int:
         """The place of one more task among all."""
         self._order += 1
         return self._order
+
+    def _prefix_for(self, parent_id: TaskId) -> bytes:
+        self._prefix_of, self._prefix = parent_id, children_prefix(parent_id)
+        return self._prefix
 
     def _submit_special(self, task: Task, template: Template, client: Client, at: float, may_have_ended: bool) -> None:
         """A task that cannot run here at all, a generator, the creation of an actor or placement group, or a call."""

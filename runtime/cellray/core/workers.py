@@ -164,25 +164,25 @@ class WorkerTable:
             return bool(self.idle)
         return any(worker.environment in (environment, None) for worker in self.idle)
 
-    def take_idle(self, environment: str) -> Worker | None:
-        """The one that has become idle last, of this environment if there is such a one; it takes it on."""
+    def next_idle(self, environment: str) -> Worker | None:
+        """The one that has become idle last, of this environment if there is such a one, else one that has none yet."""
         if not self.is_mixed:
-            if not self.idle:
-                return None
-            worker, _ = self.idle.popitem()
-            worker.environment = environment
-            return worker
+            return next(reversed(self.idle), None)
         chosen: Worker | None = None
         for worker in reversed(self.idle):
             if worker.environment == environment:
-                chosen = worker
-                break
+                return worker
             if worker.environment is None:
                 chosen = chosen or worker
-        if chosen is not None:
-            del self.idle[chosen]
-            chosen.environment = environment
         return chosen
+
+    def take_idle(self, environment: str) -> Worker | None:
+        """`next_idle`, which is idle no more and takes the environment on."""
+        worker = self.next_idle(environment)
+        if worker is not None:
+            del self.idle[worker]
+            worker.environment = environment
+        return worker
 
     def moving(self, environment: str) -> int:
         """Workers of the pool that are not blocked, and have this environment or none yet."""

@@ -76,8 +76,7 @@ class NativeObjects:
         """The value of one object, waited for without end."""
         value = self.resolved.get(obj)
         if value is None:
-            self.wait((obj,), 1, None)
-            value = self.resolved[obj]
+            value = self._wait_for(obj)
         if value.kind == INLINE:
             return deserialize(value.data)
         return self.get((obj,), None)[0]
@@ -127,6 +126,17 @@ class NativeObjects:
                 return channel.wait_until(lambda: len(missing) <= enough_at, timeout_s)
         finally:
             del self._awaited[id(missing)]
+
+    def _wait_for(self, obj: ObjectId) -> ObjectValue:
+        """`wait` for one object and without end, which needs no set and nobody who takes things out of it."""
+        channel, resolved = self._engine.channel, self.resolved
+        if channel.closed_reason is not None:
+            raise channel.lost()
+        if obj not in self.expected:
+            self._request_foreign((obj,))
+        with Lent(self._lending):
+            channel.wait_until(lambda: obj in resolved)
+        return resolved[obj]
 
     def _request_foreign(self, ids: Iterable[ObjectId]) -> None:
         foreign = [obj for obj in tuple(ids) if obj not in self.expected]
