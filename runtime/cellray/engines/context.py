@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from cellray.ids import PREFIX_BYTES, ObjectId, TaskId, children_prefix, put_object_id
 from cellray.model.task import Cell, Function, TaskTemplate
 
-
 NO_COUNT = itertools.count()
 """Of a task that has neither submitted nor stored anything; nobody counts with it."""
 _beginning = threading.Lock()
