@@ -23,6 +23,8 @@ NodeId = NewType("NodeId", str)
 SessionId = NewType("SessionId", str)
 ClientId = NewType("ClientId", int)
 """A connection to one node: a driver or a worker. Unique within the node's life, never reused."""
+NODE = ClientId(0)
+"""The node itself, where clients say something or own something."""
 
 PREFIX_BYTES = 12
 TASK_ID_BYTES = 16

@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+from tests.sim.twins import Twins
 from tests.sim.world import World
 
 SEEDS = [int(os.environ["SIM_SEED"])] if "SIM_SEED" in os.environ else [1, 2, 3]
@@ -38,3 +39,11 @@ def test_a_seed_replays_exactly() -> None:
     first.run(3000)
     second.run(3000)
     assert (first.event_count, first.kinds, first.at) == (second.event_count, second.kinds, second.at)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_sent_ahead_is_what_would_have_been_sent(seed: int) -> None:
+    world = Twins(seed)
+    world.run(FACTS // 4)
+    assert world.ahead["TasksAssigned"] * 1000 >= FACTS // 4, f"too little was sent ahead: {world.ahead}"
+    assert world.ahead["ObjectsReady"] * 1000 >= FACTS // 4, f"too little was sent ahead: {world.ahead}"

@@ -272,12 +272,15 @@ class World:
             self.kinds[kind] += 1
             if isinstance(fact, f.TaskFinished | f.TaskFailed | f.TaskCancelled):
                 self._note_end(fact, source)
-        commands = self.core.handle(facts, source, self.at)
-        for command in commands:
+        for command in self._decide(facts, source):
             self._perform(command)
         check_quick(self.core)
         if self.event_count % self.check_every == 0:
             check(self.core)
+
+    def _decide(self, facts: Sequence[f.Fact | HistoryFound], source: ClientId) -> list[c.Command]:
+        ahead = self.core.ahead(facts, source)
+        return [*([] if ahead is None else [ahead]), *self.core.handle(facts, source, self.at)]
 
     def _note_end(self, fact: f.TaskFinished | f.TaskFailed | f.TaskCancelled, source: ClientId) -> None:
         """Count an end that a worker reports, if the task is with that worker."""

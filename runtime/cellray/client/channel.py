@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from cellray.awake import CAN_YIELD, Vigil
 from cellray.client.interrupts import NO_SHIELD, Shield, Shields
 from cellray.errors import SessionLostError
 from cellray.ids import TaskId
@@ -39,10 +40,10 @@ IDLE_LOOKS_MAX = 3
 BUSY_READS = 4
 """So many waits between two looks, and it is cheaper to look again than to be woken by each."""
 LOOK_AGAIN_S = 1.0
-SPIN_S = 0.0002
+AWAKE_S = 0.0002
 """An answer that is likely to come within this time is waited for awake: to fall asleep and to be woken on another core
 takes longer than the node takes for a task."""
-CAN_SPIN = usable_cpus() > 1 and hasattr(os, "sched_yield")
+CAN_STAY_AWAKE = usable_cpus() > 1 and CAN_YIELD
 _UNLOGGED = frozenset(UNLOGGED)
 # Plain integers: looking a member up runs Python code.
 FACTS: Final[int] = FrameKind.FACTS.value
@@ -94,6 +95,7 @@ class Channel:
         self._waiters = 0
         self._reads = 0
         """How often somebody but the background thread has waited at the socket."""
+        self._vigil = Vigil()
         self._is_answered_soon = False
         """Whether the last wait was so short that going to sleep would have been most of it."""
         self.is_cold = False
@@ -218,10 +220,13 @@ class Channel:
         return True
 
     def _read_until(self, done: Callable[[], object], deadline: float | None, shield: Shield) -> bool:
+        if done():
+            return True  # another thread has read it since we looked, and left
         remaining_ms = None
         began = time.monotonic()
         if self._is_answered_soon:
-            self._spin(shield, began + SPIN_S)
+            poll = self._poll
+            self._vigil.look(lambda: shield.wait(poll, 0), AWAKE_S)
         while self.closed_reason is None:
             if deadline is not None:
                 remaining_ms = (deadline - time.monotonic()) * 1000
@@ -230,16 +235,11 @@ class Channel:
             if shield.wait(self._poll, remaining_ms):
                 self._read_once()
                 if done():
-                    self._is_answered_soon = CAN_SPIN and time.monotonic() - began < SPIN_S
+                    self._is_answered_soon = CAN_STAY_AWAKE and time.monotonic() - began < AWAKE_S
                     return True
         if done():
             return True
         raise self.lost()
-
-    def _spin(self, shield: Shield, until: float) -> None:
-        """Look for an answer without going to sleep, and let others have the core between two looks."""
-        while time.monotonic() < until and not shield.wait(self._poll, 0):
-            os.sched_yield()
 
     def _wait_for_reader(self, done: Callable[[], object], deadline: float | None, shield: Shield) -> bool:
         """Another thread reads; sleep until it has handed something on or leaves. False when the time is over."""

@@ -96,6 +96,11 @@ class Journal:
         return self.checkpoints[-1].checkpoint if self.checkpoints else None
 
     @property
+    def restored_calls(self) -> int:
+        """How many calls the state reflects that a new process begins with."""
+        return self.checkpoints[-1].checkpoint.calls if self.checkpoints else 0
+
+    @property
     def reaches_constructor(self) -> bool:
         """Whether the actor can be rebuilt without any checkpoint."""
         return self._first == 0

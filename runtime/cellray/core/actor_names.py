@@ -10,8 +10,7 @@ from cellray.core.actor_record import Actor
 from cellray.core.clients import Client
 from cellray.core.objects import ObjectTable
 from cellray.core.outbox import Outbox
-from cellray.core.tasks import Job
-from cellray.core.workers import Worker
+from cellray.core.workers import job_of
 from cellray.ids import ActorId
 from cellray.model.actor import ActorOptions
 from cellray.model.command import ActorNamed, ActorNamesListed
@@ -115,13 +114,3 @@ def namespace_of(client: Client) -> str:
     """Where a client's names are looked up."""
     job = job_of(client)
     return job.namespace if job is not None else ""
-
-
-def job_of(client: Client) -> Job | None:
-    """The job of a driver, of the actor that a worker is, or of the task that it runs."""
-    if isinstance(client, Worker):
-        if client.actor is not None:
-            return client.actor.creation.job
-        if client.queue:
-            return client.queue[0].job
-    return client.job

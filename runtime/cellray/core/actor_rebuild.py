@@ -42,13 +42,18 @@ Warner = Callable[[str, "Job"], None]
 class Rebuilds:
     """Keeps the journals of actors that recover, and runs them when a process has died."""
 
-    histories: Histories
-    """Set by whoever puts the core's parts together."""
-
     def __init__(
-        self, tasks: TaskTable, objects: ObjectTable, calls: CallQueue, outbox: Outbox, files: CheckpointFiles
+        self,
+        tasks: TaskTable,
+        objects: ObjectTable,
+        calls: CallQueue,
+        outbox: Outbox,
+        files: CheckpointFiles,
+        histories: Histories,
+        warn: Warner,
     ) -> None:
-        self.warn: Warner = lambda _message, _job: None
+        self._histories = histories
+        self._warn = warn
         self._tasks = tasks
         self._objects = objects
         self._calls = calls
@@ -146,7 +151,7 @@ class Rebuilds:
         journal.is_replaying = False
         journal.orphans += self._objects.hand_over(worker)
         for task in [*left, *actor.lanes.pop(REPLAYER, ())]:
-            if task.owner_id == REPLAYER:
+            if task.owner_id == REPLAYER and task.state < FINISHED:
                 self._tasks.end_quietly(task, at)
         mine = [task for task in left if task.owner_id != REPLAYER]
         for task in reversed(mine[1:]):
@@ -159,7 +164,7 @@ class Rebuilds:
         """Ask the log for the calls that are to run again, while the constructor runs."""
         journal.question += 1
         question = journal.question
-        calls = journal.since(journal.newest.calls if journal.newest is not None else 0)
+        calls = journal.since(journal.restored_calls)
         journal.histories = None if calls else {}
 
         def then(fact: HistoryFound, _at: float) -> None:
@@ -169,7 +174,7 @@ class Rebuilds:
                 self._calls.changed[actor] = None
 
         if calls:
-            self.histories.ask(calls, then)
+            self._histories.ask(calls, then)
 
     def _settle_head(self, actor: Actor, journal: Journal, task: Task, death: str, at: float) -> None:
         """The call that was probably running."""
@@ -212,7 +217,7 @@ class Rebuilds:
         if journal is None or actor.state != RESTARTING:
             return True
         if not journal.is_replaying:
-            if journal.histories is None:
+            if journal.histories is None or self._awaits_log(journal):
                 return False
             self._begin_replay(actor, journal, journal.histories, at)
         assert actor.worker is not None, "its constructor has returned"
@@ -224,10 +229,16 @@ class Rebuilds:
         journal.drop_orphans()
         return True
 
+    def _awaits_log(self, journal: Journal) -> bool:
+        """Whether calls that are to run again were submitted again too, and the log is yet to say that they have ended:
+        that they need not run again does not hold for the actor's state."""
+        tasks, held = self._tasks.tasks, self._tasks.holds.held
+        return bool(held) and any(tasks.get(task_id) in held for task_id in journal.since(journal.restored_calls))
+
     def _begin_replay(self, actor: Actor, journal: Journal, histories: dict[TaskId, TaskHistory], at: float) -> None:
         journal.is_replaying = True
         journal.histories = None
-        journal.position = journal.newest.calls if journal.newest is not None else 0
+        journal.position = journal.restored_calls
         replayed: list[TaskId] = []
         for number, task_id in enumerate(journal.since(journal.position), journal.position + 1):
             history = histories.get(task_id)
@@ -251,12 +262,20 @@ class Rebuilds:
         return self._calls.take_all(actor, may_go)
 
     def ended_badly(self, task: Task, error: ObjectValue) -> None:
-        """A call that was to run again could not: what it needs is not there any more."""
+        """A call that was to run again could not: what it needs is not there any more.
+
+        One that has run and raised did so the first time too.
+        """
         journal = task.actor.journal if task.actor is not None else None
         if journal is None or not journal.is_replaying or task.owner_id != REPLAYER:
             return
         if error.kind == ValueKind.FAILURE:
-            journal.lost = f"{task.template.spec.name}, which was to run again: {failures.first_line(error)}"
+            why = failures.first_line(error)
+        elif task.worker is None:
+            why = "an argument of it was lost, and raised when it was made again"
+        else:
+            return
+        journal.lost = f"{task.template.spec.name}, which was to run again: {why}"
 
     def given_up(self, actor: Actor) -> bool:
         """Whether processes died too often before the state was rebuilt."""
@@ -285,4 +304,4 @@ class Rebuilds:
         key = (what, actor.options.class_name)
         if key not in self._warned:
             self._warned.add(key)
-            self.warn(text, actor.creation.job)
+            self._warn(text, actor.creation.job)

@@ -13,9 +13,9 @@ from cellray.config import Config
 from cellray.core import actor_failures, failures, views
 from cellray.core.actor_journal import REPLAYER, Journal
 from cellray.core.actor_names import ActorNames
-from cellray.core.actor_rebuild import Rebuilds
+from cellray.core.actor_rebuild import Rebuilds, Warner
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING, Actor
-from cellray.core.call_queue import CallQueue
+from cellray.core.call_queue import CallQueue, Lane
 from cellray.core.checkpoint_files import CheckpointFiles
 from cellray.core.objects import ObjectTable
 from cellray.core.outbox import Outbox
@@ -31,6 +31,7 @@ from cellray.model.object import ObjectValue
 if TYPE_CHECKING:
     from cellray.core.clients import Client
     from cellray.core.dispatcher import Dispatcher
+    from cellray.core.histories import Histories
     from cellray.core.task_table import TaskTable
 
 
@@ -38,13 +39,20 @@ class Actors:
     """All actors that somebody refers to. `known` is empty in most sessions, and then nothing here costs anything."""
 
     def __init__(
-        self, tasks: TaskTable, objects: ObjectTable, workers: WorkerTable, outbox: Outbox, config: Config
+        self,
+        tasks: TaskTable,
+        objects: ObjectTable,
+        workers: WorkerTable,
+        outbox: Outbox,
+        config: Config,
+        histories: Histories,
+        warn: Warner,
     ) -> None:
         self.known: dict[ActorId, Actor] = {}
         self.names = ActorNames(objects, outbox)
         self.calls = CallQueue()
         files = CheckpointFiles(outbox, config.checkpoint_bytes_max)
-        self.rebuilds = Rebuilds(tasks, objects, self.calls, outbox, files)
+        self.rebuilds = Rebuilds(tasks, objects, self.calls, outbox, files, histories, warn)
         self._by_object: dict[ObjectId, Actor] = {}
         self._failed: list[tuple[Actor, Task, ObjectValue]] = []
         self._leaving: dict[Worker, float] = {}
@@ -77,6 +85,20 @@ class Actors:
             actor.journal = Journal(actor.object_id, self._objects)
         self.known[actor.actor_id] = self._by_object[actor.object_id] = actor
         return None
+
+    def of_object(self, object_id: ObjectId) -> Actor | None:
+        """The actor that this object stands for."""
+        return self._by_object.get(object_id)
+
+    def lane(self, contained: tuple[ObjectId, ...], client: Client) -> Lane | None:
+        """Where calls of this client go whose arguments contain this, which is to be the actor and nothing else.
+
+        None if it is not, or if such calls fail.
+        """
+        actor = self.of_object(contained[0]) if len(contained) == 1 else None
+        if actor is None or actor.state == DEAD or actor.object_id not in self._objects.entries:
+            return None
+        return self.calls.lane(actor, client.client_id, self._objects.entries[actor.object_id])
 
     def attached(self, task: Task) -> None:
         """A creation keeps its arguments alive: so does its actor, if it may need them again."""
@@ -245,7 +267,7 @@ class Actors:
 
     def _call_submitted(self, task: Task) -> ObjectValue | None:
         contained = task.spec.contained
-        actor = self._by_object.get(contained[0]) if contained else None
+        actor = self.of_object(contained[0]) if contained else None
         if actor is None:
             return actor_failures.unknown(task.template.spec.name, actor_of_call(contained))
         if actor.state == DEAD:
@@ -304,11 +326,12 @@ class Actors:
         worker = actor.worker
         if worker is not None:
             left = list(worker.queue)
-            worker.queue.clear()
             for task in left:
                 views.hold(self._objects, task.spec.dependencies, worker)  # it reads them until it has ended
+            worker.queue.clear()
             self._end_worker(worker, reason, at, by_force=bool(left) if by_force is None else by_force)
-        doomed = [*(left or ()), *self.calls.abandon(actor)]
+        in_pause = [task for task in self._tasks.holds.held if task.actor is actor]
+        doomed = list(dict.fromkeys([*(left or ()), *self.calls.abandon(actor), *in_pause]))
         if actor.creation.state < FINISHED and actor.creation not in doomed:
             doomed.append(actor.creation)
         self.rebuilds.end(actor)

@@ -31,7 +31,8 @@ NOWHERE: Final = -1
 class Block:
     """`offset` is NOWHERE while the bytes are on disk only, or nowhere; `loss` says why. `pins` counts clients that
     read it and tasks that are with a worker; `staged` tasks that are about to be; `used` is the number of its last use,
-    the highest the latest. `viewers` wait for it to be there again, each with the ticket of its request.
+    the highest the latest. `viewers` wait for it to be there again, each with the ticket of its request. `put_by` is
+    the attempt that has put it last, as the order and attempt of its task; None if no task has.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Block:
         "object_bytes",
         "offset",
         "pins",
+        "put_by",
         "spill_id",
         "staged",
         "state",
@@ -59,6 +61,7 @@ class Block:
         self.spill_id = 0
         self.doomed = False
         self.loss = ""
+        self.put_by: tuple[int, int] | None = None
         self.viewers: dict[Client, int] | None = None
 
     @property

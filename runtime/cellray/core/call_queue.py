@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cellray.core.ready_queue import ReadyQueue
 from cellray.core.transitions import FINISHED, READY, WAITING
 
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
+    from cellray.core.objects import ObjectEntry
     from cellray.core.tasks import Task
-    from cellray.ids import ClientId
+    from cellray.ids import ClientId, ObjectId
+
+
+class Lane(NamedTuple):
+    """The calls of one caller at one actor that were not sent yet, and what all of them have that carry nothing else.
+
+    `contained` and `pinned` are the actor's object, as specs and tasks have it.
+    """
+
+    actor: Actor
+    object: ObjectEntry
+    contained: tuple[ObjectId, ...]
+    pinned: tuple[ObjectEntry, ...]
+    calls: deque[Task]
 
 
 class CallQueue(ReadyQueue):
@@ -23,6 +37,14 @@ class CallQueue(ReadyQueue):
     def __init__(self) -> None:
         super().__init__(())
         self.changed: dict[Actor, None] = {}
+
+    def lane(self, actor: Actor, caller: ClientId, entry: ObjectEntry) -> Lane:
+        """For calls that are ready: who puts one in counts it in `count`. `entry` is the actor's object."""
+        self.changed[actor] = None
+        calls = actor.lanes.get(caller)
+        if calls is None:
+            calls = actor.lanes[caller] = deque()
+        return Lane(actor, entry, (entry.object_id,), (entry,), calls)
 
     def enroll(self, task: Task, actor: Actor) -> None:
         """A call was submitted: its place is behind the calls of the same client."""
@@ -67,7 +89,20 @@ class CallQueue(ReadyQueue):
     def take_lane(self, actor: Actor, caller: ClientId, may_go: Callable[[Task], bool], limit: int = -1) -> list[Task]:
         """Those calls of one lane that may be sent, up to a limit if there is one."""
         taken: list[Task] = []
-        lane = actor.lanes.get(caller, ())
+        lane = actor.lanes.get(caller)
+        if lane is None:
+            return taken
+        if limit < 0:
+            for task in lane:  # mostly that is all there is
+                if task.state != READY or task.spec.dependencies:
+                    break
+                taken.append(task)
+            self.count -= len(taken)
+            if len(taken) == len(lane):
+                actor.lanes.pop(caller, None)
+                return taken
+            for _ in taken:
+                lane.popleft()
         while lane and lane[0].state != WAITING and len(taken) != limit:
             task = lane[0]
             if task.state == READY:

@@ -78,8 +78,10 @@ class Holds:
             return
         history = fact.found.get(task.task_id)
         end = end_of(history) if history is not None else None
-        # Which items of a generator are still there, nobody knows: it runs again.
-        if isinstance(end, TaskFinished) and task.template.spec.stream is None:
+        # Which items of a generator are still there, nobody knows: it runs again. So does what is said to have ended
+        # with more or fewer values than it returns.
+        is_stream = task.template.spec.stream is not None
+        if isinstance(end, TaskFinished) and not is_stream and len(end.values) == len(task.returns):
             del self.held[task]
             self._outbox.facts.append(ResultRecalled(task.task_id, at))
             self._tasks.recall(task, end.values, at)

@@ -11,7 +11,7 @@ from collections import Counter
 from cellray.core.actor_record import ALIVE, DEAD, PENDING, RESTARTING
 from cellray.core.blocks import LOST, NOWHERE, RESTORING, SPILLED, SPILLING, Block
 from cellray.core.node_scheduler import NodeScheduler
-from cellray.core.objects import SHARED, ObjectEntry
+from cellray.core.objects import SHARED
 from cellray.core.placement_groups import CREATED
 from cellray.core.tasks import Task
 from cellray.core.transitions import ASSIGNED, FINISHED, READY, WAITING, story
@@ -142,6 +142,7 @@ def _check_tasks(core: NodeScheduler) -> None:
             else:
                 assert task.template.queue is task.worker.lease, story(task)
         if task.state < FINISHED:
+            assert task.actor is None or task.actor.state != DEAD, f"its actor is dead. {story(task)}"
             for entry in task.returns:
                 assert core._objects.entries.get(entry.object_id) is entry, f"a return is unknown. {story(task)}"
         else:
@@ -321,12 +322,13 @@ def _check_blocks(core: NodeScheduler) -> None:
         assert (block.state == LOST) == (space.lost.get(entry.object_id) is block), f"{name} is lost or not"
         awaited = awaited or bool(block.viewers)
         under_way = producer_of(entry.object_id) in core._objects.recovery.under_way
-        assert block.state != LOST or not awaited or under_way or _is_live(core, entry), f"nobody makes {name} again"
+        assert block.state != LOST or not awaited or under_way or _is_made(core, block), f"nobody makes {name} again"
         assert block.state == RESTORING or entry.value.offset == block.offset, f"{name} is not where its value says"
         assert (space.travelling.get(block.spill_id) is block) == (block.state in (SPILLING, RESTORING)), name
     on_disk = [block for block in space.blocks.values() if block.state in (SPILLED, SPILLING, RESTORING)]
     on_disk += [block for block in space.travelling.values() if block.doomed]
     assert len(space.lost) == sum(block.state == LOST for block in space.blocks.values()), "what is lost is miscounted"
+    assert {key: lost for of in space.lost_of.values() for key, lost in of.items()} == space.lost, "losses by tasks"
     assert space.disk_bytes == sum(block.object_bytes for block in on_disk), "what is on disk is miscounted"
     assert space.disk_bytes <= max(core._config.spill_bytes_max, 0), "there is more on disk than may be"
     assert space.spilling == sum(block.state == SPILLING for block in space.travelling.values()), "spills miscounted"
@@ -343,10 +345,10 @@ def _doomed(core: NodeScheduler) -> set[Block]:
     return doomed
 
 
-def _is_live(core: NodeScheduler, entry: ObjectEntry) -> bool:
-    """Whether the task that makes the object has not ended."""
-    task = core._tasks.tasks.get(producer_of(entry.object_id))
-    return task is not None and task.state < FINISHED
+def _is_made(core: NodeScheduler, block: Block) -> bool:
+    """Whether the task that makes the object has not ended, and has not made it already."""
+    task = core._tasks.tasks.get(producer_of(block.entry.object_id))
+    return task is not None and task.state < FINISHED and core._objects.recovery._makes(task, block)
 
 
 def _check_requests(core: NodeScheduler) -> None:

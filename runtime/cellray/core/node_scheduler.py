@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cellray.config import Config
-from cellray.core.actor_names import job_of, namespace_of
+from cellray.core.actor_names import namespace_of
 from cellray.core.actors import Actors
+from cellray.core.ahead import Ahead
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
 from cellray.core.dispatcher import Dispatcher
@@ -38,15 +39,12 @@ from cellray.core.task_table import TaskTable
 from cellray.core.tasks import NOBODY, Job, Task
 from cellray.core.transitions import FINISHED
 from cellray.core.worker_exit import WorkerExit
-from cellray.core.workers import Worker, WorkerTable
-from cellray.ids import ClientId, NodeId, ObjectId, TaskId, item_object_id, producer_of
+from cellray.core.workers import Worker, WorkerTable, job_of
+from cellray.ids import NODE, ClientId, NodeId, ObjectId, TaskId, item_object_id, producer_of
 from cellray.model import fact as f
-from cellray.model.command import Command, NodeStateTold, TaskDescribed, Warn
+from cellray.model.command import Command, NodeStateTold, Send, TaskDescribed, Warn
 from cellray.model.history import HistoryFound
 from cellray.model.task import RESOURCE_UNITS, Resources
-
-SHELL = ClientId(0)
-"""The source of facts that the node itself reports."""
 
 Handler = Callable[[Any, Client, float], None]
 
@@ -64,13 +62,21 @@ class NodeScheduler:
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
-        self._actors = Actors(self._tasks, self._objects, self._workers, self._outbox, config)
-        self._actors.rebuilds.warn, self._actors.rebuilds.histories = self._warn_driver_of, self.histories
+        self._actors = Actors(
+            self._tasks,
+            self._objects,
+            self._workers,
+            self._outbox,
+            config,
+            self.histories,
+            self._warn_driver_of,
+        )
         self._tasks.actors = self._tasks.registry.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
         self._tasks.groups = self._tasks.registry.groups = self._groups
         staging = Staging(self._tasks, self._objects)
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
+        self._ahead = Ahead(self._tasks, self._objects, self._workers, self._pool, self._actors, self._dispatcher)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
         self._clients: dict[ClientId, Client] = {}
         self._output = Output(self._clients, self._workers, self._tasks, self._outbox)
@@ -92,13 +98,18 @@ class NodeScheduler:
         self._by_stranger: dict[type, Handler] = {f.TasksSubmitted: self._on_tasks_submitted}
         self.status = NodeStatus(self._tasks, self._workers, self._objects, self._pool)
 
+    def ahead(self, facts: Sequence[f.Fact | HistoryFound], source: ClientId) -> Send | None:
+        """What can be sent before anything else is done about these facts; `handle` must get them next."""
+        client = self._clients.get(source)
+        return None if client is None else self._ahead.of(facts, client)
+
     def handle(self, facts: Sequence[f.Fact | HistoryFound], source: ClientId, at: float) -> list[Command]:
         """What follows from facts that came over connection `source` (0: the node itself) at time `at`."""
         client = self._clients.get(source)
         if client is not None:
             handlers = self._by_client
         else:
-            handlers = self._by_shell if source == SHELL else self._by_stranger
+            handlers = self._by_shell if source == NODE else self._by_stranger
             client = Client(source)
             client.alive = False
         for fact in facts:
@@ -355,8 +366,7 @@ class NodeScheduler:
             self._objects.hold(object_id, client)
 
     def _on_objects_released(self, fact: f.ObjectsReleased, client: Client, at: float) -> None:
-        for object_id in fact.object_ids:
-            self._objects.release(object_id, client)
+        self._objects.release_many(fact.object_ids, client)
 
     def _on_object_sealed(self, fact: f.ObjectSealed, client: Client, at: float) -> None:
         value = fact.value
@@ -366,6 +376,8 @@ class NodeScheduler:
             self._ignore(fact)
             return
         self._objects.put(fact.object_id, value, client, at)
+        if value.kind == SHARED:
+            self._objects.recovery.was_put(fact.object_id)
 
     def _on_output_diverged(self, fact: f.OutputDiverged, client: Client, at: float) -> None:
         task = self._tasks.tasks.get(producer_of(fact.object_id))
@@ -412,7 +424,7 @@ class NodeScheduler:
         self._workers.add(worker)
 
     def _on_worker_exited(self, fact: f.WorkerExited, client: Client, at: float) -> None:
-        if fact.worker_id == SHELL:
+        if fact.worker_id == NODE:
             self._on_start_failed(fact, at)
             return
         worker = self._clients.get(fact.worker_id)

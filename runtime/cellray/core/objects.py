@@ -96,7 +96,10 @@ class ObjectTable:
             self.contain(entry, value.contained)
         owner = entry.owner
         if owner is not None:
-            self._outbox.deliver(owner, entry.object_id, value)
+            if owner.outbox:  # `Outbox.deliver`, which would cost as much as all of this
+                owner.outbox.append((entry.object_id, value))
+            else:
+                self._outbox.deliver(owner, entry.object_id, value)
         if entry.requesters is not None:
             for client in entry.requesters:
                 self._outbox.deliver(client, entry.object_id, value)
@@ -173,18 +176,30 @@ class ObjectTable:
 
     def release(self, object_id: ObjectId, client: Client) -> None:
         """`client` no longer refers to the object."""
-        entry = client.held.pop(object_id, None)
-        if entry is not None:
+        self.release_many((object_id,), client)
+
+    def release_many(self, object_ids: Iterable[ObjectId], client: Client) -> None:
+        """`client` no longer refers to these. What is small and contains nothing goes without further questions."""
+        held, entries, freed = client.held, self.entries, self._outbox.freed
+        for object_id in object_ids:
+            entry = held.pop(object_id, None)
+            if entry is None:
+                continue
             if entry.owner is client:
                 entry.owner = None
             entry.refs -= 1
-            if not entry.refs and entry.value is not None:
+            value = entry.value
+            if entry.refs or value is None:
+                continue
+            if value.kind == SHARED or entry.contains:
                 self._free(entry)
+            else:
+                del entries[object_id]
+                freed.append(object_id)
 
     def release_all(self, client: Client) -> None:
         """`client` is gone, and with it everything it held and the space it was writing to."""
-        for object_id in list(client.held):
-            self.release(object_id, client)
+        self.release_many(list(client.held), client)
         for object_id in [*client.granted, *client.wanted]:
             self.ungrant(object_id, client)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cellray.ids import ClientId, is_put, item_object_id, return_index_of, return_object_id
+from cellray.ids import NODE, ClientId, is_put, item_object_id, return_index_of, return_object_id
 from cellray.model.fact import (
     ItemsYielded,
     ObjectSealed,
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from cellray.model.fact import LoggedFact
     from cellray.model.history import TaskHistory
 
-NODE = ClientId(0)
 End = TaskFinished | TaskFailed | TaskCancelled
 
 

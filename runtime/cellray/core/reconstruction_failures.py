@@ -50,6 +50,14 @@ def not_possible(block: Block, history: TaskHistory | None, reason: str) -> Obje
     return _failure(block, history.template.name if history and history.template else "", reason)
 
 
+def still_running(block: Block, task: Task) -> ObjectValue:
+    """The value of an object whose task is under way, and will not make it a second time."""
+    name = task.template.spec.name
+    made = "stored" if is_put(block.entry.object_id) else "yielded"
+    reason = f"{name} has {made} it and is still running, so it cannot be run once more for it"
+    return _failure(block, name, reason)
+
+
 def after_running(block: Block, task: Task, error: ObjectValue | None) -> ObjectValue:
     """The value of an object whose task ran again for it, in vain. What the user's code raised now, it raises."""
     name = task.template.spec.name

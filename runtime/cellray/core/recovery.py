@@ -20,7 +20,8 @@ from cellray.core.objects import SHARED, ObjectEntry
 from cellray.core.outcome import has_bytes, last_attempt, logged_value, outputs_of
 from cellray.core.tasks import NOBODY, Task
 from cellray.core.transitions import FINISHED, WAITING
-from cellray.ids import ClientId, ObjectId, TaskId, producer_of, return_object_id
+from cellray.core.workers import job_of
+from cellray.ids import NODE, ObjectId, TaskId, is_put, producer_of, return_index_of, return_object_id
 from cellray.model.fact import ObjectLost, ObjectReconstructed, ReconstructionFailed
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from cellray.model.history import HistoryFound, TaskHistory
     from cellray.model.object import ObjectValue
 
-NODE = ClientId(0)
-"""Owns what runs again: who waits for it has its own part in it."""
 FREED = "nobody referred to it any more and it was freed"
 
 
@@ -64,25 +63,36 @@ class Recovery:
         """The object's block says so from now on; somebody may be waiting for it."""
         block = self._space.lost[object_id]
         self._outbox.facts.append(ObjectLost(object_id, at, block.loss))
-        for job in _jobs_of(block):
-            self.want(block, job)
+        jobs = _jobs_of(block)
+        if jobs:
+            self.want(block, jobs[0])
 
     def want(self, block: Block, job: Job) -> None:
         """Somebody of this job waits for a lost object."""
         task_id = producer_of(block.entry.object_id)
-        if task_id in self.under_way:
-            return
-        task = self._tasks.tasks.get(task_id)
-        if task is not None and task.state < FINISHED:
-            # Lost while the task that made it goes on, an item or an object that it put: after its end.
-            task.orphans += self._objects.pin((block.entry.object_id,))
-            return
-        self.under_way[task_id] = Attempt(job)
-        self._histories.ask((task_id,), self._on_history)
+        task = self._live(task_id)
+        if task is not None and self._makes(task, block):
+            self._keep_for(task, block)
+        elif task_id not in self.under_way:
+            self.under_way[task_id] = Attempt(job)
+            self._histories.ask((task_id,), self._on_history)
+        elif task is not None and self.under_way[task_id].task is task:
+            # It has made the object again, which was lost again, and may wait for whoever waits for that.
+            self._histories.ask((task_id,), self._on_history)
+
+    def was_put(self, object_id: ObjectId) -> None:
+        """A client has put an object into shared memory."""
+        task, block = self._tasks.tasks.get(producer_of(object_id)), self._space.blocks.get(object_id)
+        if task is not None and block is not None:
+            block.put_by = task.order, task.attempt
 
     def ended(self, task: Task, error: ObjectValue | None, at: float) -> None:
         """A task is final that ran again, or that held what others wait for."""
-        attempt = self.under_way.pop(task.task_id, None)
+        attempt = self.under_way.get(task.task_id)
+        if attempt is not None:
+            if attempt.task is not task:
+                return  # the log is asked, and its answer is for all that is wanted then
+            del self.under_way[task.task_id]
         for block in self._wanted_of(task.task_id):
             others = [job for job in _jobs_of(block) if not job.ended] if attempt is None or task.job.ended else []
             if others:
@@ -90,10 +100,10 @@ class Recovery:
             else:
                 self._give_up(block, reasons.after_running(block, task, error), at)
 
-    def found(self, block: Block, value: ObjectValue, at: float) -> None:
+    def found(self, block: Block, value: ObjectValue, at: float, *, from_log: bool = False) -> None:
         """Here is what was missing."""
         object_bytes = value.object_bytes or len(value.data)
-        self._outbox.facts.append(ObjectReconstructed(block.entry.object_id, at, object_bytes))
+        self._outbox.facts.append(ObjectReconstructed(block.entry.object_id, at, object_bytes, from_log))
         self._replace(block, value)
 
     def seal_logged(self, entry: ObjectEntry, value: ObjectValue) -> None:
@@ -105,36 +115,73 @@ class Recovery:
                 self._enter(inner)
             self._objects.seal(entry, value)
         else:
-            self._space.shelve_lost(entry, value.object_bytes, FREED)
-            assert entry.value is not None, "`shelve_lost` says that it is lost"
-            self._objects.seal(entry, entry.value)
+            self.seal_lost(entry, value.object_bytes)
+
+    def seal_lost(self, entry: ObjectEntry, object_bytes: int) -> None:
+        """The object was made before and has gone: it is lost until somebody wants to read it."""
+        self._space.shelve_lost(entry, object_bytes, FREED)
+        assert entry.value is not None, "`shelve_lost` says that it is lost"
+        self._objects.seal(entry, entry.value)
 
     def _on_history(self, fact: HistoryFound, at: float) -> None:
         (task_id,) = fact.task_ids
-        job = self.under_way[task_id].job
+        attempt = self.under_way.get(task_id)
+        if attempt is None:
+            return  # asked twice
         history = fact.found.get(task_id)
         if history is not None:
-            for block in self._wanted_of(task_id):
-                value = logged_value(history, block.entry.object_id)
-                if value is not None:
-                    self._recall(block, value, at)
+            self._recall(history, at)
         wanted = self._wanted_of(task_id)
-        if not wanted:
+        task = self._live(task_id)
+        if task is None or task is not attempt.task:
             del self.under_way[task_id]
-            return
-        why_not = reasons.why_not(history, fact.error)
-        if why_not or history is None:
-            del self.under_way[task_id]
+        if task is not None:
+            self._leave_to(task, wanted, at)
+        elif wanted:
+            why_not = reasons.why_not(history, fact.error)
+            if not why_not and history is not None:
+                self._run(history, wanted, attempt.job, at)
+                return
             for block in wanted:
                 self._give_up(block, reasons.not_possible(block, history, why_not), at)
-        else:
-            self._run(history, wanted, job, at)
 
-    def _recall(self, block: Block, value: ObjectValue, at: float) -> None:
-        for inner in value.contained:
-            self._enter(inner)
-        self._outbox.facts.append(ObjectReconstructed(block.entry.object_id, at, len(value.data), True))
-        self._replace(block, value)
+    def _recall(self, history: TaskHistory, at: float) -> None:
+        """What the log has kept itself."""
+        for block in self._wanted_of(history.task_id):
+            value = logged_value(history, block.entry.object_id)
+            if value is not None:
+                for inner in value.contained:
+                    self._enter(inner)
+                self.found(block, value, at, from_log=True)
+
+    def _leave_to(self, task: Task, wanted: list[Block], at: float) -> None:
+        """Objects of a task that is under way, perhaps because its parent runs again."""
+        for block in wanted:
+            if self._makes(task, block):
+                self._keep_for(task, block)
+            else:
+                self._give_up(block, reasons.still_running(block, task), at)
+
+    def _keep_for(self, task: Task, block: Block) -> None:
+        """The task will make it, or run again after its end: until then nobody else need hold it."""
+        if task.task_id not in self.under_way:
+            task.orphans += self._objects.pin((block.entry.object_id,))
+
+    def _live(self, task_id: TaskId) -> Task | None:
+        task = self._tasks.tasks.get(task_id)
+        return task if task is not None and task.state < FINISHED else None
+
+    def _makes(self, task: Task, block: Block) -> bool:
+        """Whether the task, which is under way, will have made the object by its end.
+
+        An attempt puts an object once, and a generator does not go back. Its end, after which the task could run again,
+        is not waited for: it may itself wait for whoever wants to read the object.
+        """
+        object_id = block.entry.object_id
+        if is_put(object_id):
+            return block.put_by is not None and block.put_by != (task.order, task.attempt)
+        stream = self._tasks.generators.streams.get(task.task_id) if return_index_of(object_id) else None
+        return stream is None or stream.remakes
 
     def _run(self, history: TaskHistory, wanted: list[Block], job: Job, at: float) -> None:
         tasks, spec = self._tasks, history.spec
@@ -172,11 +219,7 @@ class Recovery:
 
     def _wanted_of(self, task_id: TaskId) -> list[Block]:
         """The lost objects of this task that somebody waits for."""
-        return [
-            block
-            for object_id, block in self._space.lost.items()
-            if producer_of(object_id) == task_id and _jobs_of(block)
-        ]
+        return [block for block in self._space.lost_of.get(task_id, {}).values() if _jobs_of(block)]
 
     def _give_up(self, block: Block, value: ObjectValue, at: float) -> None:
         self._space.losses += 1
@@ -198,5 +241,5 @@ class Recovery:
 
 def _jobs_of(block: Block) -> list[Job]:
     """The jobs of those who wait to read the block."""
-    jobs = [client.job or NOBODY for client in block.viewers or ()]
+    jobs = [job_of(client) or NOBODY for client in block.viewers or ()]
     return jobs + [task.job for task in block.entry.waiters or () if task.state == WAITING]

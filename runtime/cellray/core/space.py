@@ -13,6 +13,7 @@ import msgspec
 
 from cellray.core.arena import Arena
 from cellray.core.blocks import LOST, NOWHERE, RESIDENT, RESTORING, SPILLED, SPILLING, Block
+from cellray.ids import producer_of
 from cellray.model.command import Spill
 from cellray.model.object import ObjectValue, ValueKind
 
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from cellray.core.objects import ObjectEntry
     from cellray.core.outbox import Outbox
     from cellray.core.tasks import Task
-    from cellray.ids import ObjectId
+    from cellray.ids import ObjectId, TaskId
     from cellray.model.fact import ObjectRestored, ObjectSpilled, SpillFailed
 
 
 class SharedSpace:
     """The arena and its blocks. `travelling` are those being written or read, by the number of their file, `lost` those
-    without bytes.
+    without bytes, and `lost_of` the same by the tasks that make them.
 
     `disk_bytes` is what files take, those being written included; `losses` counts objects that could not be had back.
     """
@@ -37,6 +38,7 @@ class SharedSpace:
         self.blocks: dict[ObjectId, Block] = {}
         self.travelling: dict[int, Block] = {}
         self.lost: dict[ObjectId, Block] = {}
+        self.lost_of: dict[TaskId, dict[ObjectId, Block]] = {}
         self.disk_bytes = 0
         self.spilling = 0
         self.losses = 0
@@ -166,6 +168,7 @@ class SharedSpace:
         """The object's bytes are given up, wherever they are; whoever reads them now goes on doing so."""
         fresh = Block(block.entry, NOWHERE, block.object_bytes, block.used)
         fresh.viewers, block.viewers = block.viewers, None
+        fresh.put_by = block.put_by
         for client in fresh.viewers or ():
             client.views[block.entry.object_id] = fresh
         self.blocks[block.entry.object_id] = fresh
@@ -183,7 +186,7 @@ class SharedSpace:
 
     def found(self, block: Block, value: ObjectValue) -> None:
         """What was lost has a value again, whose space `claim` took over if it is a shared one."""
-        del self.lost[block.entry.object_id]
+        self._end_loss(block)
         block.entry.value = value
         if value.kind != ValueKind.SHARED:
             del self.blocks[block.entry.object_id]
@@ -193,15 +196,23 @@ class SharedSpace:
 
     def _mark_lost(self, block: Block, reason: str) -> None:
         block.state, block.offset, block.loss = LOST, NOWHERE, reason
-        self.lost[block.entry.object_id] = block
+        object_id = block.entry.object_id
+        self.lost[object_id] = self.lost_of.setdefault(producer_of(object_id), {})[object_id] = block
         self._place_value(block)
+
+    def _end_loss(self, block: Block) -> None:
+        object_id = block.entry.object_id
+        task_id = producer_of(object_id)
+        del self.lost[object_id], self.lost_of[task_id][object_id]
+        if not self.lost_of[task_id]:
+            del self.lost_of[task_id]
 
     def _abandon(self, block: Block) -> None:
         """Nobody will want to read the block who does not do so now."""
         if block.state == SPILLED:
             self._drop_file(block)
         elif block.state == LOST:
-            del self.lost[block.entry.object_id]
+            self._end_loss(block)
         elif block.state == RESIDENT and not block.pins:
             self.arena.free(block.offset)
         else:

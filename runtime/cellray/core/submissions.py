@@ -10,17 +10,18 @@ from cellray.core.clients import Client
 from cellray.core.objects import ObjectEntry, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.tasks import Job, Task, Template
-from cellray.core.transitions import FINISHED, READY, move
-from cellray.ids import ClientId, ObjectId, TaskId, children_prefix, return_object_id
+from cellray.core.transitions import FINISHED, READY, move, story
+from cellray.ids import NODE, ObjectId, TaskId, children_prefix, return_object_id
 from cellray.model.fact import TaskRetried, TasksSubmitted
 from cellray.model.task import TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
+    from cellray.core.call_queue import Lane
     from cellray.core.task_table import TaskTable
     from cellray.model.history import TaskHistory
 
-NO_CLIENT = Client(ClientId(0))
+NO_CLIENT = Client(NODE)
 """Whose the results of calls are that run again."""
 NO_CLIENT.alive = False
 RETURN_0 = return_object_id(TaskId(b""), 0)
@@ -50,11 +51,10 @@ class Submissions:
         kept: tuple[ObjectEntry, ...] = ()
         owner_id = client.client_id
         alive = client.alive
-        if fact.parent_id != self._prefix_of:
-            self._prefix_of, self._prefix = fact.parent_id, children_prefix(fact.parent_id)
-        prefix = self._prefix
+        prefix = self._prefix if fact.parent_id == self._prefix_of else self._prefix_for(fact.parent_id)
         # What it submitted before it ran again may have ended, and be forgotten here.
         may_have_ended = parent is not None and parent.attempt > 0
+        lane: Lane | None = None
         for spec in specs:
             task_id: TaskId = prefix + spec.index.to_bytes(4, "big")  # type: ignore[assignment]
             if spec.template_id != last_template_id:
@@ -88,9 +88,21 @@ class Submissions:
                     table.generators.begin(task, client)
                 table.cancel(task, refusal, at)
             elif template.is_special:
+                if template.is_call and not (spec.dependencies or may_have_ended):
+                    if lane is None or lane.contained != spec.contained:
+                        lane = table.actors.lane(spec.contained, client)
+                    if lane is not None:
+                        # What `_submit_special` would do, which takes three times as long.
+                        lane.object.refs += 1
+                        task.pinned = lane.pinned
+                        task.actor = lane.actor
+                        task.state = READY
+                        lane.calls.append(task)
+                        template.queue.count += 1
+                        continue
                 self._submit_special(task, template, client, at, may_have_ended)
             elif may_have_ended:
-                self._attach_held(task, at)
+                self._attach(task, at, is_held=True)
             elif spec.dependencies or spec.contained:
                 self._attach(task, at)
             else:
@@ -149,10 +161,19 @@ class Submissions:
             ended.state = FINISHED
             table.generators.read_again(ended, client)
 
+    def task_id(self, parent_id: TaskId, index: int) -> TaskId:
+        """The id of one of a parent's tasks."""
+        prefix = self._prefix if parent_id == self._prefix_of else self._prefix_for(parent_id)
+        return TaskId(prefix + index.to_bytes(4, "big"))
+
     def next_order(self) -> int:
         """The place of one more task among all."""
         self._order += 1
         return self._order
+
+    def _prefix_for(self, parent_id: TaskId) -> bytes:
+        self._prefix_of, self._prefix = parent_id, children_prefix(parent_id)
+        return self._prefix
 
     def _submit_special(self, task: Task, template: Template, client: Client, at: float, may_have_ended: bool) -> None:
         """A task that cannot run here at all, a generator, the creation of an actor or placement group, or a call."""
@@ -170,10 +191,8 @@ class Submissions:
             table.fail(task, error, failures.first_line(error), at)
         elif template.refusal is not None:
             table.fail(task, template.refusal.value, template.refusal.summary, at)
-        elif may_have_ended and spec.actor is None and spec.group is None:
-            self._attach_held(task, at)
         else:
-            self._attach(task, at)
+            self._attach(task, at, is_held=may_have_ended and spec.actor is None and spec.group is None)
             if spec.actor is not None:
                 table.actors.attached(task)
 
@@ -206,6 +225,7 @@ class Submissions:
 
     def _supersede(self, known: Task, task: Task) -> None:
         """A final task whose descendants are under way runs again: the new record takes its place in the tree."""
+        assert known.state >= FINISHED, f"a task is under way twice. {story(known)}"
         task.children = known.children
         for child in task.children or ():
             child.parent = task
@@ -232,22 +252,16 @@ class Submissions:
             self._objects.subscribe(entry, client)
         return True
 
-    def _attach(self, task: Task, at: float) -> None:
-        table = self._table
-        error = dependencies.attach(task, self._objects)
-        if error is not None:
-            table.fail(task, error, "a dependency failed", at)
-        elif task.missing:
-            table.waiting += 1
-        else:
-            move(task, READY)
-            task.template.queue.push(task)
-
-    def _attach_held(self, task: Task, at: float) -> None:
+    def _attach(self, task: Task, at: float, *, is_held: bool = False) -> None:
+        """To its arguments; one that may have ended before (`is_held`) waits for the log too."""
         table = self._table
         error = dependencies.attach(task, self._objects)
         if error is not None:
             table.fail(task, error, "a dependency failed", at)
             return
         table.waiting += bool(task.missing)
-        table.holds.hold_for_log(task)
+        if is_held:
+            table.holds.hold_for_log(task)
+        elif not task.missing:
+            move(task, READY)
+            task.template.queue.push(task)

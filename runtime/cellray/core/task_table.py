@@ -16,7 +16,7 @@ from cellray.core.resources import ResourcePool
 from cellray.core.submissions import Submissions
 from cellray.core.tasks import Job, Task
 from cellray.core.template_table import TemplateTable
-from cellray.core.transitions import CANCELLED, FAILED, FINISHED, READY, WAITING, move
+from cellray.core.transitions import ASSIGNED, CANCELLED, FAILED, FINISHED, READY, WAITING, move
 from cellray.ids import (
     TaskId,
     is_put,
@@ -69,7 +69,13 @@ class TaskTable:
         self._conclude(task, None, at)
 
     def end_quietly(self, task: Task, at: float) -> None:
-        """A call that was to run again does not, which changes nothing of how it ended before."""
+        """A call that was to run again does not, which changes nothing of how it ended before.
+
+        What it returned then and nobody kept is lost until somebody wants to read it.
+        """
+        for entry in task.returns:
+            if entry.value is None:
+                self.recovery.seal_lost(entry, 0)
         self._end(
             task, CANCELLED, failures.cancelled(task.template.spec.name, task.task_id, "its actor died again"), at
         )
@@ -102,7 +108,10 @@ class TaskTable:
                 return
             if template.spec.recorded:
                 self.actors.rebuilds.executed(task)
-        move(task, FINISHED)
+        if task.state == ASSIGNED:
+            task.state = FINISHED  # the move that nearly all make, without a call
+        else:
+            move(task, FINISHED)
         objects = self._objects
         for entry, value in zip(returns, values):  # noqa: B905 - checked above, and strict costs more than this
             if entry.value is None and value.kind != SHARED:
@@ -266,17 +275,10 @@ class TaskTable:
         job.live -= 1
         if job.ended and not job.live:
             self.jobs.pop(job.root_task_id, None)
-        if task.children is None:
+        if not task.children:
             del self.tasks[task.task_id]
             if task.parent is not None:
                 self._forget_child(task)
-        elif not task.children:
-            self._forget(task)
-
-    def _forget(self, task: Task) -> None:
-        del self.tasks[task.task_id]
-        if task.parent is not None:
-            self._forget_child(task)
 
     def _forget_child(self, task: Task) -> None:
         """A record went; so do those above it that waited only for this. A loop: nesting may be deep."""

@@ -60,10 +60,10 @@ class Template:
     """A registered template: its queue, and what its tasks cost. `mean_s` is negative until one has finished.
 
     `is_special` when its tasks are no ordinary ones: they cannot run here, create actors or placement groups, call
-    actors, or are generators.
+    actors, or are generators. `is_call` when they call actors and are nothing else of these.
     """
 
-    __slots__ = ("is_special", "mean_s", "num_returns", "queue", "refusal", "spec")
+    __slots__ = ("is_call", "is_special", "mean_s", "num_returns", "queue", "refusal", "spec")
 
     def __init__(self, spec: TaskTemplate, queue: ReadyQueue, refusal: Refusal | None = None) -> None:
         self.spec = spec
@@ -76,6 +76,7 @@ class Template:
             or spec.group is not None
             or spec.stream is not None
         )
+        self.is_call = bool(spec.method) and refusal is None and spec.stream is None
         self.num_returns = spec.num_returns
         self.mean_s = -1.0
 
@@ -83,6 +84,7 @@ class Template:
         """From now on its tasks cannot run here."""
         self.refusal = refusal
         self.is_special = True
+        self.is_call = False
 
     def observe(self, run_s: float) -> None:
         """A task of this template ran for `run_s`."""

@@ -14,7 +14,7 @@ import msgspec
 from cellray.core import failures
 from cellray.core.blocks import Block
 from cellray.core.tasks import NOBODY
-from cellray.core.workers import Worker
+from cellray.core.workers import Worker, job_of
 from cellray.model.command import ViewsGranted
 from cellray.model.object import ObjectValue, ValueKind
 
@@ -106,7 +106,7 @@ class Views:
         if block.viewers is None:
             block.viewers = {}
         block.viewers[client] = ticket
-        self._objects.bring_back(block, client.job or NOBODY, at, urgent=True)
+        self._objects.bring_back(block, job_of(client) or NOBODY, at, urgent=True)
         return None
 
 
@@ -115,10 +115,8 @@ def hold(objects: ObjectTable, object_ids: Sequence[ObjectId], client: Client) -
     were in their places."""
     fine = True
     for object_id in object_ids:
-        block = objects.space.blocks.get(object_id)
+        block = _argument(object_id, client) or objects.space.blocks.get(object_id)
         if block is None or not block.pins:
-            block = _lost_argument(object_id, client)
-        if block is None:
             fine = False
         elif object_id not in client.views:
             client.views[object_id] = block
@@ -127,7 +125,7 @@ def hold(objects: ObjectTable, object_ids: Sequence[ObjectId], client: Client) -
     return fine
 
 
-def _lost_argument(object_id: ObjectId, client: Client) -> Block | None:
-    """Where an argument lies that was lost while the client's task had it."""
+def _argument(object_id: ObjectId, client: Client) -> Block | None:
+    """Where an argument of the client's tasks lies for them: elsewhere than for others, if it was lost meanwhile."""
     tasks = client.queue if isinstance(client, Worker) else ()
     return next((block for task in tasks for block in task.views if block.entry.object_id == object_id), None)

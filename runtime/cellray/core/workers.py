@@ -17,7 +17,7 @@ from cellray.ids import ClientId, FunctionHash, TemplateId
 if TYPE_CHECKING:
     from cellray.core.actor_record import Actor
     from cellray.core.ready_queue import ReadyQueue
-    from cellray.core.tasks import Task
+    from cellray.core.tasks import Job, Task
 
 BACKOFF_S_FIRST = 0.1
 BACKOFF_S_MAX = 10.0
@@ -164,25 +164,25 @@ class WorkerTable:
             return bool(self.idle)
         return any(worker.environment in (environment, None) for worker in self.idle)
 
-    def take_idle(self, environment: str) -> Worker | None:
-        """The one that has become idle last, of this environment if there is such a one; it takes it on."""
+    def next_idle(self, environment: str) -> Worker | None:
+        """The one that has become idle last, of this environment if there is such a one, else one that has none yet."""
         if not self.is_mixed:
-            if not self.idle:
-                return None
-            worker, _ = self.idle.popitem()
-            worker.environment = environment
-            return worker
+            return next(reversed(self.idle), None)
         chosen: Worker | None = None
         for worker in reversed(self.idle):
             if worker.environment == environment:
-                chosen = worker
-                break
+                return worker
             if worker.environment is None:
                 chosen = chosen or worker
-        if chosen is not None:
-            del self.idle[chosen]
-            chosen.environment = environment
         return chosen
+
+    def take_idle(self, environment: str) -> Worker | None:
+        """`next_idle`, which is idle no more and takes the environment on."""
+        worker = self.next_idle(environment)
+        if worker is not None:
+            del self.idle[worker]
+            worker.environment = environment
+        return worker
 
     def moving(self, environment: str) -> int:
         """Workers of the pool that are not blocked, and have this environment or none yet."""
@@ -231,3 +231,13 @@ class WorkerTable:
         """Idle workers beyond what is kept in reserve, the longest idle first."""
         count = min(self.pooled - self.base, len(self.idle) - self._spare_max)
         return [worker for worker, _ in zip(self.idle, range(count), strict=False)] if count > 0 else []
+
+
+def job_of(client: Client) -> Job | None:
+    """The job of a driver, of the actor that a worker is, or of the task that it runs, or ran last."""
+    if isinstance(client, Worker):
+        if client.actor is not None:
+            return client.actor.creation.job
+        if client.queue:
+            return client.queue[0].job
+    return client.job

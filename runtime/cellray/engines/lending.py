@@ -1,4 +1,5 @@
-"""While a worker waits, the node lends its resources to other tasks: nested tasks would deadlock otherwise."""
+"""While a worker waits, the node lends its resources to other tasks: nested tasks would deadlock otherwise, and whoever
+reads what must be made again."""
 
 from __future__ import annotations
 
@@ -9,6 +10,9 @@ from cellray.client.channel import Channel
 from cellray.ids import ClientId
 from cellray.model.fact import WorkerBlocked, WorkerUnblocked
 from cellray.ports import Clock
+
+LEND_AFTER_S = 0.02
+"""Most answers of the node are there long before: to lend something out for so short would cost more than it gives."""
 
 
 class Lending:
@@ -59,3 +63,18 @@ class Lent:
     def __exit__(self, *_: object) -> None:
         if self._lending is not None:
             self._lending.end(self)
+
+
+def wait_for_answer(
+    channel: Channel, lending: Lending | None, done: Callable[[], object], timeout_s: float | None
+) -> bool:
+    """`Channel.wait_until` for an answer that comes at once, if nothing has to be made for it before."""
+    if lending is None:
+        return channel.wait_until(done, timeout_s)
+    rest_s = None if timeout_s is None else timeout_s - LEND_AFTER_S
+    if rest_s is not None and rest_s <= 0:
+        return channel.wait_until(done, timeout_s)
+    if channel.wait_until(done, LEND_AFTER_S):
+        return True
+    with Lent(lending):
+        return channel.wait_until(done, rest_s)

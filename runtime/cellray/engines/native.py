@@ -118,9 +118,11 @@ class NativeEngine:
         self._templates: set[int] = set()
         holdings = self._holdings = Holdings(self._get_channel, self._clock)
         self.references = holdings.references
-        self.values = Values(self._get_channel, store, holdings.views, holdings.report, config.inline_bytes_max)
         is_worker = role == "worker"
         self._lending = Lending(self._get_channel, self.client_id, self._clock) if is_worker else None
+        self.values = Values(
+            self._get_channel, store, holdings.views, holdings.report, config.inline_bytes_max, self._lending
+        )
         self.objects = NativeObjects(self, self.values, self._lending)
         self.requests = Requests(self)
         self.runtime = NativeRuntime(self, is_worker=is_worker)

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Final
 
 from cellray.client.channel import Channel
+from cellray.engines.lending import Lending
 from cellray.engines.views import ViewCounts
 from cellray.errors import FAILURES, InternalError, ObjectStoreFullError
 from cellray.ids import ObjectId
@@ -24,7 +25,7 @@ SHARED: Final[int] = ValueKind.SHARED.value
 
 
 class Values:
-    """Writes and reads the values of objects for one connection."""
+    """Writes and reads the values of objects for one connection. `lending` is that of a worker."""
 
     def __init__(
         self,
@@ -33,12 +34,14 @@ class Values:
         views: ViewCounts,
         report: Callable[[], None],
         inline_bytes_max: int,
+        lending: Lending | None,
     ) -> None:
         self._channel = channel
         self._store = store
         self._views = views
         self._report = report
         self._inline_bytes_max = inline_bytes_max
+        self._lending = lending
         self._grants: dict[ObjectId, SpaceGranted | None] = {}
 
     def seal(self, obj: ObjectId, serialized: Serialized, *, is_result: bool = False) -> ObjectValue:
@@ -47,7 +50,7 @@ class Values:
         Waits while others are moved to disk for it; raises ObjectStoreFullError when there is no room even so.
         """
         if serialized.total_bytes <= self._inline_bytes_max:
-            return ObjectValue(ValueKind.INLINE, serialized.to_bytes(), contained=serialized.contained)
+            return ObjectValue(INLINE, serialized.to_bytes(), contained=serialized.contained)
         offset = self._request_space(obj, serialized.total_bytes)
         try:
             self._store.write(offset, serialized.parts)
@@ -104,7 +107,7 @@ class Values:
             if value.is_error:
                 self._raise(value)
         self._check_fit(shared, values)
-        places = self._views.acquire(shared, self._channel(), self._report, timeout_s)
+        places = self._views.acquire(shared, self._channel(), self._report, timeout_s, self._lending)
         if places is None:
             return None
         where = iter(zip(shared, places, strict=True))

@@ -14,6 +14,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from cellray.engines.lending import Lending, wait_for_answer
 from cellray.engines.references import References
 from cellray.model.command import RecallViews, ViewsGranted
 from cellray.model.fact import ViewsRequested
@@ -129,6 +130,7 @@ class ViewCounts(References):
         channel: Channel,
         report: Callable[[], None],
         timeout_s: float | None,
+        lending: Lending | None,
     ) -> list[ObjectValue] | None:
         """Count a view of each and wait until the node has said where they lie; None after `timeout_s`.
 
@@ -143,7 +145,9 @@ class ViewCounts(References):
                 report()
                 channel.add(ViewsRequested(asked, ticket))
                 channel.flush()
-            if missing and not channel.wait_until(lambda: all(obj in places for obj in missing), timeout_s):
+            if missing and not wait_for_answer(
+                channel, lending, lambda: all(obj in places for obj in missing), timeout_s
+            ):
                 self._release_all(objects)
                 return None
         except BaseException:

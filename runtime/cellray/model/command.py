@@ -1,9 +1,10 @@
 """Commands: what the node's core decided; `node/perform.py` carries them out in the order given.
 
 Those addressed to a client travel to it as they are (a frame from the node is a msgpack list of them). Facts that a
-core derives are not sent before the log has taken them over into its buffer (`AppendFacts` comes first in the list);
-nothing on one node waits for the GCS to have written them, because the log is what recovery after a *node's* loss
-reads, and with the node its buffer, its workers and its objects are lost alike.
+core derives go into the log's buffer before anything is sent (`AppendFacts` comes first in the list), or, where a lone
+task or its result is sent ahead (`core/ahead.py`), before the node reads what comes next. Nothing on one node waits for
+the GCS to have written them, because the log is what recovery after a *node's* loss reads, and with the node its
+buffer, its workers and its objects are lost alike.
 """
 
 from __future__ import annotations

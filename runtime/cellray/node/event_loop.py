@@ -7,19 +7,18 @@ to run only when something else happened or was asked for.
 from __future__ import annotations
 
 import asyncio
-import os
 import selectors
 import time
 from collections.abc import Callable
 from contextvars import Context
 from typing import TypeVarTuple, Unpack
 
+from cellray.awake import Vigil
 from cellray.node.connection import ClientConnection
 
 Ts = TypeVarTuple("Ts")
-SPIN_S = 0.0001
+AWAKE_S = 0.0001
 """Clients that take turns with the node answer within this time; to be woken on another core costs about as much."""
-CAN_SPIN = hasattr(os, "sched_yield")
 
 
 class ClientSelector(selectors.DefaultSelector):
@@ -27,8 +26,9 @@ class ClientSelector(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self.may_spin: Callable[[], bool] = lambda: False
+        self.may_stay_awake: Callable[[], bool] = lambda: False
         """Whether there are cores that nobody needs: then clients' next frames are waited for awake."""
+        self._vigil = Vigil()
         self.is_stale = False
         """Whether the event loop has got more to do since it called `select`."""
 
@@ -40,7 +40,7 @@ class ClientSelector(selectors.DefaultSelector):
         self.is_stale = False
         served = False
         while True:
-            for key, events in (served and self.may_spin() and self._spin(timeout)) or select(timeout):
+            for key, events in (served and self.may_stay_awake() and self._look(timeout)) or select(timeout):
                 if type(key.data) is ClientConnection:
                     key.data.on_events(events)
                     served = True
@@ -53,15 +53,10 @@ class ClientSelector(selectors.DefaultSelector):
             if others or self.is_stale:
                 return others
 
-    def _spin(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What happens within the next moment, if anything; others may have the core between two looks."""
-        select, now = super().select, time.monotonic
-        until = now() + (SPIN_S if timeout is None else min(timeout, SPIN_S))
-        while now() < until:
-            if ready := select(0):
-                return ready
-            os.sched_yield()
-        return []
+    def _look(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]] | None:
+        """What happens within the next moment, if anything."""
+        select = super().select
+        return self._vigil.look(lambda: select(0), AWAKE_S if timeout is None else min(timeout, AWAKE_S))
 
 
 class NodeEventLoop(asyncio.SelectorEventLoop):

@@ -118,6 +118,7 @@ class Node:
             self._spilling,
             self._history,
             gcs_url,
+            self._request_stop,
             SystemClock(),
         )
         self._archive_keeper.on_forgotten = self._loop.on_forgotten
@@ -170,15 +171,15 @@ class Node:
 
     def _begin(self, loop: NodeEventLoop, core: NodeScheduler) -> None:
         """Everything is there: say so in the log, and let clients, signals and tools in."""
+        from cellray.awake import CAN_YIELD
         from cellray.model.fact import NodeJoined, SessionStarted
         from cellray.node.control import ControlServer
-        from cellray.node.event_loop import CAN_SPIN
         from cellray.store import usable_cpus
 
         settings = self._settings
-        if CAN_SPIN:
+        if CAN_YIELD:
             status, cores = core.status, usable_cpus()
-            loop.clients.may_spin = lambda: status.live_count < cores
+            loop.clients.may_stay_awake = lambda: status.live_count < cores
         now = time.time()
         self._loop.record(
             [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from cellray.ids import ClientId, TaskId
 from cellray.model.command import (
@@ -30,6 +31,8 @@ from cellray.ports import WorkerPool
 from cellray.wire import FrameKind, pack_frame
 
 log = logging.getLogger(__name__)
+COMMANDS: Final[int] = FrameKind.COMMANDS.value
+"""A plain integer: looking a member up runs Python code."""
 
 
 class Performer:
@@ -81,9 +84,16 @@ class Performer:
             elif kind is FindHistory:
                 self._find_history(command.task_ids)  # type: ignore[union-attr]
         for client_id, client_commands in frames.items():
-            client = self._clients.get(client_id)
-            if client is not None:
-                client.send(pack_frame(FrameKind.COMMANDS, command_encoder.encode(client_commands)))
+            self._send(client_id, client_commands)
+
+    def send(self, command: Send) -> None:
+        """Just this, now."""
+        self._send(command.client_id, [command.command])
+
+    def _send(self, client_id: ClientId, commands: list[ClientCommand]) -> None:
+        client = self._clients.get(client_id)
+        if client is not None:
+            client.send(pack_frame(COMMANDS, command_encoder.encode(commands)))
 
     def _kill(self, command: KillWorker) -> None:
         client = self._clients.get(command.worker_id)

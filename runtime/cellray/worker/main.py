@@ -91,11 +91,12 @@ class Worker:
             except SessionLostError:
                 self._run_last_words()
                 return
-            except IndexError:
-                continue  # the last queued task was given back between the look and the take
 
     def _run_next(self) -> None:
-        task = self._queue.popleft()
+        try:
+            task = self._queue.popleft()
+        except IndexError:
+            return  # the last queued task was given back between the look and the take
         template, function = self._desk.look_up(task)
         channel = self._engine.channel
         if time.time() + self._runner.expected_s(task.template_id) > self._held_since + RESULTS_WAIT_S:

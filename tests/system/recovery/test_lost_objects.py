@@ -39,6 +39,18 @@ def test_a_lost_object_is_made_again_once_for_all_readers(tmp_path: Path) -> Non
     assert runs(tmp_path / "a") == 2
 
 
+def test_who_waits_for_a_lost_object_lends_its_cpus_to_the_task_that_makes_it(tmp_path: Path) -> None:
+    @cellray.remote(num_cpus=2)
+    def first_of(refs: list[cellray.ObjectRef]) -> int:
+        return int(cellray.get(refs[0])[0])
+
+    ref = count_up.remote(str(tmp_path / "a"), 3)
+    cellray.wait([ref])
+    testing.drop_object(ref)
+    assert cellray.get(first_of.remote([ref]), timeout=30) == 3
+    assert runs(tmp_path / "a") == 2
+
+
 def test_a_chain_is_made_again_as_far_as_it_must_be_and_freed_behind(tmp_path: Path) -> None:
     names = [str(tmp_path / name) for name in "abcd"]
     a = count_up.remote(names[0], 1)

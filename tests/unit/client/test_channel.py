@@ -174,6 +174,17 @@ def test_what_comes_for_one_thread_is_handed_on_while_another_reads(ends: Ends) 
     assert results == [True] * 4
 
 
+def test_what_another_thread_hands_on_between_a_look_and_the_wait_is_seen(ends: Ends) -> None:
+    def done() -> bool:
+        has_come = "now" in ends.got
+        if not has_come:
+            ends.say("now")
+            ends.wait_handed_on("now")
+        return has_come
+
+    assert ends.channel.wait_until(done, timeout_s=5.0)
+
+
 def test_whoever_waits_is_told_when_the_node_hangs_up(ends: Ends) -> None:
     errors: list[BaseException] = []
 

@@ -49,6 +49,16 @@ def test_the_owner_and_those_who_asked_get_the_value_once() -> None:
     assert table.sent() == [Send(ClientId(1), ready), Send(ClientId(2), ready)]
 
 
+def test_many_are_released_at_once_whatever_they_are() -> None:
+    table = Table()
+    table.objects.seal(table.objects.declare(A, table.owner), ONE)
+    table.objects.seal(table.objects.declare(B, table.owner), ObjectValue(ValueKind.INLINE, b"a", contained=(A,)))
+    table.objects.declare(C, table.owner)
+    table.objects.release_many([A, C, A, B], table.owner)
+    assert list(table.objects.entries) == [C], "it has no value yet"
+    assert sorted(table.outbox.freed) == [A, B], "what the other one contains goes with it, once"
+
+
 def test_an_object_goes_with_its_last_holder() -> None:
     table = Table()
     table.objects.seal(table.objects.declare(A, table.owner), ONE)

@@ -207,14 +207,15 @@ class Interpreter(PlacementWords, RecoveryWords):
         return self.clients[name], [f.FunctionRegistered(function, self.at), f.TemplateRegistered(template, self.at)]
 
     def _on_defines_method(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
-        """`d defines-method C m retries=1 group=io`: its calls are submitted as `x:m(b.0){a.0}`, `a.0` being the
-        actor."""
+        """`d defines-method C m retries=1 retry_exceptions=1 group=io`: its calls are submitted as `x:m(b.0){a.0}`,
+        `a.0` being the actor."""
         options = dict(word.split("=") for word in words[2:])
         template = make_template(
             self.templates[words[0]].function_hash,
             f"{words[0]}.{words[1]}",
             (),
             max_retries=int(options.get("retries", "0")),
+            retry_exceptions="retry_exceptions" in options,
             method=words[1],
             concurrency_group=options.get("group", ""),
         )
@@ -267,24 +268,13 @@ class Interpreter(PlacementWords, RecoveryWords):
         """`w1 finishes a b ms=5 =x shared=0:100 holding=c.0`: each task with these values, after running 5 ms."""
         tasks = [word for word in words if "=" not in word]
         run_s = next((float(word[3:]) / 1000 for word in words if word.startswith("ms=")), 0.001)
-        inside = tuple(self._object(word[8:]) for word in words if word.startswith("holding="))
-        values = [
-            ObjectValue(ValueKind.INLINE, word[1:].encode(), contained=inside) for word in words if word[0] == "="
-        ]
-        for word in words:
-            if word.startswith("shared="):
-                offset, size = word[7:].split(":")
-                values.append(ObjectValue(ValueKind.SHARED, b"", int(offset), int(size), inside))
+        values = tuple(self._values(words))
         began = self.at - run_s
-        return self.clients[name], [f.TaskFinished(self.tasks[t], began, self.at, tuple(values)) for t in tasks]
+        return self.clients[name], [f.TaskFinished(self.tasks[t], began, self.at, values) for t in tasks]
 
     def _on_yields(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
         """`w1 yields a 0 =x =y holding=c.0`: items from number 0 on."""
-        inside = tuple(self._object(word[8:]) for word in words if word.startswith("holding="))
-        values = [
-            ObjectValue(ValueKind.INLINE, word[1:].encode(), contained=inside) for word in words if word[0] == "="
-        ]
-        return self.clients[name], f.ItemsYielded(self.tasks[words[0]], int(words[1]), self.at, values)
+        return self.clients[name], f.ItemsYielded(self.tasks[words[0]], int(words[1]), self.at, self._values(words))
 
     def _on_takes(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
         """`d takes a 2`: has taken two items of it by now."""
@@ -343,10 +333,16 @@ class Interpreter(PlacementWords, RecoveryWords):
         return self.clients[name], f.SpaceRequested(self._object(words[0]), int(words[1]))
 
     def _on_seals(self, name: str, words: list[str]) -> tuple[ClientId, f.Fact]:
-        """`d seals d.p0 0:100`."""
-        offset, size = words[1].split(":")
-        value = ObjectValue(ValueKind.SHARED, b"", int(offset), int(size))
+        """`d seals d.p0 0:100`, or `d seals d.p0 =x`."""
+        (value,) = self._values([word if word[0] == "=" else f"shared={word}" for word in words[1:]])
         return self.clients[name], f.ObjectSealed(self._object(words[0]), self.at, value)
+
+    def _values(self, words: list[str]) -> list[ObjectValue]:
+        """`=x shared=0:100 holding=c.0`: small ones, then large ones, all of which contain what they are `holding`."""
+        inside = tuple(self._object(word[8:]) for word in words if word.startswith("holding="))
+        small = [ObjectValue(ValueKind.INLINE, word[1:].encode(), contained=inside) for word in words if word[0] == "="]
+        places = [tuple(map(int, word[7:].split(":"))) for word in words if word.startswith("shared=")]
+        return small + [ObjectValue(ValueKind.SHARED, b"", offset, size, inside) for offset, size in places]
 
     def _objects(self, text: str | None) -> tuple[ObjectId, ...]:
         return tuple(self._object(name) for name in text.split(",")) if text else ()

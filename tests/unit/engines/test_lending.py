@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from cellray.engines.lending import Lending, Lent
+import pytest
+from cellray.engines.lending import Lending, Lent, wait_for_answer
 from cellray.ids import ClientId
 from cellray.model.fact import WorkerBlocked, WorkerUnblocked
 
@@ -54,3 +56,35 @@ def test_a_wait_that_was_cut_off_ends_with_the_task() -> None:
 def test_a_driver_has_nothing_to_lend() -> None:
     with Lent(None):
         pass
+
+
+class Slow(Sent):
+    """A channel whose answer is there after so many seconds."""
+
+    def __init__(self, answer_s: float) -> None:
+        super().__init__()
+        self.answer_s = answer_s
+
+    def wait_until(self, _done: Callable[[], object], timeout_s: float | None) -> bool:
+        waited_s = self.answer_s if timeout_s is None else min(timeout_s, self.answer_s)
+        self.answer_s -= waited_s
+        return self.answer_s <= 0
+
+
+@pytest.mark.parametrize(
+    ("answer_s", "timeout_s", "comes", "told"),
+    [
+        (0.001, None, True, []),
+        (0.5, None, True, [WorkerBlocked, WorkerUnblocked]),
+        (0.5, 1.0, True, [WorkerBlocked, WorkerUnblocked]),
+        (2.0, 1.0, False, [WorkerBlocked, WorkerUnblocked]),
+        (0.5, 0.0, False, []),
+    ],
+)
+def test_an_answer_that_does_not_come_at_once_is_a_wait(
+    answer_s: float, timeout_s: float | None, comes: bool, told: list[type]
+) -> None:
+    channel: Any = Slow(answer_s)
+    lends = Lending(lambda: channel, ClientId(3), Now())  # type: ignore[arg-type]
+    assert wait_for_answer(channel, lends, lambda: None, timeout_s) == comes
+    assert channel.kinds == told

@@ -214,11 +214,11 @@ def test_while_cores_are_idle_the_next_frames_are_waited_for_awake_after_some_ca
         asked: list[int] = []
         node = Node(answers=1)
 
-        def may_spin() -> bool:
+        def may_stay_awake() -> bool:
             asked.append(len(node.received))
             return True
 
-        loop.clients.may_spin = may_spin
+        loop.clients.may_stay_awake = may_stay_awake
         theirs, client = connect(node)
         await asyncio.sleep(0.001)
         assert not asked, "nobody has said anything yet"
