@@ -7,10 +7,15 @@ them, found by the thread or coroutine that asks (`SharedContext`).
 from __future__ import annotations
 
 import itertools
+import threading
 from contextvars import ContextVar
 
 from cellray.ids import PREFIX_BYTES, ObjectId, TaskId, children_prefix, put_object_id
 from cellray.model.task import Cell, Function, TaskTemplate
+
+NO_COUNT = itertools.count()
+"""Of a task that has neither submitted nor stored anything; nobody counts with it."""
+_beginning = threading.Lock()
 
 
 class SubmitContext:
@@ -30,9 +35,7 @@ class SubmitContext:
         self.is_cancelled = False
         self.minds_cancel = False
         self._prefix = b""
-        # Taking the next number of a count is one step for all threads.
-        self._indices = itertools.count()
-        self._puts = itertools.count()
+        self._indices = self._puts = NO_COUNT
 
     @property
     def here(self) -> SubmitContext:
@@ -47,14 +50,23 @@ class SubmitContext:
     def take_child(self) -> tuple[int, TaskId]:
         """The next child's index and id."""
         if not self._prefix:
-            self._prefix = children_prefix(self.task_id)
+            self._begin()
         index = next(self._indices)
         task_id: TaskId = self._prefix + index.to_bytes(4, "big")  # type: ignore[assignment]
         return index, task_id
 
     def take_put(self) -> ObjectId:
         """The next `put` object's id."""
+        if self._puts is NO_COUNT:
+            self._begin()
         return put_object_id(self.task_id, next(self._puts))
+
+    def _begin(self) -> None:
+        """Taking the next number of a count is one step for all threads; they have to be the same counts for all."""
+        with _beginning:
+            if not self._prefix:
+                self._indices, self._puts = itertools.count(), itertools.count()
+                self._prefix = children_prefix(self.task_id)
 
     def index_of(self, task: TaskId) -> int:
         """The index of a child; -1 for any other task."""

@@ -50,7 +50,7 @@ class Values:
         Waits while others are moved to disk for it; raises ObjectStoreFullError when there is no room even so.
         """
         if serialized.total_bytes <= self._inline_bytes_max:
-            return ObjectValue(ValueKind.INLINE, serialized.to_bytes(), contained=serialized.contained)
+            return ObjectValue(INLINE, serialized.to_bytes(), contained=serialized.contained)
         offset = self._request_space(obj, serialized.total_bytes)
         try:
             self._store.write(offset, serialized.parts)

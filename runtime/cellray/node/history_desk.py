@@ -66,10 +66,7 @@ class HistoryDesk:
             if self._closed:
                 return
             mine = {task_id: found[task_id] for task_id in question if task_id in found}
-            try:
-                self.report(HistoryFound(question, mine, error))
-            except Exception:
-                log.exception("an answer of the event log could not be handled")
+            self.report(HistoryFound(question, mine, error))
 
     def _find(self, task_ids: tuple[TaskId, ...]) -> tuple[dict[TaskId, TaskHistory], str]:
         try:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -18,7 +18,7 @@ from cellray.core.node_scheduler import NodeScheduler
 from cellray.errors import SessionError
 from cellray.gcs.log_buffer import LogBuffer
 from cellray.gcs.log_index import index_keys
-from cellray.ids import ClientId, JobId, root_task_id
+from cellray.ids import NODE, ClientId, JobId, root_task_id
 from cellray.model.command import Exit, ReadOutput, Send, Warn
 from cellray.model.fact import (
     ClockTicked,
@@ -53,7 +53,6 @@ from cellray.store import digest_of
 from cellray.wire import Frame, FrameKind, Hello, Welcome
 
 log = logging.getLogger(__name__)
-NODE_SOURCE = ClientId(0)
 ORPHANED_SOCKET_S = 0.2
 """An ended worker's connection is closed from this side after that long; what it had sent is read long before."""
 OVERFULL_PAUSE_S = 0.02
@@ -79,6 +78,7 @@ class NodeLoop:
         spilling: Spilling,
         history: HistoryDesk,
         gcs_url: str,
+        end_session: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self.core = core
@@ -87,6 +87,7 @@ class NodeLoop:
         self._folder = folder
         self._event_log = event_log
         self._gcs_url = gcs_url
+        self._end_session = end_session
         self._clock = clock
         self._jobs: dict[ClientId, JobId] = {}
         # A worker's end has two halves, its connection's and its process's, which come in either order.
@@ -117,27 +118,41 @@ class NodeLoop:
     def record(self, facts: Sequence[LoggedFact]) -> None:
         """Facts that the shell itself knows: logged and handed to the core."""
         self.append(facts)
-        self._feed(facts, NODE_SOURCE)
+        self._feed(facts, NODE)
 
     def _on_history_found(self, fact: HistoryFound) -> None:
-        self._feed([fact], NODE_SOURCE)
+        self._feed([fact], NODE)
 
     def _feed(self, facts: Sequence[Fact | HistoryFound], source: ClientId) -> None:
-        self._performer.perform(self.core.handle(facts, source, self._clock.now()))
+        try:
+            self._performer.perform(self.core.handle(facts, source, self._clock.now()))
+        except Exception as error:
+            if source != NODE:
+                raise  # its connection ends with it
+            self._give_up(error)
+            return
         if self._tick is None and self.core.wants_ticks:
             delay_s = self._settings.config.tick_ms / 1000
             self._tick = asyncio.get_running_loop().call_later(delay_s, self._on_tick)
 
+    def _give_up(self, error: Exception) -> None:
+        """The core has made a mistake about something that happens once: whoever waits for it would wait for ever."""
+        log.error("what the node itself has told its core could not be handled", exc_info=error)
+        story = f"{type(error).__name__}: {error}".rstrip(".")
+        self._end_session(
+            f"its node made a mistake. This is a bug in Cellray, please report it with this text: {story}"
+        )
+
     def _on_tick(self) -> None:
         self._tick = None
-        self._feed([ClockTicked(self._clock.now())], NODE_SOURCE)
+        self._feed([ClockTicked(self._clock.now())], NODE)
 
     def _on_memory_measured(self, fact: MemoryMeasured) -> None:
-        self._feed([fact], NODE_SOURCE)
+        self._feed([fact], NODE)
 
     def append(self, facts: Sequence[LoggedFact]) -> None:
         """Facts for the log alone: the core has them from elsewhere, or does not care."""
-        self._event_log.add(NODE_SOURCE, fact_encoder.encode(facts), len(facts), index_keys(facts))
+        self._event_log.add(NODE, fact_encoder.encode(facts), len(facts), index_keys(facts))
 
     def on_forgotten(self, facts: Sequence[LogForgotten]) -> None:
         """Parts of the log were given up; drivers are warned of the first one."""
@@ -259,7 +274,7 @@ class NodeLoop:
                 # Processes that its tasks forked may hold its socket open.
                 asyncio.get_running_loop().call_later(ORPHANED_SOCKET_S, client.close)
                 return
-        self._bury(NODE_SOURCE, pid, status)  # it never connected
+        self._bury(NODE, pid, status)  # it never connected
 
     def _bury(self, worker_id: ClientId, pid: int, status: int) -> None:
         signal_number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,8 @@ from cellray.model.command import Spill
 from cellray.model.fact import LoggedFact, ObjectRestored, ObjectSpilled, SpillFailed
 from cellray.ports import Clock, SpillStore
 from cellray.store import remove_checkpoint
+
+log = logging.getLogger(__name__)
 
 
 class Spilling:
@@ -58,18 +61,26 @@ class Spilling:
     def _write(self, order: Spill) -> None:
         try:
             self._store.write(order.spill_id, order.offset, order.object_bytes)
-        except SpillError as error:
-            self._tell(SpillFailed(order.object_id, order.spill_id, self._clock.now(), str(error)))
+        except Exception as error:
+            self._tell_failed(order, error, restoring=False)
         else:
             self._tell(ObjectSpilled(order.object_id, order.spill_id, order.object_bytes, self._clock.now()))
 
     def _read(self, order: Spill) -> None:
         try:
             self._store.read(order.spill_id, order.offset, order.object_bytes)
-        except SpillError as error:
-            self._tell(SpillFailed(order.object_id, order.spill_id, self._clock.now(), str(error), True))
+        except Exception as error:
+            self._tell_failed(order, error, restoring=True)
         else:
             self._tell(ObjectRestored(order.object_id, order.spill_id, order.object_bytes, self._clock.now()))
+
+    def _tell_failed(self, order: Spill, error: Exception, *, restoring: bool) -> None:
+        """Whatever it is: somebody waits for an answer."""
+        reason = str(error)
+        if not isinstance(error, SpillError):
+            log.error("an object could not be moved", exc_info=error)
+            reason = f"{type(error).__name__}: {error}"
+        self._tell(SpillFailed(order.object_id, order.spill_id, self._clock.now(), reason, restoring))
 
     def _drop(self, spill_ids: Sequence[int]) -> None:
         for spill_id in spill_ids:

@@ -84,7 +84,7 @@ class Desk:
     def __init__(self, engine: WorkerEngine) -> None:
         self.engine = engine
         self.repeats = Repeats(engine.channel.add, raises=bool(engine.config.divergence_is_error))
-        self.runner = TaskRunner(engine, self.repeats)
+        self.runner = TaskRunner(engine, self.repeats, engine.config.inline_bytes_max)
         self.streams: list[TaskStream] = []
         self._files: RawFiles | None = None
         self._templates: dict[TemplateId, Introduced] = {}
