@@ -31,11 +31,21 @@ UNKNOWN = ObjectValue(INLINE)
 ReadyCallback = Callable[[ObjectValue], None]
 
 
+class ResolvedObjects(dict[ObjectId, ObjectValue]):
+    """`ports.Resolved` of a connection, with the values."""
+
+    __slots__ = ("arrivals",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrivals = 0
+
+
 class NativeObjects:
     """What `ports.Engine` says of objects, for one `NativeEngine`. `lending` is that of a worker."""
 
     def __init__(self, engine: NativeEngine, values: Values, lending: Lending | None) -> None:
-        self.resolved: dict[ObjectId, ObjectValue] = {}
+        self.resolved = ResolvedObjects()
         self.expected: set[ObjectId] = set()
         self._engine = engine
         self._values = values
@@ -85,7 +95,7 @@ class NativeObjects:
         """Values in order; what the first failed one raised. The values of one call are all had or none."""
         resolved = self.resolved
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        missing = {obj for obj in ids if obj not in resolved}
+        missing = set(ids).difference(resolved)
         if missing and not self.wait(missing, len(missing), timeout_s):
             still = sum(obj not in resolved for obj in missing)
             raise GetTimeoutError(
@@ -94,7 +104,7 @@ class NativeObjects:
             )
         # An answer of the node is always waited for a little: it is there, and on one host.
         remaining_s = None if deadline is None else max(deadline - time.monotonic(), ANSWER_S)
-        loaded = self._values.load(ids, [resolved[obj] for obj in ids], remaining_s)
+        loaded = self._values.load(ids, list(map(resolved.__getitem__, ids)), remaining_s)
         if loaded is None:
             raise GetTimeoutError(
                 f"{len(ids)} objects could not be read back from disk within {timeout_s} s. Wait longer, or drop "
@@ -171,23 +181,32 @@ class NativeObjects:
     def forget(self, objects: Sequence[ObjectId]) -> None:
         """This process refers to the objects no longer."""
         resolved, expected = self.resolved, self.expected
+        expected.difference_update(objects)
         for obj in objects:
             resolved.pop(obj, None)
-            expected.discard(obj)
 
     def on_ready(self, command: ObjectsReady) -> None:
         """The node says values of objects."""
         resolved, expected = self.resolved, self.expected
-        for obj, value in command.objects:
-            # Else its last reference went while the value was on its way. What is here already is not any more.
-            if obj in expected or obj in resolved:
-                resolved[obj] = value
+        values = dict(command.objects)
+        if values.keys() <= expected:
+            resolved.update(values)
+            # Who let go of one between these two steps has forgotten it before it was there.
+            for obj in values.keys() - expected:
+                resolved.pop(obj, None)
+        else:
+            for obj, value in command.objects:
+                # Else its last reference went while the value was on its way. What is here already is not any more.
+                if obj in expected or obj in resolved:
+                    resolved[obj] = value
+        resolved.arrivals += 1
         if self._awaited or self._callbacks:
             self._tell(command.objects)
 
     def learn(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
         """Values of objects that nobody has asked for, and that are this process's to hold."""
         self.resolved.update(objects)
+        self.resolved.arrivals += 1
         if self._awaited or self._callbacks:
             self._tell(objects)
 
