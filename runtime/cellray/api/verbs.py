@@ -122,8 +122,9 @@ Then how many at its beginning were not ready, and what `Resolved.arrivals` was.
 def _start_in(refs: Any, engine: Engine | None) -> int:
     """From where on there may be something ready, if this is the rest of the `wait` before; else -1.
 
-    Its length and its ends tell. Such a list has been checked: a loop that waits for one reference after another would else spend most of its time on
-    looking at all of them each time. What was put into its middle meanwhile is looked at when its turn comes.
+    Its length and its ends tell. Such a list has been checked: a loop that waits for one reference after another would
+    else spend most of its time on looking at all of them each time. What was put into its middle meanwhile is looked at
+    when its turn comes.
     """
     if type(refs) is not list or _rest is None or not refs:
         return -1
@@ -142,7 +143,7 @@ def _start_in(refs: Any, engine: Engine | None) -> int:
 
 
 def _split(refs: list[W], count: int, resolved: Resolved, start: int) -> tuple[list[W], list[W], int]:
-    """The first `count` of those that are there, all others, and how many at the beginning of these are surely not there.
+    """The first `count` of those that are there, all others, and how many at the beginning of these are not there.
 
     Those before `start` are looked at only when none behind it is there.
     """
