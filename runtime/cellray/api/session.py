@@ -27,7 +27,7 @@ from cellray.errors import SessionStartError
 from cellray.ids import NodeId
 from cellray.launch import find_session, new_session_folder, start_node, wait_nodes_ended
 from cellray.model.environment import Environment
-from cellray.node.archives import remove_session_folder
+from cellray.node.ended_session import remove_session_folder
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.ports import Engine
 from cellray.runtime_env import check_runtime_env

@@ -87,12 +87,12 @@ class Holdings:
                 # Before what was released: an item was yielded before the generator let go of what is inside.
                 self._report_generators()
             if released:
-                if self._on_gone is not None:
-                    self._on_gone(released)
                 ended = self.views.forget(released)
                 if ended:
                     self._channel().add(ViewsReleased(ended))
                 self._channel().add(ObjectsReleased(released))
+                if self._on_gone is not None:
+                    self._on_gone(released)  # last: what it asks for anew the node must hear after this
 
     def _report_generators(self) -> None:
         for fact in gather(self.yielded, self._clock.now()):

@@ -53,6 +53,7 @@ class NativeObjects:
         self._inline_bytes_max = engine.config.inline_bytes_max
         # By identity: what several threads wait for may be equal.
         self._awaited: dict[int, set[ObjectId]] = {}
+        self._awaited_alone: list[ObjectId] = []
         self._callbacks: dict[ObjectId, list[ReadyCallback]] = {}
         self._callback_lock = threading.Lock()
 
@@ -85,7 +86,7 @@ class NativeObjects:
     def get_one(self, obj: ObjectId) -> Any:
         """The value of one object, waited for without end."""
         value = self.resolved.get(obj)
-        if value is None:
+        while value is None:
             value = self._wait_for(obj)
         if value.kind == INLINE:
             return deserialize(value.data)
@@ -93,18 +94,13 @@ class NativeObjects:
 
     def get(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[Any]:
         """Values in order; what the first failed one raised. The values of one call are all had or none."""
-        resolved = self.resolved
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        missing = set(ids).difference(resolved)
-        if missing and not self.wait(missing, len(missing), timeout_s):
-            still = sum(obj not in resolved for obj in missing)
-            raise GetTimeoutError(
-                f"{still} of {len(ids)} objects were not ready after {timeout_s} s; their tasks go on. "
-                "Wait longer, or cellray.cancel() them."
-            )
+        values = self._wait_for_all(ids, timeout_s)
+        while values is None:
+            values = self._wait_for_all(ids, None if deadline is None else max(deadline - time.monotonic(), 0.0))
         # An answer of the node is always waited for a little: it is there, and on one host.
         remaining_s = None if deadline is None else max(deadline - time.monotonic(), ANSWER_S)
-        loaded = self._values.load(ids, list(map(resolved.__getitem__, ids)), remaining_s)
+        loaded = self._values.load(ids, values, remaining_s)
         if loaded is None:
             raise GetTimeoutError(
                 f"{len(ids)} objects could not be read back from disk within {timeout_s} s. Wait longer, or drop "
@@ -137,16 +133,35 @@ class NativeObjects:
         finally:
             del self._awaited[id(missing)]
 
-    def _wait_for(self, obj: ObjectId) -> ObjectValue:
-        """`wait` for one object and without end, which needs no set and nobody who takes things out of it."""
+    def _wait_for_all(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[ObjectValue] | None:
+        """Their values in order; None when another thread has let go of one of them at this very moment."""
+        resolved = self.resolved
+        missing = set(ids).difference(resolved)
+        if missing and not self.wait(missing, len(missing), timeout_s):
+            still = sum(obj not in resolved for obj in missing)
+            raise GetTimeoutError(
+                f"{still} of {len(ids)} objects were not ready after {timeout_s} s; their tasks go on. "
+                "Wait longer, or cellray.cancel() them."
+            )
+        try:
+            return list(map(resolved.__getitem__, ids))
+        except KeyError:
+            return None
+
+    def _wait_for(self, obj: ObjectId) -> ObjectValue | None:
+        """The same for one object and without end, which needs no set and nobody who takes things out of it."""
         channel, resolved = self._engine.channel, self.resolved
         if channel.closed_reason is not None:
             raise channel.lost()
-        if obj not in self.expected:
-            self._request_foreign((obj,))
-        with Lent(self._lending):
-            channel.wait_until(lambda: obj in resolved)
-        return resolved[obj]
+        self._awaited_alone.append(obj)
+        try:
+            if obj not in self.expected:
+                self._request_foreign((obj,))
+            with Lent(self._lending):
+                channel.wait_until(lambda: obj in resolved)
+        finally:
+            self._awaited_alone.remove(obj)
+        return resolved.get(obj)
 
     def _request_foreign(self, ids: Iterable[ObjectId]) -> None:
         foreign = [obj for obj in tuple(ids) if obj not in self.expected]
@@ -179,11 +194,21 @@ class NativeObjects:
         )
 
     def forget(self, objects: Sequence[ObjectId]) -> None:
-        """This process refers to the objects no longer."""
+        """This process has told the node that it refers to the objects no longer.
+
+        Another thread may have taken a reference meanwhile, and wait for what the node does not send any more.
+        """
         resolved, expected = self.resolved, self.expected
         expected.difference_update(objects)
         for obj in objects:
             resolved.pop(obj, None)
+        # Those who wait say so first, and look at what is expected then.
+        for missing in tuple(self._awaited.values()):
+            self._request_foreign(missing.intersection(objects))
+        if self._awaited_alone:
+            self._request_foreign(set(self._awaited_alone).intersection(objects))
+        if self._callbacks:
+            self._request_foreign(self._callbacks.keys() & objects)
 
     def on_ready(self, command: ObjectsReady) -> None:
         """The node says values of objects."""

@@ -324,9 +324,11 @@ class Node:
         with contextlib.suppress(Exception):
             self._spilling.close()
         with contextlib.suppress(Exception):
+            self._archive_keeper.close()  # before its server: it holds the archive, to which the log goes now
+        with contextlib.suppress(Exception):
             if self._gcs_keeper is not None:
                 self._gcs_keeper.stop()
-        from cellray.node.archives import remove_session_folder
+        from cellray.node.ended_session import remove_session_folder
 
         remove_session_folder(self._folder)
 

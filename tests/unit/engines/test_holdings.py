@@ -8,7 +8,14 @@ from cellray.clock import SystemClock
 from cellray.engines.holdings import Holdings
 from cellray.ids import ObjectId, TaskId
 from cellray.model.command import RecallViews, ViewsGranted
-from cellray.model.fact import GeneratorDropped, ObjectsHeld, ObjectsReleased, ViewsHeld, ViewsReleased
+from cellray.model.fact import (
+    GeneratorDropped,
+    ObjectsHeld,
+    ObjectsReleased,
+    ObjectsRequested,
+    ViewsHeld,
+    ViewsReleased,
+)
 from cellray.model.object import ObjectValue, ValueKind
 
 A, B = (ObjectId(letter * 20) for letter in (b"a", b"b"))
@@ -106,3 +113,13 @@ def test_a_closed_one_wakes_nobody() -> None:
     holdings.references.release(A)
     holdings.views.on_recalled(RecallViews())
     assert sent.nudges == 0
+
+
+def test_what_is_asked_for_because_something_was_let_go_follows_that() -> None:
+    sent = Sent()
+    holdings = Holdings(lambda: sent, SystemClock())  # type: ignore[arg-type, return-value]
+    holdings.open(lambda gone: sent.add(ObjectsRequested(list(gone))), dropped)
+    holdings.references.adopt([A])
+    holdings.references.release(A)
+    holdings.report()
+    assert sent.taken() == [ObjectsReleased([A]), ObjectsRequested([A])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +16,7 @@ from cellray.ids import ObjectId, TaskId, is_put
 from cellray.model.command import ObjectsReady
 from cellray.model.fact import ObjectSealed, ObjectsRequested
 from cellray.model.object import Failure, ObjectValue, ValueKind, encode_failure
-from cellray.serialization import serialize
+from cellray.serialization import deserialize, serialize
 
 A, B, C = (ObjectId(letter * 20) for letter in (b"a", b"b", b"c"))
 
@@ -25,12 +25,18 @@ def value_of(value: Any) -> ObjectValue:
     return ObjectValue(ValueKind.INLINE, serialize(value).to_bytes())
 
 
+def load(_ids: Sequence[ObjectId], values: Sequence[ObjectValue], _timeout_s: float | None) -> list[Any]:
+    return [deserialize(value.data) for value in values]
+
+
 class Sent:
-    """A channel that keeps what is sent. While somebody waits, `arrivals` happen, one after another."""
+    """A channel that keeps what is sent. While somebody waits, `arrivals` happen, one after another, and `meanwhile`
+    before he looks."""
 
     def __init__(self) -> None:
         self.facts: list[Any] = []
         self.arrivals: list[Callable[[], None]] = []
+        self.meanwhile: Callable[[], None] = lambda: None
         self.closed_reason: str | None = None
 
     def add(self, fact: Any) -> None:
@@ -48,7 +54,9 @@ class Sent:
     def wait_until(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:
         while not done() and self.arrivals:
             self.arrivals.pop(0)()
-        return done()
+        is_done = done()
+        self.meanwhile()
+        return is_done
 
 
 class Setting:
@@ -65,7 +73,7 @@ class Setting:
             now=lambda: 1.0,
             flush_soon=self.sent.nudge,
         )
-        self.objects = NativeObjects(engine, SimpleNamespace(), None)  # type: ignore[arg-type]
+        self.objects = NativeObjects(engine, SimpleNamespace(load=load), None)  # type: ignore[arg-type]
 
     def arrive(self, *objects: ObjectId) -> None:
         self.objects.on_ready(ObjectsReady([(obj, value_of(obj[:1])) for obj in objects]))
@@ -118,6 +126,45 @@ def test_a_value_that_comes_too_late_is_not_kept() -> None:
     assert A not in setting.objects.resolved
     setting.arrive(B)
     assert B not in setting.objects.resolved, "nobody asked for it"
+
+
+def test_what_is_let_go_while_another_thread_takes_it_anew_is_asked_for_again() -> None:
+    setting = Setting()
+    objects = setting.objects
+    objects.expected.update((A, B, C))
+
+    def let_go() -> None:
+        objects.forget([A, B])
+        setting.later(A, C)
+
+    setting.sent.arrivals.append(let_go)
+    assert objects.get([A, C], None) == [b"a", b"c"]
+    assert setting.asked == [A], "nobody waits for B"
+    objects.forget([A])
+    objects.expected.add(A)
+    setting.sent.arrivals.append(let_go)
+    assert objects.get_one(A) == b"a"
+    assert setting.asked == [A, A]
+    objects.expected.add(B)
+    objects.add_done_callback(B, lambda _value: None)
+    objects.forget([B])
+    assert setting.asked == [A, A, B]
+
+
+@pytest.mark.parametrize("timeout_s", [None, 5.0])
+def test_what_is_let_go_between_its_arrival_and_the_look_at_it_is_waited_for(timeout_s: float | None) -> None:
+    setting = Setting()
+
+    def let_go() -> None:
+        setting.objects.forget([A])
+        setting.sent.meanwhile = lambda: None
+
+    for get in (lambda: setting.objects.get_one(A), lambda: setting.objects.get([A], timeout_s)[0]):
+        setting.sent.meanwhile = let_go
+        setting.later(A)
+        setting.later(A)
+        assert get() == b"a"
+        setting.objects.forget([A])
 
 
 def test_callbacks_are_called_once_and_at_the_end_of_the_session() -> None:

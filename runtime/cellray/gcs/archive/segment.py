@@ -76,12 +76,13 @@ class SegmentWriter:
         return Segment(self.first, self.last, path)
 
     def abandon(self) -> None:
-        """Leave nothing."""
+        """Leave nothing, as far as the disk lets go; never raises."""
         with suppress(Exception):  # both write what they hold, and the disk may be what is wrong
             self._writer.close()
         with suppress(OSError):
             self._file.close()
-        part_path(self._folder, self.first).unlink(missing_ok=True)
+        with suppress(OSError):  # the next writer removes it
+            part_path(self._folder, self.first).unlink(missing_ok=True)
 
     def _flush(self) -> None:
         if self._rows.records:
