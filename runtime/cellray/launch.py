@@ -184,7 +184,7 @@ def _sweep(home: str) -> None:
             try:
                 os.kill(pid, 0)
             except ProcessLookupError:
-                remove_session_folder(folder)
+                remove_session_folder(folder, for_good=True)  # whoever needs its log has had the time to make room
 
 
 def _mark_latest(folder: SessionFolder) -> None:

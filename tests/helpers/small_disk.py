@@ -25,6 +25,11 @@ def small_disk(folder: Path, size: int) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def enlarge(folder: Path, size: int) -> None:
+    """Somebody has made room on the small disk there."""
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+
+
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
     """What a full disk does, for this process alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import cellray
 import psutil
 import pytest
+from cellray.errors import LogError
 from cellray.gcs.address import parse_address
 from cellray.gcs.clients import make_client
 from cellray.gcs.keys import session_keys
@@ -20,9 +22,10 @@ from cellray.observe import LogFold, LogFollower
 from cellray.observe.ledger import FoldLimits
 
 from tests.helpers.control import StatusReader
-from tests.helpers.homes import own_home, session_of_two
+from tests.helpers.homes import ARENA_BYTES, own_home, session_of_two
 from tests.helpers.leaks import processes_of
 from tests.helpers.polling import eventually
+from tests.helpers.small_disk import enlarge, small_disk
 from tests.helpers.warned import warned
 
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
@@ -181,3 +184,35 @@ def test_without_an_archive_the_oldest_is_given_up_and_work_goes_on(home: str) -
             with cellray.open_log() as log:
                 eventually(lambda: whole_fold(log).forgotten_records, "a fact tells of it", SLOW_S)
         assert not archive_of(SessionId(session.session_id)).exists()
+
+
+@pytest.mark.timeout(400)
+def test_on_a_full_disk_work_goes_on_and_what_is_given_up_is_said(home: str) -> None:
+    disk = Path(home, "archive")
+    with small_disk(disk, 400_000):
+        with warned("gives up its oldest part: the disk of .* takes no more .No space left on device"):
+            session = cellray.init(num_cpus=2, object_store_memory=ARENA_BYTES, log_to_driver=False)
+            run(12)
+            assert used_bytes(session) <= MEMORY_BYTES_MAX + UNDER_WAY_BYTES
+
+            def given_up() -> int:
+                with cellray.open_log() as log:
+                    return whole_fold(log).forgotten_records
+
+            eventually(given_up, "a fact tells of records that were given up", SLOW_S)
+            run(2)
+        with warned("cannot be moved to its archive: .*No space left on device.* make room, and call cellray.open_log"):
+            cellray.shutdown()
+        with pytest.raises(LogError, match=r"No space left on device.*Make room"):
+            cellray.open_log(session.session_id)
+        enlarge(disk, 64_000_000)
+        with cellray.open_log(session.session_id) as log:
+            fold = whole_fold(log)
+            assert fold.session_ended_at
+            assert fold.totals()["finished"] < 14 * BATCH
+            told_so = [entry.fact for entry in log.history.iter() if isinstance(entry.fact, told.LogForgotten)]
+            said = {record for fact in told_so for record in range(fact.first, fact.last + 1)}
+            missing = {record for gap in log.gaps for record in range(gap.first, gap.last + 1)}
+            assert missing
+            assert missing <= said, "nothing is missing that was not said to be"
+            assert all(re.search("No space left on device|disk is full", fact.reason) for fact in told_so)

@@ -111,7 +111,11 @@ def test_a_disk_too_full_for_a_copy_keeps_the_log_where_it_is_and_has_its_room_b
             open_path(session.path)
         assert not list(archives_home().rglob("*.part"))
         assert os.stat(os.path.join(session.path, "appendonly.aof")).st_size == 1_000_000
-        remove_session_folder(session)
+        error = remove_session_folder(session)
+        assert "No space left on device" in str(error)
+        assert sorted(os.listdir(session.path)) == ["appendonly.aof", "session.json", "token"]
+        remove_session_folder(session, for_good=True)
+        assert not os.path.exists(session.path)
         assert "could not be moved here when its session ended" in read_description(archives_home() / NAME).damage
 
 

@@ -48,19 +48,25 @@ def claimed(session: SessionFolder, *, wait: bool) -> Iterator[bool]:
         yield True
 
 
-def remove_session_folder(session: SessionFolder) -> None:
-    """Nothing of an ended session stays but its log: that goes to its archive, unless another process is at it."""
-    archive = None
+def remove_session_folder(session: SessionFolder, *, for_good: bool = False) -> OSError | None:
+    """Nothing of an ended session stays but its log: that goes to its archive, unless another process is at it.
+
+    Where the archive takes nothing, the log stays in the folder, and the reason is returned; with `for_good` it goes.
+    """
     with claimed(session, wait=False) as is_ours:
         if not is_ours:
-            return
+            return None
         try:
             archive = take_log(session)
         except OSError as error:
-            _note_loss(session, error)
+            if not for_good:
+                _remove_all_but_log(session)
+                return error
+            archive = _note_loss(session, error)
         shutil.rmtree(session.path, ignore_errors=True)
     if archive is not None:
         finish_in_background(archive)
+    return None
 
 
 def take_log(session: SessionFolder) -> Path | None:
@@ -127,10 +133,21 @@ def _remove(path: str | Path) -> None:
         Path(path).unlink(missing_ok=True)
 
 
-def _note_loss(session: SessionFolder, error: OSError) -> None:
-    """The log goes with its folder, because its archive takes nothing: say so there, if it takes that."""
+def _remove_all_but_log(session: SessionFolder) -> None:
+    kept = (session.settings, session.token, session.node_pid, session.checkpoints, *_redis_files(session))
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(session.path):
+            if entry.path not in kept:
+                _remove(entry.path)
+
+
+def _note_loss(session: SessionFolder, error: OSError) -> Path | None:
+    """The log goes with its folder: say so in its archive, if that takes as much. The archive, if there is one."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
+        folder = archive_of(session.read_settings().session_id)
+        description = read_description(folder)
         if _redis_files(session):
-            folder = archive_of(session.read_settings().session_id)
             damage = f"the rest of the log could not be moved here when its session ended: {error}"
-            write_description(folder, msgspec.structs.replace(read_description(folder), damage=damage))
+            write_description(folder, msgspec.structs.replace(description, damage=damage))
+        return folder
+    return None
