@@ -25,6 +25,7 @@ from tests.helpers.control import StatusReader
 from tests.helpers.homes import ARENA_BYTES, own_home, session_of_two
 from tests.helpers.leaks import processes_of
 from tests.helpers.polling import eventually
+from tests.helpers.processes import redis_server_of
 from tests.helpers.small_disk import enlarge, small_disk
 from tests.helpers.warned import warned
 
@@ -81,11 +82,6 @@ def archivers(home: str) -> list[psutil.Process]:
     return [process for process in processes_of(home) if "cellray.node.archiver" in process.cmdline()]
 
 
-def redis_server_of(session: cellray.Session) -> psutil.Process:
-    node = psutil.Process(int(Path(session.address, "node.pid").read_text()))
-    return next(child for child in node.children() if child.name() == "redis-server")
-
-
 def whole_fold(log: cellray.Log) -> LogFold:
     return log.fold(FoldLimits(tasks_max=100))
 
@@ -127,7 +123,7 @@ def test_what_is_killed_again_and_again_loses_and_doubles_nothing(
     for number in range(6):
         run(3)
         (archiver,) = eventually(lambda: archivers(home), f"archiver {number} runs", SLOW_S)
-        victim = archiver if what == "the archiver" else redis_server_of(session)
+        victim = archiver if what == "the archiver" else redis_server_of(session.address)
         if victim.pid not in victims:
             victims.add(victim.pid)
             os.kill(victim.pid, signal.SIGKILL)

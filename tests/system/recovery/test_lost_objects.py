@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from cellray import testing
 from cellray.cli import render_status
+from cellray.errors import GcsUnavailableError
 from cellray.exceptions import ActorDiedError, ObjectReconstructionFailedError, TaskError
 
 from tests.helpers.control import StatusReader
 from tests.helpers.polling import eventually
+from tests.helpers.processes import redis_server_of
 
 LARGE = 50_000
 """Numbers of 8 bytes: more than travels inline, or is kept in the log."""
@@ -246,6 +248,16 @@ def test_the_gcs_is_back_when_kill_gcs_returns(tmp_path: Path) -> None:
     testing.kill_gcs()
     testing.drop_object(ref)
     assert int(cellray.get(ref)[0]) == 1
+
+
+def test_without_a_server_that_answers_there_is_none_to_kill(session: cellray.Session) -> None:
+    server = redis_server_of(session.address)
+    server.suspend()
+    try:
+        with pytest.raises(GcsUnavailableError, match=r"none answers\. See .*/logs/node\.log"):
+            testing.kill_gcs()
+    finally:
+        server.resume()
 
 
 @pytest.mark.parametrize(
