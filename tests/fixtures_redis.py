@@ -12,6 +12,7 @@ from pathlib import Path
 from cellray.gcs import redis_server
 from cellray.gcs.address import GcsAddress
 from cellray.gcs.clients import make_client
+from cellray.processes import end_process
 
 TOKEN = 'a "token" with \\ and spaces'
 
@@ -61,7 +62,7 @@ def running_redis() -> Iterator[RedisServer]:
             if server.process.poll() is None:
                 poll_until(lambda: server.client_count() == 0, "connections to be closed")
         finally:
-            redis_server.stop(server.process, timeout_s=10)
+            end_process(server.process, patience_s=10)
 
 
 def poll_until(condition: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:

@@ -13,6 +13,7 @@ from cellray_kernel.publisher import publisher_of
 from cellray_kernel.remote_magic import RemoteMagic
 from cellray_kernel.session import CellraySession, CellSession
 
+DRAIN_S = 2.0
 _loaded: dict[int, Extension] = {}
 
 
@@ -35,11 +36,12 @@ class Extension:
         self.errors.install()
         self.displays.tracker.register()
         self._stop_output = self._session.on_output(self.displays.on_output)
-        atexit.register(self.displays.close)
+        self._shell.events.register("pre_run_cell", self._end_first)
 
     def unload(self) -> None:
         """Take it out; what runs goes on."""
-        atexit.unregister(self.displays.close)
+        self._shell.events.unregister("pre_run_cell", self._end_first)
+        atexit.unregister(self._end)
         self._stop_output()
         self.displays.tracker.unregister()
         self.errors.uninstall()
@@ -47,6 +49,18 @@ class Extension:
             for name in kind:
                 for known in self._shell.magics_manager.magics.values():
                     known.pop(name, None)
+
+    def _end_first(self, _cell: object) -> None:
+        """Keep `_end` the last that was registered, which is the first to run: who sends large messages has them end
+        by a handler of its own, which it registers with the first of them."""
+        atexit.unregister(self._end)
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        """The kernel ends: the last pictures leave while its messages can."""
+        self.displays.close()
+        self._session.end()
+        self.displays.publisher.drain(DRAIN_S)
 
 
 def load_ipython_extension(shell: Any, session: CellSession | None = None) -> None:

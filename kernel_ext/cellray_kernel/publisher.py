@@ -9,6 +9,7 @@ and updated with the parent of the cell that runs now, even after that one ended
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any, NamedTuple, Protocol
 
 
@@ -31,6 +32,9 @@ class Publisher(Protocol):
     def update(self, display_id: str, bundle: Bundle, *, is_final: bool) -> None:
         """Replace it wherever it is shown."""
 
+    def drain(self, timeout_s: float) -> None:
+        """Until all of this process's messages are on their way, for so long at most."""
+
 
 class KernelPublisher:
     """Over the kernel's IOPub socket, which takes messages from any thread."""
@@ -51,6 +55,12 @@ class KernelPublisher:
     def update(self, display_id: str, bundle: Bundle, *, is_final: bool) -> None:
         """Replace it."""
         self._send("update_display_data", display_id, bundle, self._current_parent)
+
+    def drain(self, timeout_s: float) -> None:
+        """Until the kernel's own thread has sent what came before: it cannot once the interpreter is at its end."""
+        drained = threading.Event()
+        self._shell.display_pub.pub_socket.io_thread.schedule(drained.set)
+        drained.wait(timeout_s)
 
     def _send(self, kind: str, display_id: str, bundle: Bundle, parent: Any) -> None:
         from ipykernel.jsonutil import encode_images, json_clean
@@ -82,6 +92,9 @@ class TerminalPublisher:
         if is_final and text:
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
+
+    def drain(self, timeout_s: float) -> None:
+        """What was printed has been."""
 
 
 def publisher_of(shell: Any) -> Publisher:

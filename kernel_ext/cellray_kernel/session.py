@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -70,6 +71,9 @@ class CellSession(Protocol):
 
     def status(self) -> list[tuple[str, str]]:
         """Facts about the session for people: (name, value) pairs."""
+
+    def end(self) -> None:
+        """The kernel ends, and its session with it."""
 
 
 class CellraySession:
@@ -162,6 +166,11 @@ class CellraySession:
             return LiveCounts(reading.running, reading.retried)
 
         return read
+
+    def end(self) -> None:
+        """Views learn what came of the last tasks."""
+        with contextlib.suppress(Exception):  # nobody could be told any more
+            cellray.shutdown()
 
     def status(self) -> list[tuple[str, str]]:
         """Facts about the session for people."""

@@ -1,8 +1,9 @@
 """Waiting awake: looking again and again for what will be there within a moment, instead of going to sleep for it.
 
 Who sleeps must be woken, on a core that may sleep too, and that can take longer than a task. But whoever stays awake
-needs a core. Between two looks it is offered to others; when somebody has then kept it for long, there is more to do
-than there are cores, and staying awake would hold up those for whom one waits: so nobody does for a while.
+needs a core, though it offers it to others between two looks; when there is more to do than there are cores, those for
+whom one waits come to run only after one has gone to sleep. So whoever has stayed awake in vain does not do so for a
+while, and for longer each time.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 CAN_YIELD: Final = hasattr(os, "sched_yield")
-KEPT_S = 0.0005
-"""Our own processes hand a core on sooner; others keep it for milliseconds."""
-REST_S = 0.05
+REST_S_MIN = 0.001
+REST_S_MAX = 0.064
 
 
 class Vigil:
     """What one process knows of whether it pays to stay awake."""
 
-    __slots__ = ("_not_before",)
+    __slots__ = ("_not_before", "_rest_s")
 
     def __init__(self) -> None:
         self._not_before = 0.0
+        self._rest_s = REST_S_MIN
 
     def look(self, look: Callable[[], T], wait_s: float) -> T | None:
         """What `look` finds within `wait_s`, as soon as it is true; None when it finds nothing, or is not asked."""
@@ -35,11 +36,10 @@ class Vigil:
         until = now + wait_s
         while now < until:
             if found := look():
+                self._rest_s = REST_S_MIN
                 return found
             os.sched_yield()
-            after = time.monotonic()
-            if after - now > KEPT_S:
-                self._not_before = after + REST_S
-                return None
-            now = after
+            now = time.monotonic()
+        self._not_before = now + self._rest_s
+        self._rest_s = min(2 * self._rest_s, REST_S_MAX)
         return None

@@ -31,7 +31,8 @@ TASK_ID_BYTES = 16
 OBJECT_ID_BYTES = 20
 FUNCTION_HASH_BYTES = 16
 PUT_INDEX_BASE = 0x8000_0000
-_RETURN_0 = bytes(OBJECT_ID_BYTES - TASK_ID_BYTES)
+RETURN_0 = bytes(OBJECT_ID_BYTES - TASK_ID_BYTES)
+"""What a task's id is extended by to get the id of its first return."""
 
 
 def root_task_id(job: JobId) -> TaskId:
@@ -63,7 +64,7 @@ def return_object_id(task: TaskId, return_index: int) -> ObjectId:
 def return_object_ids(task: TaskId, count: int) -> list[ObjectId]:
     """The ids of everything that `task` returns; the usual single one at a fraction of the cost."""
     if count == 1:
-        return [task + _RETURN_0]  # type: ignore[list-item]
+        return [task + RETURN_0]  # type: ignore[list-item]
     return [return_object_id(task, i) for i in range(count)]
 
 

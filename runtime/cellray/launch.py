@@ -20,8 +20,9 @@ import msgspec
 
 from cellray.errors import SessionLostError, SessionStartError
 from cellray.ids import SessionId
-from cellray.node.archives import remove_session_folder
+from cellray.node.ended_session import remove_session_folder
 from cellray.node.settings import NodeSettings, SessionFolder
+from cellray.processes import end_process
 
 SOCKET_PATH_BYTES_MAX = 100
 LOG_TAIL_BYTES = 3000
@@ -101,7 +102,7 @@ def _wait_ready(descriptor: int, folder: SessionFolder, process: subprocess.Pope
         remaining = deadline - time.monotonic()
         ready, _, _ = select.select([descriptor], [], [], max(0.0, remaining))
         if not ready:
-            process.kill()
+            end_process(process)
             _fail(folder, f"the session did not start within {timeout_s:g} s; it was {step}")
         piece = os.read(descriptor, 4096)
         *lines, data = (data + piece).split(b"\n")
@@ -183,7 +184,7 @@ def _sweep(home: str) -> None:
             try:
                 os.kill(pid, 0)
             except ProcessLookupError:
-                remove_session_folder(folder)
+                remove_session_folder(folder, for_good=True)  # whoever needs its log has had the time to make room
 
 
 def _mark_latest(folder: SessionFolder) -> None:

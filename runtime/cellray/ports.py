@@ -4,7 +4,7 @@ them in the L3 folders and in `engines/`; one contract suite runs on every twin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
@@ -322,6 +322,17 @@ class ObjectLook(NamedTuple):
     submission: int
 
 
+class Resolved(Protocol):
+    """Objects that exist or failed."""
+
+    @property
+    def arrivals(self) -> int:
+        """Another number each time this process is told of objects; as long as it is the same, none has come."""
+
+    def __contains__(self, obj: object, /) -> bool:
+        """Whether the object exists or failed, as far as this process has been told."""
+
+
 class Engine(Protocol):
     """What the public API stands on; `engines/native.py` is this runtime. All calls are thread-safe."""
 
@@ -379,7 +390,7 @@ class Engine(Protocol):
         """Resolve the future with what `get` returns or raises, as soon as it can be read; never blocks."""
 
     @property
-    def resolved(self) -> Container[ObjectId]:
+    def resolved(self) -> Resolved:
         """The objects that exist or failed, as far as this process refers to them and has been told so."""
 
     def wait(self, ids: Iterable[ObjectId], count: int, timeout_s: float | None) -> bool:

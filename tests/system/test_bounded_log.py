@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import cellray
 import psutil
 import pytest
+from cellray.errors import LogError
 from cellray.gcs.address import parse_address
 from cellray.gcs.clients import make_client
 from cellray.gcs.keys import session_keys
@@ -20,9 +22,11 @@ from cellray.observe import LogFold, LogFollower
 from cellray.observe.ledger import FoldLimits
 
 from tests.helpers.control import StatusReader
-from tests.helpers.homes import own_home, session_of_two
+from tests.helpers.homes import ARENA_BYTES, own_home, session_of_two
 from tests.helpers.leaks import processes_of
 from tests.helpers.polling import eventually
+from tests.helpers.processes import redis_server_of
+from tests.helpers.small_disk import enlarge, small_disk
 from tests.helpers.warned import warned
 
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
@@ -78,11 +82,6 @@ def archivers(home: str) -> list[psutil.Process]:
     return [process for process in processes_of(home) if "cellray.node.archiver" in process.cmdline()]
 
 
-def redis_server_of(session: cellray.Session) -> psutil.Process:
-    node = psutil.Process(int(Path(session.address, "node.pid").read_text()))
-    return next(child for child in node.children() if child.name() == "redis-server")
-
-
 def whole_fold(log: cellray.Log) -> LogFold:
     return log.fold(FoldLimits(tasks_max=100))
 
@@ -124,7 +123,7 @@ def test_what_is_killed_again_and_again_loses_and_doubles_nothing(
     for number in range(6):
         run(3)
         (archiver,) = eventually(lambda: archivers(home), f"archiver {number} runs", SLOW_S)
-        victim = archiver if what == "the archiver" else redis_server_of(session)
+        victim = archiver if what == "the archiver" else redis_server_of(session.address)
         if victim.pid not in victims:
             victims.add(victim.pid)
             os.kill(victim.pid, signal.SIGKILL)
@@ -181,3 +180,35 @@ def test_without_an_archive_the_oldest_is_given_up_and_work_goes_on(home: str) -
             with cellray.open_log() as log:
                 eventually(lambda: whole_fold(log).forgotten_records, "a fact tells of it", SLOW_S)
         assert not archive_of(SessionId(session.session_id)).exists()
+
+
+@pytest.mark.timeout(400)
+def test_on_a_full_disk_work_goes_on_and_what_is_given_up_is_said(home: str) -> None:
+    disk = Path(home, "archive")
+    with small_disk(disk, 400_000):
+        with warned("gives up its oldest part: the disk of .* takes no more .No space left on device"):
+            session = cellray.init(num_cpus=2, object_store_memory=ARENA_BYTES, log_to_driver=False)
+            run(12)
+            assert used_bytes(session) <= MEMORY_BYTES_MAX + UNDER_WAY_BYTES
+
+            def given_up() -> int:
+                with cellray.open_log() as log:
+                    return whole_fold(log).forgotten_records
+
+            eventually(given_up, "a fact tells of records that were given up", SLOW_S)
+            run(2)
+        with warned("cannot be moved to its archive: .*No space left on device.* make room, and call cellray.open_log"):
+            cellray.shutdown()
+        with pytest.raises(LogError, match=r"No space left on device.*Make room"):
+            cellray.open_log(session.session_id)
+        enlarge(disk, 64_000_000)
+        with cellray.open_log(session.session_id) as log:
+            fold = whole_fold(log)
+            assert fold.session_ended_at
+            assert fold.totals()["finished"] < 14 * BATCH
+            told_so = [entry.fact for entry in log.history.iter() if isinstance(entry.fact, told.LogForgotten)]
+            said = {record for fact in told_so for record in range(fact.first, fact.last + 1)}
+            missing = {record for gap in log.gaps for record in range(gap.first, gap.last + 1)}
+            assert missing
+            assert missing <= said, "nothing is missing that was not said to be"
+            assert all(re.search("No space left on device|disk is full", fact.reason) for fact in told_so)

@@ -28,6 +28,7 @@ from cellray.gcs.log_reader import RedisLogReader
 from cellray.gcs.log_writer import RedisLogWriter
 from cellray.ids import NodeId, SessionId
 from cellray.ports import LogRecord
+from cellray.processes import end_process
 
 from tests.fixtures_redis import TOKEN, RedisServer, poll_until, running_redis
 
@@ -275,6 +276,6 @@ def test_the_token_is_not_on_the_command_line_and_nobody_else_gets_in(server: Re
 
 
 def test_an_orderly_stop_leaves_no_socket(server: RedisServer) -> None:
-    redis_server.stop(server.process, timeout_s=10)
+    end_process(server.process, patience_s=10)
     assert server.process.returncode == 0
     assert not (server.folder / redis_server.SOCKET_NAME).exists()

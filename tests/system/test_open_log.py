@@ -22,6 +22,7 @@ from cellray.node.settings import SessionFolder
 from tests.helpers.control import StatusReader
 from tests.helpers.homes import own_home, session_of_two
 from tests.helpers.polling import eventually
+from tests.helpers.processes import redis_server_of
 
 TASKS = 1000
 ENDS = (told.TaskFinished, told.TaskFailed)
@@ -123,7 +124,7 @@ def test_the_log_of_a_killed_session_is_read_as_ended(home: str, victim: str) ->
     node = int(Path(started.address, "node.pid").read_text())
     if victim == "redis":
         # Both at once: a server that dies alone is started again.
-        kill_redis_of(node)
+        redis_server_of(started.address).kill()
     os.kill(node, signal.SIGKILL)
     eventually(lambda: not is_running(SessionFolder(started.address)), "the node has ended")
     del left
@@ -136,14 +137,6 @@ def test_the_log_of_a_killed_session_is_read_as_ended(home: str, victim: str) ->
     cellray.shutdown()
     with cellray.open_log(started.session_id) as again:
         assert again.fold().totals() == fold.totals()
-
-
-def kill_redis_of(node: int) -> None:
-    import psutil
-
-    for child in psutil.Process(node).children():
-        if child.name() == "redis-server":
-            child.kill()
 
 
 def test_what_is_no_log_is_said_to_be_none(home: str) -> None:
@@ -184,20 +177,15 @@ def test_a_damaged_segment_is_named_and_the_rest_opens(home: str) -> None:
         assert segment.name in gap.reason
 
 
-def test_a_rest_of_which_no_server_makes_anything_is_named_and_what_came_before_opens(home: str) -> None:
-    with session_of_two() as session:
-        cellray.get([double.remote(number) for number in range(TASKS)])
-    with cellray.open_log(session.session_id) as log:
-        last = log.history.last_sequence()
-    folder = archive_of(SessionId(session.session_id))
-    (folder / "tail").mkdir()
-    (folder / "tail" / "appendonly.aof").write_bytes(b"*1\r\n$9\r\nNOCOMMAND\r\n" * 10)
-    description = folder / "session.json"
-    description.write_text(description.read_text().replace('"complete":true', '"complete":false'))
-    with cellray.open_log(session.session_id) as log:
-        assert log.fold().totals() == {"finished": TASKS}
-        assert log.history.last_sequence() == last + 2
+def test_a_rest_of_which_no_server_makes_anything_is_named_and_the_log_opens(home: str) -> None:
+    started = cellray.init(num_cpus=2, log_to_driver=False)
+    cellray.get([double.remote(number) for number in range(TASKS)])
+    os.kill(int(Path(started.address, "node.pid").read_text()), signal.SIGKILL)
+    eventually(lambda: not is_running(SessionFolder(started.address)), "the node has ended")
+    Path(started.address, "appendonly.aof").write_bytes(b"*1\r\n$9\r\nNOCOMMAND\r\n" * 10)
+    with cellray.open_log(started.address) as log:
+        assert log.fold().session_ended_at
         (gap,) = log.gaps
-        assert gap[:2] == (last + 1, last + 1)
+        assert gap[:2] == (1, 1)
         assert "the rest of the log could not be read: redis-server ended" in gap.reason
-    assert (folder / "tail.damaged").is_dir()
+    assert (archive_of(SessionId(started.session_id)) / "tail.damaged").is_dir()

@@ -1,39 +1,57 @@
-"""Who stays awake for what comes soon, and who stops doing so because others need the cores."""
+"""Who stays awake for what comes soon, and who does so no more because it was in vain."""
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
-from cellray import awake
-from cellray.awake import Vigil
+from cellray.awake import REST_S_MAX, REST_S_MIN, Vigil
 
 WAIT_S = 20.0
 
 
-def test_what_comes_is_found_and_what_does_not_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(awake, "KEPT_S", WAIT_S)  # whatever else this machine does
+class Clock:
+    """Time passes with each look at it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        self.now += 0.00001
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(time, "monotonic", made.monotonic)
+    return made
+
+
+def test_what_comes_is_found_at_once(clock: Clock) -> None:
     looks = iter([(), (), ("here",)])
     assert Vigil().look(lambda: next(looks), WAIT_S) == ("here",)
-    assert Vigil().look(lambda: (), 0.001) is None
 
 
-def test_who_loses_the_core_for_long_rests_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_yield", lambda: time.sleep(10 * awake.KEPT_S))
-    looked: list[float] = []
-
-    def look() -> bool:
-        looked.append(time.monotonic())
-        return False
-
+def test_who_has_waited_in_vain_rests_longer_each_time_until_it_pays_again(clock: Clock) -> None:
     vigil = Vigil()
-    assert vigil.look(look, WAIT_S) is None
-    assert len(looked) == 1, "somebody else needs the core"
-    assert vigil.look(look, WAIT_S) is None
-    assert len(looked) == 1, "it still does"
-    rested_until = looked[0] + 10 * awake.KEPT_S + awake.REST_S
-    while time.monotonic() < rested_until + 0.05:
-        vigil.look(look, WAIT_S)
-    assert len(looked) > 1
-    assert looked[1] >= rested_until
+
+    def rests() -> float:
+        """Fail once, and see how long it is until it looks again."""
+        assert vigil.look(lambda: False, 0.0001) is None
+        began = clock.now
+        looked: list[float] = []
+        while not looked:
+            clock.now += 0.0001
+            vigil.look(lambda: looked.append(clock.now) or True, 0.0001)  # type: ignore[func-returns-value]
+            if looked:
+                return looked[0] - began
+        raise AssertionError
+
+    assert rests() == pytest.approx(REST_S_MIN, abs=0.0003)
+    assert rests() == pytest.approx(REST_S_MIN, abs=0.0003), "it has found something meanwhile"
+    for _ in range(10):
+        clock.now += 1.0
+        assert vigil.look(lambda: False, 0.0001) is None
+    clock.now += 1.0
+    assert rests() == pytest.approx(REST_S_MAX, abs=0.0003)

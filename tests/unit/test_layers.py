@@ -17,7 +17,7 @@ LAB = ROOT / "labextension" / "cellray_lab"
 
 # The first name below `cellray` decides the layer; every other name at the top is a public face, hence L5.
 LAYERS = {
-    **dict.fromkeys(("errors", "ids", "awake", "clock", "config", "model", "quick_start"), 0),
+    **dict.fromkeys(("errors", "ids", "awake", "clock", "config", "model", "processes", "quick_start"), 0),
     "core": 1,
     "ports": 2,
     **dict.fromkeys(("serialization", "wire", "gcs", "store", "net"), 3),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from cellray import provenance
-from cellray.api import current
+from cellray.api.actor_method import NO_OPTIONS, ActorMethod, CalledActor
 from cellray.api.actor_options import check_actor_options, resolve_actor_options
 from cellray.api.method_options import (
     ACTOR_METHOD_MARK,
@@ -15,18 +15,14 @@ from cellray.api.method_options import (
     check_method_options,
     method_table,
     no_such_method,
-    resolve_method_options,
 )
 from cellray.api.object_ref import ObjectRef
-from cellray.api.object_ref_generator import ObjectRefGenerator
-from cellray.api.parameters import Parameters, parameters_from, parameters_of
+from cellray.api.parameters import Parameters, parameters_of
 from cellray.api.session import check_namespace, started_engine
 from cellray.errors import ActorAlreadyExistsError, ActorHandleNotFoundError
 from cellray.ids import FunctionHash
 from cellray.model.actor import ActorOptions
 from cellray.ports import Created
-
-NO_OPTIONS: Mapping[str, Any] = {}
 
 
 class ActorClass:
@@ -99,18 +95,20 @@ class ActorHandle:
         self._cellray_ref = ref
         self._cellray_class_hash = class_hash
         self._cellray_options = options
-        self._cellray_methods = {method.name: method.parameters for method in options.methods}
-        self._cellray_prepared: dict[Any, Any] = {}
+        self._cellray_actor = CalledActor(ref, class_hash, options)
 
     def __getattr__(self, name: str) -> ActorMethod:
-        if name.startswith("_cellray") or "_cellray_options" not in self.__dict__:
+        if name.startswith("_cellray") or "_cellray_actor" not in self.__dict__:
             raise AttributeError(name)  # half made, by copy or pickle
-        if name in self._cellray_methods or name in BUILTIN_METHODS:
-            return ActorMethod(self, name, NO_OPTIONS)  # not kept: it would keep the handle, and so the actor
+        actor = self._cellray_actor
+        if name in actor.methods or name in BUILTIN_METHODS:
+            # Found without us from now on. It does not keep the handle, and so it keeps the actor no longer than that.
+            method = self.__dict__[name] = ActorMethod(actor, name, NO_OPTIONS)
+            return method
         raise no_such_method(self._cellray_options, name)
 
     def __dir__(self) -> list[str]:
-        return sorted(self._cellray_methods)
+        return sorted(self._cellray_actor.methods)
 
     @property
     def _actor_id(self) -> bytes:
@@ -128,68 +126,6 @@ class ActorHandle:
 
     def __repr__(self) -> str:
         return f"Actor({self._cellray_options.class_name}, {self._cellray_ref.task_id().hex()})"
-
-    def _cellray_call(self, name: str, options: Mapping[str, Any], args: Any, kwargs: Any) -> Any:
-        engine = current.engine or started_engine()
-        ref = self._cellray_ref
-        if ref._engine is not engine:
-            raise ref.lost()
-        key: Any = (name, provenance.epoch())
-        if options:
-            key += tuple(map(_hashable, options.items()))
-        known = self._cellray_prepared.get(key)
-        if known is None:
-            resolved = resolve_method_options(self._cellray_options, name, options, provenance.current_cell())
-            parameters = parameters_from(self._cellray_methods.get(name))
-            known = engine.actors.prepare_method(self._cellray_class_hash, resolved), parameters
-            self._cellray_prepared[key] = known
-        prepared, parameters = known
-        if kwargs or not parameters.least <= len(args) <= parameters.most:
-            parameters.check(f"{self._cellray_options.class_name}.{name}", args, kwargs)
-        ids = engine.actors.call(prepared, ref._id, args, kwargs)
-        if prepared.stream is not None:
-            return ObjectRefGenerator(ObjectRef(ids[0], engine), engine)
-        if len(ids) == 1:
-            return ObjectRef(ids[0], engine)
-        return [ObjectRef(obj, engine) for obj in ids] or None
-
-
-def _hashable(option: tuple[str, Any]) -> tuple[str, Any]:
-    return (option[0], tuple(option[1])) if isinstance(option[1], list) else option
-
-
-class ActorMethod:
-    """A method of an actor. `handle.method.remote(...)` returns at once with an ObjectRef."""
-
-    def __init__(self, handle: ActorHandle, name: str, options: Mapping[str, Any]) -> None:
-        self._handle = handle
-        self._name = name
-        self._options = options
-
-    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise TypeError(
-            f"Actor methods cannot be called directly. Instead of running 'object.{self._name}()', try "
-            f"'object.{self._name}.remote()'."
-        )
-
-    def options(self, **options: Any) -> ActorMethod:
-        """The same method with other options: `num_returns`, `name`, `max_task_retries`, `retry_exceptions`,
-        `concurrency_group`."""
-        check_method_options(options)
-        return ActorMethod(self._handle, self._name, {**self._options, **options})
-
-    def remote(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the method; never waits for it. An ObjectRef, or a list of them when `num_returns` is not 1, or an
-        ObjectRefGenerator when the method is a generator.
-
-        Calls of one process run in the order in which they were made, also when an argument of an earlier one comes
-        late. Raises TypeError when the method does not take these arguments, SerializationError, naming the
-        argument, when one cannot be pickled.
-        """
-        return self._handle._cellray_call(self._name, self._options, args, kwargs)
-
-    def __repr__(self) -> str:
-        return f"ActorMethod({self._handle._cellray_options.class_name}.{self._name})"
 
 
 def method(*args: Any, **options: Any) -> Any:

@@ -27,7 +27,7 @@ from cellray.errors import SessionStartError
 from cellray.ids import NodeId
 from cellray.launch import find_session, new_session_folder, start_node, wait_nodes_ended
 from cellray.model.environment import Environment
-from cellray.node.archives import remove_session_folder
+from cellray.node.ended_session import remove_session_folder
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.ports import Engine
 from cellray.runtime_env import check_runtime_env
@@ -258,7 +258,15 @@ def shutdown() -> None:
                     f"the session's node did not end within {END_TIMEOUT_S:g} s; its folder is {session.address}"
                 )
             if os.path.exists(session.address):  # a node that was killed could not
-                remove_session_folder(SessionFolder(session.address))
+                _tell_log_stays(session, remove_session_folder(SessionFolder(session.address)))
+
+
+def _tell_log_stays(session: Session, problem: OSError | None) -> None:
+    if problem is not None:
+        _show_warning(
+            f"the session's log cannot be moved to its archive: {problem}. It stays in {session.address} until the "
+            f"next session starts: make room, and call cellray.open_log({session.session_id!r})"
+        )
 
 
 def started_engine() -> Engine:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any, NoReturn, TypeVar
 
 from cellray.api import current
 from cellray.api.object_ref import ObjectRef
 from cellray.api.object_ref_generator import ObjectRefGenerator
 from cellray.api.session import started_engine
 from cellray.ids import ObjectId, TaskId, is_put
-from cellray.ports import Engine
+from cellray.ports import Engine, Resolved
 
 W = TypeVar("W", bound=ObjectRef | ObjectRefGenerator)
+# Lists of references are long: what is asked of each is asked without a step of Python for each.
+ONLY_REFS = {ObjectRef}
+ID = attrgetter("_id")
+OWNER = attrgetter("_engine")
 
 
 def get(object_refs: ObjectRef | ObjectRefGenerator | Sequence[ObjectRef], *, timeout: float | None = None) -> Any:
@@ -38,15 +43,20 @@ def get(object_refs: ObjectRef | ObjectRefGenerator | Sequence[ObjectRef], *, ti
             f"Invalid type of object refs, {type(object_refs)}, is given. 'object_refs' must either be an ObjectRef or "
             "a list of ObjectRefs."
         )
-    for ref in object_refs:
-        if not isinstance(ref, ObjectRef):
-            raise TypeError(
-                f"Attempting to call `get` on the value {_shown(ref)}, which is not a cellray.ObjectRef. "
-                "`get` takes what `.remote()` and `put` return."
-            )
     if not object_refs:
         return []
-    return _engine_of(object_refs).get([ref._id for ref in object_refs], timeout)
+    if set(map(type, object_refs)) != ONLY_REFS:
+        _refuse_value(object_refs)
+    return _engine_of(object_refs).get(list(map(ID, object_refs)), timeout)
+
+
+def _refuse_value(values: list[Any]) -> None:
+    for value in values:
+        if not isinstance(value, ObjectRef):
+            raise TypeError(
+                f"Attempting to call `get` on the value {_shown(value)}, which is not a cellray.ObjectRef. "
+                "`get` takes what `.remote()` and `put` return."
+            )
 
 
 def put(value: Any) -> ObjectRef:
@@ -81,74 +91,77 @@ def wait(
     if timeout is not None:
         _check_timeout(timeout)
     engine = current.engine
-    if not _is_rest(object_refs, engine):
+    start = _start_in(object_refs, engine)
+    if start < 0:
         _check_refs(object_refs)
         if not object_refs:
             return [], []
         engine = _engine_of(object_refs)
+        start = 0
     assert engine is not None, "references are of a session"
     if not 0 < num_returns <= len(object_refs):
         _refuse_count(num_returns, len(object_refs))
-    ready, rest = _split(object_refs, num_returns, engine.resolved)
+    arrivals = engine.resolved.arrivals
+    ready, rest, start = _split(object_refs, num_returns, engine.resolved, start)
     if len(ready) < num_returns:
-        engine.wait([ref._id for ref in rest], num_returns - len(ready), timeout)
-        ready, rest = _split(object_refs, num_returns, engine.resolved)
+        engine.wait(list(map(ID, rest)), num_returns - len(ready), timeout)
+        arrivals = engine.resolved.arrivals
+        ready, rest, start = _split(object_refs, num_returns, engine.resolved, 0)
     if rest:
         global _rest
-        _rest = _Rest(engine, len(rest), rest[0]._id, rest[-1]._id)
+        _rest = (engine, len(rest), rest[0]._id, rest[-1]._id, start, arrivals)
     return ready, rest
 
 
-class _Rest(NamedTuple):
-    """By what the list is known again that `wait` returned last as not ready."""
+_rest: tuple[Engine, int, ObjectId, ObjectId, int, int] | None = None
+"""By what the list is known again that `wait` returned last as not ready: whose it is, its length and its ends.
 
-    engine: Engine
-    length: int
-    first: ObjectId
-    last: ObjectId
+Then how many at its beginning were not ready, and what `Resolved.arrivals` was."""
 
 
-_rest: _Rest | None = None
+def _start_in(refs: Any, engine: Engine | None) -> int:
+    """From where on there may be something ready, if this is the rest of the `wait` before; else -1.
 
-
-def _is_rest(refs: Any, engine: Engine | None) -> bool:
-    """Whether this is the rest of the `wait` before, as far as its length and its ends tell.
-
-    Such a list has been checked: a loop that waits for one reference after another would else spend most of its time on
-    looking at all of them each time. What was put into its middle meanwhile is looked at when its turn comes.
+    Its length and its ends tell. Such a list has been checked: a loop that waits for one reference after another would
+    else spend most of its time on looking at all of them each time. What was put into its middle meanwhile is looked at
+    when its turn comes.
     """
     if type(refs) is not list or _rest is None or not refs:
-        return False
+        return -1
+    owner, length, first_id, last_id, start, arrivals = _rest
     first, last = refs[0], refs[-1]
-    return (
-        len(refs) == _rest.length
-        and engine is _rest.engine
-        and type(first) is ObjectRef
-        and type(last) is ObjectRef
-        and first._id == _rest.first
-        and last._id == _rest.last
-    )
+    if (
+        len(refs) != length
+        or engine is not owner
+        or type(first) is not ObjectRef
+        or type(last) is not ObjectRef
+        or first._id != first_id
+        or last._id != last_id
+    ):
+        return -1
+    return start if arrivals == owner.resolved.arrivals else 0
 
 
-def _split(refs: list[W], count: int, resolved: Container[ObjectId]) -> tuple[list[W], list[W]]:
-    """The first `count` of those that are there, and all others, in the order given."""
-    rest = refs.copy()
+def _split(refs: list[W], count: int, resolved: Resolved, start: int) -> tuple[list[W], list[W], int]:
+    """The first `count` of those that are there, all others, and how many at the beginning of these are not there.
+
+    Those before `start` are looked at only when none behind it is there.
+    """
     if count == 1:
-        for place, ref in enumerate(refs):
-            if ref._id in resolved:
-                del rest[place]
-                return [ref], rest
-        return [], rest
+        for place in range(start, len(refs)):
+            if refs[place]._id in resolved:
+                return [refs[place]], refs[:place] + refs[place + 1 :] if place else refs[1:], place
+        return _split(refs, count, resolved, 0) if start else ([], refs.copy(), 0)
     ready: list[W] = []
     kept: list[W] = []
     for place, ref in enumerate(refs):
         if ref._id in resolved:
             ready.append(ref)
             if len(ready) == count:
-                return ready, kept + refs[place + 1 :]
+                return ready, kept + refs[place + 1 :], len(kept)
         else:
             kept.append(ref)
-    return ready, kept
+    return ready, kept, 0
 
 
 def _check_refs(refs: Any) -> None:
@@ -199,9 +212,10 @@ def cancel(object_ref: ObjectRef | ObjectRefGenerator, *, force: bool = False, r
 def _engine_of(refs: Sequence[ObjectRef | ObjectRefGenerator]) -> Engine:
     """The engine of this process, which must be the one that all the references belong to."""
     engine = started_engine()
-    for ref in refs:
-        if not ref.belongs_to(engine):
-            raise ref.lost()
+    if set(map(OWNER, refs)) != {engine}:
+        for ref in refs:
+            if not ref.belongs_to(engine):
+                raise ref.lost()
     return engine
 
 

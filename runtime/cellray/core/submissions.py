@@ -11,7 +11,7 @@ from cellray.core.objects import ObjectEntry, ObjectTable
 from cellray.core.outbox import Outbox
 from cellray.core.tasks import Job, Task, Template
 from cellray.core.transitions import FINISHED, READY, move, story
-from cellray.ids import NODE, ObjectId, TaskId, children_prefix, return_object_id
+from cellray.ids import NODE, RETURN_0, ObjectId, TaskId, children_prefix, return_object_id
 from cellray.model.fact import TaskRetried, TasksSubmitted
 from cellray.model.task import TaskSpec, TaskTemplate
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 NO_CLIENT = Client(NODE)
 """Whose the results of calls are that run again."""
 NO_CLIENT.alive = False
-RETURN_0 = return_object_id(TaskId(b""), 0)
-"""What a task's id is extended by to get the id of its first return."""
 
 
 class Submissions:

@@ -10,7 +10,7 @@ from cellray.errors import CellrayError
 from cellray.ids import ActorId, FunctionHash, ObjectId, TemplateId, producer_of
 from cellray.model.command import ActorNamed, ActorNamesListed
 from cellray.model.fact import ActorKillRequested, ActorNameRequested, ActorNamesRequested
-from cellray.model.task import StreamOptions
+from cellray.model.task import StreamOptions, TaskSpec
 from cellray.ports import Created, SubmitOptions
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class NativeActors:
             answer = self._ask(options.actor.name, options.actor.namespace, ActorId(task))
             if answer.object_id is not None:
                 return self._known(answer)
-        returns = engine.submit_packed(index, task, prepared.template_id, 1, packed)
+        returns = engine.submit_spec(task, TaskSpec(index, prepared.template_id, *packed), 1)
         return Created(returns[0], prepared.function_hash, options.actor, is_new=True)
 
     def prepare_method(self, class_hash: FunctionHash, options: SubmitOptions) -> PreparedMethod:
@@ -66,14 +66,16 @@ class NativeActors:
         engine, limit = self._engine, prepared.max_pending_calls
         if limit > 0:
             self._pending.check(actor, limit)
-        packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]] = (b"", (), (actor,))
         if args or kwargs:
             payload, dependencies, contained = engine.pack_arguments(None, args, kwargs)
-            packed = (payload, dependencies, (actor, *contained))
-        index, task = engine.context.take_child()
+            index, task = engine.context.take_child()
+            spec = TaskSpec(index, prepared.template_id, payload, dependencies, (actor, *contained))
+        else:
+            index, task = engine.context.take_child()
+            spec = TaskSpec(index, prepared.template_id, b"", (), (actor,))
         if prepared.stream is not None:
             engine.streams.open(task, prepared.stream)
-        returns = engine.submit_packed(index, task, prepared.template_id, prepared.num_returns, packed)
+        returns = engine.submit_spec(task, spec, prepared.num_returns)
         if limit > 0 and returns:
             self._pending.add(actor, returns[0])
         return returns

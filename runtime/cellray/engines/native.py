@@ -26,6 +26,7 @@ from cellray.engines.templates import template_of
 from cellray.engines.values import Values
 from cellray.engines.yielding import Yielding
 from cellray.ids import (
+    RETURN_0,
     ClientId,
     FunctionHash,
     ObjectId,
@@ -210,35 +211,34 @@ class NativeEngine:
 
     def submit(self, prepared: Prepared, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
         """Submit one task. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""
-        channel, context = self.channel, self.context
-        if channel.closed_reason is not None:
+        context = self.context
+        if self.channel.closed_reason is not None:
             self.require_open()
-        packed = self.pack_arguments(prepared.function, args, kwargs) if args or kwargs else ()
-        index, task = context.take_child()
+        if args or kwargs:
+            packed = self.pack_arguments(prepared.function, args, kwargs)
+            index, task = context.take_child()
+            spec = TaskSpec(index, prepared.template_id, *packed)
+        else:
+            index, task = context.take_child()
+            spec = TaskSpec(index, prepared.template_id)
         if prepared.stream is not None:
             self.streams.open(task, prepared.stream)
-        returns = return_object_ids(task, prepared.num_returns)
-        self.references.adopt(returns)
-        self.objects.expected.update(returns)
-        channel.add_task(context.task_id, TaskSpec(index, prepared.template_id, *packed))
-        self.last_submitted = task
-        return returns
+        return self.submit_spec(task, spec, prepared.num_returns)
 
-    def submit_packed(
-        self,
-        index: int,
-        task: TaskId,
-        template_id: TemplateId,
-        num_returns: int,
-        packed: tuple[bytes, tuple[ObjectId, ...], tuple[ObjectId, ...]],
-    ) -> list[ObjectId]:
+    def submit_spec(self, task: TaskId, spec: TaskSpec, num_returns: int) -> list[ObjectId]:
         """Submit a task that took its place in the order of submissions before."""
         if self.channel.closed_reason is not None:
             self.require_open()
-        returns = return_object_ids(task, num_returns)
-        self.references.adopt(returns)
-        self.objects.expected.update(returns)
-        self.channel.add_task(self.context.task_id, TaskSpec(index, template_id, *packed))
+        if num_returns == 1:
+            obj: ObjectId = task + RETURN_0  # type: ignore[assignment]
+            self.references.adopt_one(obj)
+            self.objects.expected.add(obj)
+            returns = [obj]
+        else:
+            returns = return_object_ids(task, num_returns)
+            self.references.adopt(returns)
+            self.objects.expected.update(returns)
+        self.channel.add_task(self.context.task_id, spec)
         self.last_submitted = task
         return returns
 

@@ -31,11 +31,21 @@ UNKNOWN = ObjectValue(INLINE)
 ReadyCallback = Callable[[ObjectValue], None]
 
 
+class ResolvedObjects(dict[ObjectId, ObjectValue]):
+    """`ports.Resolved` of a connection, with the values."""
+
+    __slots__ = ("arrivals",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrivals = 0
+
+
 class NativeObjects:
     """What `ports.Engine` says of objects, for one `NativeEngine`. `lending` is that of a worker."""
 
     def __init__(self, engine: NativeEngine, values: Values, lending: Lending | None) -> None:
-        self.resolved: dict[ObjectId, ObjectValue] = {}
+        self.resolved = ResolvedObjects()
         self.expected: set[ObjectId] = set()
         self._engine = engine
         self._values = values
@@ -126,7 +136,7 @@ class NativeObjects:
     def _wait_for_all(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[ObjectValue] | None:
         """Their values in order; None when another thread has let go of one of them at this very moment."""
         resolved = self.resolved
-        missing = {obj for obj in ids if obj not in resolved}
+        missing = set(ids).difference(resolved)
         if missing and not self.wait(missing, len(missing), timeout_s):
             still = sum(obj not in resolved for obj in missing)
             raise GetTimeoutError(
@@ -134,7 +144,7 @@ class NativeObjects:
                 "Wait longer, or cellray.cancel() them."
             )
         try:
-            return [resolved[obj] for obj in ids]
+            return list(map(resolved.__getitem__, ids))
         except KeyError:
             return None
 
@@ -189,9 +199,9 @@ class NativeObjects:
         Another thread may have taken a reference meanwhile, and wait for what the node does not send any more.
         """
         resolved, expected = self.resolved, self.expected
+        expected.difference_update(objects)
         for obj in objects:
             resolved.pop(obj, None)
-            expected.discard(obj)
         # Those who wait say so first, and look at what is expected then.
         for missing in tuple(self._awaited.values()):
             self._request_foreign(missing.intersection(objects))
@@ -203,16 +213,25 @@ class NativeObjects:
     def on_ready(self, command: ObjectsReady) -> None:
         """The node says values of objects."""
         resolved, expected = self.resolved, self.expected
-        for obj, value in command.objects:
-            # Else its last reference went while the value was on its way. What is here already is not any more.
-            if obj in expected or obj in resolved:
-                resolved[obj] = value
+        values = dict(command.objects)
+        if values.keys() <= expected:
+            resolved.update(values)
+            # Who let go of one between these two steps has forgotten it before it was there.
+            for obj in values.keys() - expected:
+                resolved.pop(obj, None)
+        else:
+            for obj, value in command.objects:
+                # Else its last reference went while the value was on its way. What is here already is not any more.
+                if obj in expected or obj in resolved:
+                    resolved[obj] = value
+        resolved.arrivals += 1
         if self._awaited or self._callbacks:
             self._tell(command.objects)
 
     def learn(self, objects: list[tuple[ObjectId, ObjectValue]]) -> None:
         """Values of objects that nobody has asked for, and that are this process's to hold."""
         self.resolved.update(objects)
+        self.resolved.arrivals += 1
         if self._awaited or self._callbacks:
             self._tell(objects)
 

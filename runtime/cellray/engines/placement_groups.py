@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cellray.ids import FunctionHash, GroupId
 from cellray.model.fact import GroupRemoved
 from cellray.model.placement import GroupOptions, sum_of
-from cellray.model.task import Cell, make_template
+from cellray.model.task import Cell, TaskSpec, make_template
 from cellray.serialization import serialize
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class NativeGroups:
         engine.register_template(template)
         index, task = engine.context.take_child()
         handle = serialize(make_handle(GroupId(task))).to_bytes()
-        (ready,) = engine.submit_packed(index, task, template.template_id, 1, (handle, (), ()))
+        (ready,) = engine.submit_spec(task, TaskSpec(index, template.template_id, handle), 1)
         engine.release(ready)  # the node keeps it as long as the group
         engine.channel.flush()
         return GroupId(task)

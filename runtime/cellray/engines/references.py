@@ -22,21 +22,14 @@ class References:
         self._counts: dict[ObjectId, int] = {}
         self.retained: deque[ObjectId] = deque()
         self.released: deque[ObjectId] = deque()
+        self._adopted: deque[ObjectId] = deque()
         """What `drain` has not seen."""
         self._lock = threading.Lock()
-
-    def adopt(self, objects: Sequence[ObjectId]) -> None:
+        # Each is called for every task, and is nothing but this.
+        self.adopt: Callable[[Sequence[ObjectId]], None] = self._adopted.extend
         """A reference to each of some new objects of our own; the node counts them without being told."""
-        counts = self._counts
-        with self._lock:
-            for obj in objects:
-                counts[obj] = counts.get(obj, 0) + 1
-
-    def adopt_one(self, obj: ObjectId) -> None:
+        self.adopt_one: Callable[[ObjectId], None] = self._adopted.append
         """`adopt` for a single object."""
-        counts = self._counts
-        with self._lock:
-            counts[obj] = counts.get(obj, 0) + 1
 
     def retain(self, obj: ObjectId) -> None:
         """One reference or view more."""
@@ -54,8 +47,10 @@ class References:
         self.on_change()
 
     def holds(self, obj: ObjectId) -> bool:
-        """Whether there is a reference, as of the last drain."""
-        return obj in self._counts
+        """Whether there is a reference, as of the last drain or of our own since."""
+        with self._lock:
+            self._count_adopted()
+            return obj in self._counts
 
     def drain(self) -> tuple[list[ObjectId], list[ObjectId]]:
         """Ids whose count went from none to some, and from some to none, since the last drain."""
@@ -65,6 +60,7 @@ class References:
         with self._lock:
             # Releases are taken first and counted last: each one's `retain` came before it, and is counted by then.
             released = _take(self.released)
+            self._count_adopted()
             if self.retained:
                 for obj in _take(self.retained):
                     count = counts.get(obj, 0)
@@ -85,6 +81,11 @@ class References:
     def __len__(self) -> int:
         """Objects held, as of the last drain."""
         return len(self._counts)
+
+    def _count_adopted(self) -> None:
+        counts = self._counts
+        for obj in _take(self._adopted):
+            counts[obj] = counts.get(obj, 0) + 1
 
 
 def _take(events: deque[ObjectId]) -> list[ObjectId]:

@@ -109,6 +109,8 @@ class ViewCounts(References):
 
     def forget(self, objects: Sequence[ObjectId]) -> list[ObjectId]:
         """This process refers to these no longer; which of their views lingered, and end now."""
+        if not self._lingering:
+            return []
         with self._lock:
             ended = [obj for obj in objects if obj in self._lingering]
             self._end(ended)

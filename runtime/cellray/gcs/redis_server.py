@@ -1,4 +1,4 @@
-"""The session's own redis-server: found, configured, started, awaited, ended.
+"""The session's own redis-server: found, configured, started, awaited.
 
     process = start(session_dir, token)
     wait_ready(process, session_dir, token, timeout_s=5.0)
@@ -147,16 +147,6 @@ def wait_ready(process: subprocess.Popen[bytes], session_dir: Path, token: str, 
             time.sleep(POLL_PAUSE_S)
             continue
         raise SessionStartError(f"{problem}. The end of its log:\n{log_tail(session_dir)}")
-
-
-def stop(process: subprocess.Popen[bytes], timeout_s: float) -> None:
-    """End it in an orderly way, else with SIGKILL after `timeout_s`; returns when it is gone."""
-    process.terminate()
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def log_tail(session_dir: Path) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from cellray.model.fact import LogForgotten
 from cellray.node.settings import SessionFolder
+from cellray.processes import end_process
 
 log = logging.getLogger(__name__)
 START_ABOVE = 0.15
@@ -21,7 +22,6 @@ RESTART_PAUSE_S_MIN = 0.2
 RESTART_PAUSE_S_MAX = 30.0
 LASTED_S = 60.0
 """An archiver that ran for this long did not fail at once."""
-STOP_TIMEOUT_S = 2.0
 
 
 class ArchiveKeeper:
@@ -48,21 +48,13 @@ class ArchiveKeeper:
             self._start()
 
     def close(self) -> None:
-        """End it. Blocking, short."""
+        """End it; with a loop that has ended too. Blocking, short."""
         self._closed = True
         if self._restart is not None:
             self._restart.cancel()
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        assert process.stdout is not None
-        asyncio.get_running_loop().remove_reader(process.stdout.fileno())
-        process.stdin.close()
-        # What it has not written is in Redis still: there is nothing to wait for.
-        process.kill()
-        process.wait(STOP_TIMEOUT_S)
-        process.stdout.close()
+        if self._process is not None:
+            # What it has not written is in Redis still: there is nothing to wait for.
+            self._end(self._process)
 
     def _start(self) -> None:
         self._restart = None
@@ -96,19 +88,22 @@ class ArchiveKeeper:
                 self.on_forgotten([LogForgotten(int(first), int(last), time.time(), why)])
 
     def _on_ended(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        asyncio.get_running_loop().remove_reader(process.stdout.fileno())
-        process.stdout.close()
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-        process.kill()
-        status = process.wait()
-        self._process, self._heard = None, b""
-        log.warning("the archiver ended with status %d; it is started again", status)
+        self._end(process)
+        log.warning("the archiver ended with status %s; it is started again", process.returncode)
         if time.monotonic() - self._started_at > LASTED_S:
             self._pause_s = RESTART_PAUSE_S_MIN
         self._start_later()
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process, self._heard = None, b""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and what it knew with it
+            asyncio.get_running_loop().remove_reader(process.stdout.fileno())
+        process.stdout.close()
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        end_process(process)
 
     def _start_later(self) -> None:
         self._restart = asyncio.get_running_loop().call_later(self._pause_s, self._start)

@@ -3,8 +3,6 @@
 `python -m cellray.node.archiver <session folder>` runs beside a node whose log has grown, and ends with its standard
 input. It may be killed at any time: what is in the archive is complete, and nothing is taken off Redis before it is
 there. To its standard output it writes a line `forgotten <first> <last> <why>` for what had to be given up.
-
-`python -m cellray.node.archiver finish <archive>` makes segments of what an ended session's Redis server left.
 """
 
 from __future__ import annotations
@@ -16,28 +14,18 @@ import cellray.quick_start  # noqa: F401
 import asyncio
 import contextlib
 import logging
-import os
-import secrets
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
-from cellray.config import Config, load_config
-from cellray.errors import GcsUnavailableError, LogError, SessionStartError
+from cellray.config import Config
+from cellray.errors import GcsUnavailableError, LogError
 from cellray.gcs import redis_server
-from cellray.gcs.archive.layout import DAMAGED_NAME, TAIL_NAME, ArchiveDescription, read_description, write_description
 from cellray.gcs.archive.writer import ArchiveWriter
 from cellray.gcs.log_tail import LogTail
-from cellray.model.about import time_of
-from cellray.model.fact import Fact, SessionEnded, decode_facts, encode_facts
-from cellray.node.archives import NICENESS, archive_of, begin_archive, keep_within
+from cellray.node.archives import archive_of, begin_archive, keep_within
 from cellray.node.settings import SessionFolder
 from cellray.ports import LogRecord
 
@@ -54,8 +42,6 @@ TRIM_BYTES = 1024 * 1024
 """Payload taken off at a time, so that the memory stays level."""
 PAUSE_S = 0.1
 REDIS_TIMEOUT_S = 10.0
-LOAD_TIMEOUT_S = 120.0
-LOST = "lost with the session: the node or its Redis server was killed"
 
 
 class Archiver:
@@ -67,13 +53,12 @@ class Archiver:
         self._give_up = give_up
         self._folder = folder
         self._writer: ArchiveWriter | None = None
+        self._written_last = self._position = self._trimmed = 0
+        self._steps: deque[tuple[int, int]] = deque()
+        """Last sequences of pieces in Redis that may be trimmed one by one, and their bytes."""
         self._problem = "the archive is switched off (log_archive_bytes_max=0)"
         if config.log_archive_bytes_max:
             self._open_writer()
-        self._position = self._written
-        self._trimmed = 0
-        self._steps: deque[tuple[int, int]] = deque()
-        """Last sequences of pieces in Redis that may be trimmed one by one, and their bytes."""
 
     async def run(self) -> None:
         """For ever; cancel it."""
@@ -87,12 +72,15 @@ class Archiver:
 
     def close(self) -> None:
         """What is not in a closed segment stays in Redis."""
-        if self._writer is not None:
-            self._writer.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._written_last = writer.written
+            writer.close()
 
     @property
     def _written(self) -> int:
-        return self._writer.written if self._writer is not None else 0
+        """The last sequence that is safe in the archive, also while nothing more can be written there."""
+        return self._writer.written if self._writer is not None else self._written_last
 
     async def _step(self) -> bool:
         """One piece of work; whether there was any."""
@@ -131,10 +119,8 @@ class Archiver:
             self._on_disk_problem(error)
         except LogError as error:
             log.warning("%s", error)
-            self._writer.close()
-            self._writer = None
+            self.close()
             self._open_writer()  # which makes the index anew
-            self._position = max(self._written, self._trimmed)
         return bool(records)
 
     def _note_step(self, record: LogRecord) -> None:
@@ -156,15 +142,13 @@ class Archiver:
         """Make room where that can be done; else go on without an archive until it takes something again."""
         assert self._writer is not None
         log.warning("the archive cannot be written: %s", error)
-        self._position = self._written
-        self._steps = deque(step for step in self._steps if step[0] <= self._written)
+        self._go_back()
         gone = self._writer.forget_oldest()
         if gone is not None:
             self._give_up(gone.first, gone.last, f"the disk of {self._folder} takes no more ({error.strerror})")
             return
         self._problem = f"the disk of {self._folder} takes no more ({error.strerror})"
-        self._writer.close()
-        self._writer = None
+        self.close()
 
     async def _forget(self) -> bool:
         """Take a piece off Redis that could not be archived."""
@@ -176,7 +160,6 @@ class Archiver:
         self._give_up(records[0].sequence, records[-1].sequence, self._problem)
         if self._config.log_archive_bytes_max:
             self._open_writer()
-            self._position = max(self._written, self._trimmed)
         return True
 
     def _open_writer(self) -> None:
@@ -185,6 +168,12 @@ class Archiver:
         except (OSError, LogError) as error:
             self._problem = f"the archive cannot be written: {error}"
             log.warning("%s", self._problem)
+        self._go_back()
+
+    def _go_back(self) -> None:
+        """To what comes after what is in segments: it is read again."""
+        self._position = max(self._written, self._trimmed)
+        self._steps = deque(step for step in self._steps if step[0] <= self._position)
 
 
 async def archive_session(session: SessionFolder) -> None:
@@ -192,7 +181,7 @@ async def archive_session(session: SessionFolder) -> None:
     settings = session.read_settings()
     folder = archive_of(settings.session_id)
     if settings.config.log_archive_bytes_max:
-        begin_archive(settings.session_id, settings.started_at)
+        begin_archive(session)
     address = redis_server.address_of(Path(session.path), session.read_token())
     tail = LogTail(address, settings.session_id, timeout_s=REDIS_TIMEOUT_S)
     archiver = Archiver(tail, folder, settings.config, _tell_given_up)
@@ -214,89 +203,8 @@ def _tell_given_up(first: int, last: int, why: str) -> None:
     print(f"forgotten {first} {last} {why}", flush=True)  # noqa: T201 - what the node reads
 
 
-def finish(folder: Path) -> None:
-    """Make segments of the rest of an ended session's log; nothing when there is none, or another process does it."""
-    try:
-        description = read_description(folder)
-        writer = ArchiveWriter(folder)
-    except (OSError, LogError, msgspec.MsgspecError):
-        return
-    try:
-        damage, ended, last_at = "", False, description.started_at
-        if (folder / TAIL_NAME).is_dir():
-            try:
-                ended, last_at = _move_rest(folder / TAIL_NAME, description, writer)
-            except LogError as error:
-                damage = f"the rest of the log could not be read: {error}"
-                writer.close_segment()
-                os.replace(folder / TAIL_NAME, folder / DAMAGED_NAME)
-        if not ended and not description.complete:
-            facts: list[Fact] = [SessionEnded(last_at, damage or LOST)]
-            # After damage at least one record is missing, and the gap shows it.
-            sequence = writer.written + (2 if damage else 1)
-            writer.add(LogRecord(sequence, "", 0, encode_facts(facts)))
-            writer.close_segment()
-        write_description(folder, msgspec.structs.replace(description, complete=True, damage=damage))
-        shutil.rmtree(folder / TAIL_NAME, ignore_errors=True)  # last: whoever dies before begins again
-    finally:
-        writer.close()
-    config = load_config(os.environ)
-    if config.log_archive_bytes_max:
-        keep_within(config.log_archives_max, config.log_archive_bytes_max, folder)
-
-
-def _move_rest(place: Path, description: ArchiveDescription, writer: ArchiveWriter) -> tuple[bool, float]:
-    """Everything that a Redis server finds there, into segments; whether the session's end is among it, and when the
-    last fact happened."""
-    token = secrets.token_hex(16)
-    with tempfile.TemporaryDirectory(prefix="cr-") as short:
-        # A Unix socket's path is short, and that of an archive need not be.
-        link = Path(short, "t")
-        link.symlink_to(place)
-        process = redis_server.start(link, token)
-        try:
-            _wait_loaded(process, link, token)
-            tail = LogTail(redis_server.address_of(link, token), description.session_id, timeout_s=REDIS_TIMEOUT_S)
-            return asyncio.run(_read_rest(tail, writer, description.started_at))
-        finally:
-            redis_server.stop(process, REDIS_TIMEOUT_S)
-
-
-def _wait_loaded(process: subprocess.Popen[bytes], folder: Path, token: str) -> None:
-    """Raises LogError when the server ended because it could not read its files, SessionStartError when it is slow."""
-    try:
-        redis_server.wait_ready(process, folder, token, LOAD_TIMEOUT_S)
-    except SessionStartError as error:
-        if (process.poll() or 0) > 0:
-            raise LogError(str(error)) from None
-        raise
-
-
-async def _read_rest(tail: LogTail, writer: ArchiveWriter, started_at: float) -> tuple[bool, float]:
-    """From its beginning, also what is in segments: whoever was at it before may have come as far as the end."""
-    ended, last_at, position, written = False, started_at, 0, writer.written
-    try:
-        while records := await tail.read(position):
-            for record in records:
-                if record.sequence > written:
-                    writer.add(record)
-                with contextlib.suppress(msgspec.MsgspecError):
-                    facts = decode_facts(record.facts)
-                    ended = ended or any(isinstance(fact, SessionEnded) for fact in facts)
-                    last_at = max(last_at, *map(time_of, facts)) if facts else last_at
-            position = records[-1].sequence
-        writer.close_segment()
-    finally:
-        await tail.close()
-    return ended, last_at
-
-
 def main() -> None:
     """Run in this process."""
-    if sys.argv[1] == "finish":
-        os.nice(NICENESS)
-        finish(Path(sys.argv[2]))
-        return
     session = SessionFolder(sys.argv[1])
     logging.basicConfig(
         filename=session.log("archiver.log"), level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"

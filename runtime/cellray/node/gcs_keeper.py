@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cellray.errors import CellrayError, SessionStartError
 from cellray.gcs import redis_server
+from cellray.processes import end_process
 
 log = logging.getLogger(__name__)
 READY_TIMEOUT_S = 10.0
@@ -86,4 +87,4 @@ class GcsKeeper:
     def stop(self) -> None:
         """End it."""
         self._stopping = True
-        redis_server.stop(self._process, STOP_TIMEOUT_S)
+        end_process(self._process, STOP_TIMEOUT_S)

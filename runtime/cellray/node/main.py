@@ -263,6 +263,7 @@ class Node:
             object_store_spilled_bytes=core.spilled_bytes,
             object_count=core.object_count,
             objects_read=core.pin_count,
+            sources_given_up=core.sources_given_up,
             gcs_url=_without_password(settings.gcs_url) or f"unix://{self._folder.redis_socket}",
             log_sequence=self._event_log.last_sequence,
             gcs_unavailable_since=self._event_log.unavailable_since,
@@ -324,9 +325,11 @@ class Node:
         with contextlib.suppress(Exception):
             self._spilling.close()
         with contextlib.suppress(Exception):
+            self._archive_keeper.close()  # before its server: it holds the archive, to which the log goes now
+        with contextlib.suppress(Exception):
             if self._gcs_keeper is not None:
                 self._gcs_keeper.stop()
-        from cellray.node.archives import remove_session_folder
+        from cellray.node.ended_session import remove_session_folder
 
         remove_session_folder(self._folder)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from cellray.processes import end_process
 from cellray.worker.settings import WorkerSettings
 
 TEMPLATE_MODULE = "cellray.engines.template"
@@ -119,8 +120,7 @@ class TemplatePool:
         for pid in self._pids:
             self._end_group(pid)
         self._control.close()
-        self._process.kill()
-        self._process.wait(END_GRACE_S)
+        end_process(self._process)
 
 
 def _is_there(pid: int) -> bool:

@@ -7,11 +7,15 @@ leave in one frame.
 from __future__ import annotations
 
 import asyncio
+import selectors
+import time
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextvars import Context, copy_context
 from typing import Any
 
+from cellray.awake import Vigil
+from cellray.client.channel import AWAKE_S, CAN_STAY_AWAKE
 from cellray.ids import TaskId
 from cellray.model.task import TaskAssignment
 from cellray.worker.actor_exit import ActorExit, how_it_leaves
@@ -29,11 +33,37 @@ class LoopGroup:
         self.waiting: deque[TaskAssignment] = deque()
 
 
+class AwakeSelector(selectors.DefaultSelector):
+    """Stays awake for a moment where the last wait was shorter than that: who calls one method after another is not
+    held up by our being woken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._vigil = Vigil()
+        self._is_soon = False
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """See `selectors`."""
+        select = super().select
+        if not CAN_STAY_AWAKE or (timeout is not None and timeout <= 0):
+            return select(timeout)
+        began, ready = time.monotonic(), None
+        if self._is_soon:
+            ready = self._vigil.look(lambda: select(0), AWAKE_S if timeout is None else min(timeout, AWAKE_S))
+        if not ready:
+            ready = select(timeout if timeout is None else max(0.0, began + timeout - time.monotonic()))
+        self._is_soon = bool(ready) and time.monotonic() - began < AWAKE_S
+        return ready
+
+
 class EagerLoop(asyncio.SelectorEventLoop):
     """An event loop that can begin a coroutine at once instead of in its next turn: most calls end in their first
     step. (Python 3.12 has eager tasks of its own.)"""
 
     _ready: deque[asyncio.Handle]
+
+    def __init__(self) -> None:
+        super().__init__(AwakeSelector())
 
     def begin(self, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
         """Make a task of it and run its first step. Not from within another task."""

@@ -16,6 +16,7 @@ from cellray.gcs.log_reader import RedisLogReader
 from cellray.gcs.log_writer import RedisLogWriter
 from cellray.ids import NodeId, SessionId
 from cellray.ports import LogRecord
+from cellray.processes import end_process
 
 from tests.fixtures_redis import TOKEN, RedisServer, running_redis
 
@@ -49,7 +50,7 @@ def _start() -> float:
         process = redis_server.start(Path(folder), TOKEN)
         redis_server.wait_ready(process, Path(folder), TOKEN, timeout_s=20)
         taken_s = time.perf_counter() - began
-        redis_server.stop(process, timeout_s=10)
+        end_process(process, patience_s=10)
     return taken_s
 
 

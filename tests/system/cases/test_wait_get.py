@@ -91,6 +91,32 @@ def test_what_wait_is_given_comes_back_as_the_same_objects() -> None:
     assert [ref for ref in refs if ref in ready] == ready
 
 
+def test_wait_gives_what_has_come_meanwhile_in_the_order_given(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    late = hold.remote(gate)
+    done = [ended(add.remote(i)) for i in range(3)]
+    ready, rest = cellray.wait([late, *done])
+    assert (ready, rest) == ([done[0]], [late, *done[1:]])
+    gate.open()
+    ended(late)
+    ready, rest = cellray.wait(rest)
+    assert (ready, rest) == ([late], done[1:]), "it stands before those that were there before it"
+
+
+def test_wait_sees_what_was_put_into_the_middle_of_its_rest(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    done = [ended(add.remote(i)) for i in range(2)]
+    held = [hold.remote(gate), hold.remote(gate), hold.remote(gate)]
+    _, rest = cellray.wait([*held, *done])
+    assert rest == [*held, done[1]]
+    ready, rest = cellray.wait([held[0], done[0], held[2], done[1]])
+    assert ready == [done[1]], "the list has the length and the ends of the rest: what is known of that is believed"
+    ready, rest = cellray.wait(rest)
+    assert (ready, rest) == ([done[0]], [held[0], held[2]])
+    gate.open()
+    cellray.get(held)
+
+
 def test_a_loop_over_wait_ends_with_everything() -> None:
     rest, seen = [add.remote(i) for i in range(50)], []
     while rest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import shutil
@@ -12,77 +13,28 @@ from pathlib import Path
 import msgspec
 import pytest
 from cellray.errors import LogError, LogVersionError
-from cellray.gcs.archive import segment as segment_module
-from cellray.gcs.archive.layout import INDEX_NAME, list_segments, part_path
+from cellray.gcs.archive import columns
+from cellray.gcs.archive.layout import list_segments
 from cellray.gcs.archive.reader import ArchiveReader
 from cellray.gcs.archive.segment import SegmentReader
 from cellray.gcs.archive.whole import WholeLogReader
-from cellray.gcs.archive.writer import ArchiveWriter
 from cellray.gcs.log_history import LogHistory
 from cellray.gcs.log_index import index_keys, subject_key
 from cellray.gcs.memory import MemoryLog, MemoryLogReader, MemoryLogWriter
-from cellray.ids import TaskId, child_task_id, children_prefix, return_object_id
+from cellray.ids import child_task_id
 from cellray.model import fact as told
-from cellray.model.fact import LOG_SCHEMA_VERSION, Fact, decode_facts, encode_facts
-from cellray.model.object import ObjectValue
-from cellray.model.task import TaskSpec, TemplateId
+from cellray.model.fact import LOG_SCHEMA_VERSION, decode_facts, encode_facts
 from cellray.ports import LogRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-PARENT = TaskId(b"p" * 16)
-PREFIX = children_prefix(PARENT)
-VALUE = ObjectValue(0, b"value")
+from tests.helpers.archives import PREFIX, facts_of, keyed, read_all, record, records, write
+
 SCHEMA_1 = Path(__file__).parents[2] / "fixtures" / "log_schema_1"
 
 
-def facts_of(index: int) -> list[Fact]:
-    task = child_task_id(PREFIX, index)
-    return [
-        told.TaskFinished(task, 1.0 + index, 2.0 + index, (VALUE,)),
-        told.ObjectsFreed([return_object_id(task, 0)], 3.0 + index),
-        told.TasksSubmitted(PARENT, 0.5 + index, [TaskSpec(index, TemplateId(1), b"args" * 10)]),
-    ]
-
-
-def record(sequence: int) -> LogRecord:
-    return LogRecord(sequence, f"node-{sequence % 2}", sequence % 3, encode_facts(facts_of(sequence)))
-
-
-def records(first: int, last: int) -> list[LogRecord]:
-    return [record(sequence) for sequence in range(first, last + 1)]
-
-
-def write(folder: Path, *pieces: list[LogRecord]) -> None:
-    """Each piece as a segment."""
-    writer = ArchiveWriter(folder)
-    for piece in pieces:
-        for one in piece:
-            writer.add(one)
-        writer.close_segment()
-    writer.close()
-
-
-def read_all(reader: ArchiveReader, at_once: int = 7) -> list[LogRecord]:
-    found: list[LogRecord] = []
-    while some := reader.read(found[-1].sequence if found else 0, at_once):
-        found += some
-    return found
-
-
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "archive"
-
-
-@pytest.fixture
-def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many row groups in little data."""
-    monkeypatch.setattr(segment_module, "ROW_GROUP_FACTS", 10)
-
-
-@pytest.fixture
-def opened(folder: Path) -> Iterator[ArchiveReader]:
+def three(folder: Path) -> Iterator[ArchiveReader]:
     """An archive of three segments."""
     write(folder, records(1, 40), records(41, 45), records(46, 99))
     reader = ArchiveReader(folder)
@@ -91,21 +43,21 @@ def opened(folder: Path) -> Iterator[ArchiveReader]:
 
 
 @pytest.mark.usefixtures("small_groups")
-def test_records_come_back_byte_for_byte_from_any_place(opened: ArchiveReader) -> None:
-    assert read_all(opened) == records(1, 99)
-    assert opened.read(43, 5) == records(44, 48)
-    assert opened.read(98, 5) == records(99, 99)
-    assert opened.read(99, 5) == []
-    assert opened.last_sequence() == 99
-    assert opened.gaps == []
+def test_records_come_back_byte_for_byte_from_any_place(three: ArchiveReader) -> None:
+    assert read_all(three) == records(1, 99)
+    assert three.read(43, 5) == records(44, 48)
+    assert three.read(98, 5) == records(99, 99)
+    assert three.read(99, 5) == []
+    assert three.last_sequence() == 99
+    assert three.gaps == []
 
 
 @pytest.mark.usefixtures("small_groups")
-def test_records_are_found_by_their_keys(opened: ArchiveReader) -> None:
+def test_records_are_found_by_their_keys(three: ArchiveReader) -> None:
     key = subject_key(child_task_id(PREFIX, 7))
-    assert opened.find([key]) == records(1, 99), "all tasks are neighbours"
-    assert opened.find([key], first_only=True) == records(1, 1)
-    assert opened.find([b"never"]) == []
+    assert three.find([key]) == records(1, 99), "all tasks are neighbours"
+    assert three.find([key], first_only=True) == records(1, 1)
+    assert three.find([b"never"]) == []
 
 
 @pytest.mark.parametrize(
@@ -117,50 +69,8 @@ def test_a_record_of_which_nothing_can_be_made_is_kept_as_it_is(folder: Path, pa
     assert read_all(ArchiveReader(folder)) == [record(1), strange, record(3)]
 
 
-def test_what_a_killed_writer_left_is_written_again(folder: Path) -> None:
-    write(folder, records(1, 10))
-    part_path(folder, 11).write_bytes(b"half a segment")
-    writer = ArchiveWriter(folder)
-    assert writer.written == 10
-    assert not part_path(folder, 11).exists()
-    writer.close()
-
-
-def test_two_writers_of_one_archive_are_refused(folder: Path) -> None:
-    writer = ArchiveWriter(folder)
-    with pytest.raises(LogError, match="being written by another process"):
-        ArchiveWriter(folder)
-    writer.close()
-    ArchiveWriter(folder).close()
-
-
-def test_a_segment_that_the_index_does_not_know_is_added_to_it(folder: Path) -> None:
-    write(folder, records(1, 10), records(11, 20))
-    key = subject_key(child_task_id(PREFIX, 15))
-    for damage in (lambda path: path.unlink(), lambda path: path.write_bytes(b"no database" * 99)):
-        damage(folder / INDEX_NAME)
-        assert ArchiveReader(folder).find([key]) == records(1, 20), "read without it"
-        ArchiveWriter(folder).close()
-        reader = ArchiveReader(folder)
-        assert reader.find([key]) == records(1, 20)
-        reader.close()
-
-
-def test_the_oldest_segment_can_be_given_up_and_is_a_gap_then(folder: Path) -> None:
-    write(folder, records(1, 10), records(11, 20))
-    writer = ArchiveWriter(folder)
-    gone = writer.forget_oldest()
-    assert gone is not None
-    assert (gone.first, gone.last) == (1, 10)
-    assert writer.forget_oldest() is None, "the newest stays"
-    writer.close()
-    reader = ArchiveReader(folder)
-    assert read_all(reader) == records(11, 20)
-    assert [(gap.first, gap.last) for gap in reader.gaps] == [(1, 10)]
-
-
 def test_a_newer_version_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segment_module, "LOG_SCHEMA_VERSION", LOG_SCHEMA_VERSION + 1)
+    monkeypatch.setattr(columns, "LOG_SCHEMA_VERSION", LOG_SCHEMA_VERSION + 1)
     write(folder, records(1, 10))
     monkeypatch.undo()
     reader = ArchiveReader(folder)
@@ -188,10 +98,7 @@ def test_a_log_of_the_first_schema_is_read(tmp_path: Path) -> None:
 def test_what_moves_from_redis_to_the_archive_meanwhile_is_read_once(folder: Path) -> None:
     log = MemoryLog()
     writer = MemoryLogWriter(log)
-    import asyncio
-
-    keyed = [one._replace(keys=index_keys(decode_facts(one.facts))) for one in records(1, 60)]
-    asyncio.run(writer.append(keyed))
+    asyncio.run(writer.append(keyed(records(1, 60))))
     write(folder, records(1, 40))
     whole = WholeLogReader(Trimmed(log, 30), lambda: ArchiveReader(folder))
     found: list[LogRecord] = []
@@ -202,21 +109,6 @@ def test_what_moves_from_redis_to_the_archive_meanwhile_is_read_once(folder: Pat
     assert whole.last_sequence() == 60
     assert whole.gaps == []
     whole.close()
-
-
-def test_an_archive_that_grows_while_it_is_read_is_read_to_its_end(folder: Path) -> None:
-    write(folder, records(1, 10))
-    reader = ArchiveReader(folder)
-    assert reader.read(0, 10) == records(1, 10)
-    write(folder, records(11, 20), records(21, 30))
-    assert reader.read(10, 5) == [], "it has not looked"
-    reader.refresh()
-    assert reader.read(10, 5) == records(11, 15)
-    assert reader.read(15, 50) == records(16, 30)
-    write(folder, records(31, 40))
-    reader.refresh()
-    assert reader.read(30, 50) == records(31, 40)
-    reader.close()
 
 
 class Trimmed(MemoryLogReader):

@@ -33,6 +33,9 @@ class Recorder:
     def update(self, display_id: str, bundle: Bundle, *, is_final: bool) -> None:
         self.shown[display_id].append(bundle)
 
+    def drain(self, timeout_s: float) -> None:
+        pass
+
     def last(self) -> str:
         return str(self.shown[self.created[0][0]][-1].data["text/plain"])
 

@@ -131,3 +131,6 @@ class TwinSession:
 
     def status(self) -> list[tuple[str, str]]:
         return [("session", "a twin")]
+
+    def end(self) -> None:
+        self.listeners.clear()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
-from cellray.gcs.archive.layout import ArchiveDescription, write_description
-from cellray.ids import SessionId
-from cellray.node.archives import archives_home, begin_archive, finished_archives, keep_within
+from cellray.config import Config
+from cellray.gcs.archive.layout import read_description, write_description
+from cellray.ids import NodeId, SessionId
+from cellray.node.archives import archives_home, begin_archive, ended_archives, keep_within
+from cellray.node.settings import NodeSettings, SessionFolder
 
 
 @pytest.fixture(autouse=True)
@@ -17,12 +21,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def archive(number: int, size: int, *, complete: bool = True) -> Path:
-    """The `number`-th, as old as that."""
-    folder = begin_archive(SessionId(f"s{number}"), float(number))
+def archive(number: int, size: int, *, complete: bool = True, has_folder: bool = False) -> Path:
+    """The `number`-th, as old as that; with a session's folder, from which more may come."""
+    session = SessionFolder(f"{archives_home().parent}/s{number}")
+    os.mkdir(session.path)
+    settings = NodeSettings(SessionId(f"s{number}"), NodeId("node"), float(number), 1, [], 0, 1, Config())
+    Path(session.settings).write_bytes(msgspec.json.encode(settings))
+    folder = begin_archive(session)
     (folder / "facts").write_bytes(bytes(size))
-    description = ArchiveDescription(session_id=SessionId(f"s{number}"), started_at=float(number), complete=complete)
-    write_description(folder, description)
+    write_description(folder, msgspec.structs.replace(read_description(folder), complete=complete))
+    if not has_folder:
+        shutil.rmtree(session.path)
     os.utime(folder, (number, number))
     return folder
 
@@ -44,13 +53,23 @@ def test_the_oldest_of_too_large_ones_go_until_the_rest_fits() -> None:
 
 
 def test_ones_own_and_those_of_running_sessions_stay() -> None:
-    archive(1, 10_000, complete=False)
+    archive(1, 10_000, complete=False, has_folder=True)
     archive(2, 10_000)
     mine = archive(3, 10_000)
     above = keep_within(1, 5_000, mine)
     assert names() == ["s1", "s3"]
     assert above > 5_000, "its own is too large all by itself"
-    assert finished_archives(mine) == []
+    assert ended_archives(mine) == []
+
+
+@pytest.mark.parametrize("limits", [(2, 10**6), (100, 25_000)])
+def test_one_that_was_never_finished_is_counted_and_goes_like_others(limits: tuple[int, int]) -> None:
+    """What finished it was killed, or its host went down: its session's folder has gone."""
+    archive(1, 10_000, complete=False)
+    archive(2, 10_000)
+    mine = archive(3, 10_000)
+    assert keep_within(*limits, mine) == 0
+    assert names() == ["s2", "s3"]
 
 
 def test_without_a_home_archives_lie_on_a_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

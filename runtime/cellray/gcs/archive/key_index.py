@@ -41,11 +41,10 @@ class KeyIndex:
             raise self._explain(error) from None
         try:
             (layout,) = self._connection.execute("pragma user_version").fetchone()
-            if layout != LAYOUT and not (writable and layout == 0):
+            if writable and layout == 0:  # a new file's
+                self._connection.executescript(f"{_TABLES} pragma user_version = {LAYOUT};")
+            elif layout != LAYOUT:
                 raise sqlite3.DatabaseError("it has another layout")
-            if writable:
-                self._connection.executescript(_TABLES)
-                self._connection.execute(f"pragma user_version = {LAYOUT}")
         except sqlite3.Error as error:
             self._connection.close()
             raise self._explain(error) from None

@@ -2,7 +2,7 @@
 
 | name                                     | what it is                                                              |
 |------------------------------------------|-------------------------------------------------------------------------|
-| `facts-<first>-<last>.parquet`           | the records with these sequences, complete; see `columns.SCHEMA`        |
+| `facts-<first>-<last>.parquet`           | the records with these sequences, complete; see `columns`               |
 | `facts-<first>.parquet.part`             | a segment that is being written, or was when its writer died            |
 | `index.sqlite`                           | under which keys records are found (`key_index`); can be made again     |
 | `session.json`                           | `ArchiveDescription`                                                    |
@@ -47,7 +47,8 @@ class Segment(NamedTuple):
 class ArchiveDescription(msgspec.Struct, frozen=True, kw_only=True):
     """Contents of `session.json`. `complete` says that the session has ended and everything is in segments.
 
-    `damage` says what of the log could not be saved, and why; it is empty for most.
+    `damage` says what of the log could not be saved, and why; it is empty for most. More may come as long as there is
+    `session_folder`.
     """
 
     session_id: SessionId
@@ -55,6 +56,7 @@ class ArchiveDescription(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = LOG_SCHEMA_VERSION
     complete: bool = False
     damage: str = ""
+    session_folder: str = ""
 
 
 def segment_path(folder: Path, first: int, last: int) -> Path:

@@ -109,8 +109,11 @@ class ArchiveReader:
         """See `ports.LogReader`."""
         with self._lock:
             wanted: dict[int, set[int]] = {}
+            there = {segment.first for segment in self._segments}
             for key in keys:
                 for first, sequences in self._find_key(key).items():
+                    if first not in there:
+                        continue  # given up, and in the index still
                     wanted.setdefault(first, set()).update(sequences[:1] if first_only else sequences)
                     if first_only:
                         break

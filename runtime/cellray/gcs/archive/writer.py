@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from cellray.errors import LogError
@@ -31,19 +32,15 @@ class ArchiveWriter:
     """`written` is the last sequence in complete segments; records come after it and without gaps of its own making."""
 
     def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES_MAX) -> None:
-        """Raises LogError when another process writes this archive or its index cannot be made, OSError when the disk
-        does not take it."""
+        """Raises BlockingIOError when another process writes this archive, LogError when its index cannot be made,
+        OSError when the disk takes nothing."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self._segment_bytes = min(segment_bytes, SEGMENT_BYTES_MAX)
+        self._open: SegmentWriter | None = None
         self._lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            raise LogError(f"the archive {folder} is being written by another process; it will be done soon") from None
-        self._open: SegmentWriter | None = None
-        try:
+            self._take_lock()
             for part in folder.glob(f"facts-*{PART_SUFFIX}"):
                 part.unlink(missing_ok=True)
             self._segments = list_segments(folder)
@@ -90,7 +87,8 @@ class ArchiveWriter:
             return None
         segment = self._segments.pop(0)
         segment.path.unlink(missing_ok=True)
-        self._index.remove(segment.first)
+        with suppress(LogError):  # a full disk may be why it goes; the next writer sees to it
+            self._index.remove(segment.first)
         return segment
 
     def total_bytes(self) -> int:
@@ -105,13 +103,23 @@ class ArchiveWriter:
             self._index.close()
             os.close(self._lock)
 
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                error.errno,
+                "the archive is being written by another process, which will be done soon",
+                str(self.folder),
+            ) from None
+
     def _abandon(self) -> None:
         segment, self._open = self._open, None
         if segment is not None:
             segment.abandon()
 
     def _open_index(self) -> KeyIndex:
-        """With all segments in it; made again when it is damaged."""
+        """With all segments in it and no others; made again when it is damaged."""
         path = self.folder / INDEX_NAME
         try:
             return self._completed(KeyIndex(path, writable=True))
@@ -122,6 +130,8 @@ class ArchiveWriter:
     def _completed(self, index: KeyIndex) -> KeyIndex:
         try:
             known = index.segments()
+            for gone in known - {segment.first for segment in self._segments}:
+                index.remove(gone)
             for segment in self._segments:
                 if segment.first not in known:
                     index.add(segment.first, segment.last, _keys_of(segment))
