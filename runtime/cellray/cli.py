@@ -54,6 +54,9 @@ def render_status(status: NodeStatus, address: str) -> str:
     used_mb = status.object_store_used_bytes / MEGABYTE
     spilled_mb = status.object_store_spilled_bytes / MEGABYTE
     spilled = f", {spilled_mb:.1f} MB on disk" if spilled_mb else ""
+    gone = status.sources_given_up
+    if gone:
+        spilled += f"; what was made of {gone} given up values cannot be made again"
     gcs = status.gcs_url
     if status.gcs_unavailable_since is not None:
         gcs += f" (no answer for {status.at - status.gcs_unavailable_since:.1f} s)"

@@ -69,36 +69,37 @@ def drop_object(ref: ObjectRef) -> None:
 def kill_gcs() -> None:
     """SIGKILL to the session's redis-server. Returns when the one that the node starts in its place answers.
 
-    Raises ValueError when the session uses a server that somebody else runs; GcsUnavailableError when none is back
-    within 30 s.
+    Raises ValueError when the session uses a server that somebody else runs; GcsUnavailableError when none answers, or
+    none is back within 30 s.
     """
-    url = started_engine().runtime.gcs_url
-    address = parse_address(url)
-    if not address.path or SessionFolder(os.path.dirname(address.path)).read_settings().gcs_url:
+    address = parse_address(started_engine().runtime.gcs_url)
+    folder = SessionFolder(os.path.dirname(address.path))
+    if not address.path or folder.read_settings().gcs_url:
         raise ValueError("this session's GCS is a server that somebody else runs; kill_gcs() is for the session's own")
     client = make_client(address, timeout_s=1.0)
     try:
         before = _info(client)
+        if not before:
+            raise GcsUnavailableError(f"there is no redis-server to kill: none answers. See {folder.log('node.log')}")
         os.kill(before["process_id"], signal.SIGKILL)
         deadline = time.monotonic() + BACK_S_MAX
-        while _run_id(client) in ("", before["run_id"]):
+        while _info(client).get("run_id", before["run_id"]) == before["run_id"]:
             if time.monotonic() > deadline:
-                raise GcsUnavailableError(f"no redis-server has taken the place of the killed one in {BACK_S_MAX:g} s")
+                raise GcsUnavailableError(
+                    f"no redis-server has taken the place of the killed one in {BACK_S_MAX:g} s. "
+                    f"See {folder.log('node.log')}"
+                )
             time.sleep(POLL_PAUSE_S)
     finally:
         client.close()
 
 
 def _info(client: Any) -> dict[str, Any]:
-    return dict(client.info("server"))
-
-
-def _run_id(client: Any) -> str:
     """Of the server that answers; empty while none does."""
     try:
-        return str(_info(client)["run_id"])
+        return dict(client.info("server"))
     except server_faults():
-        return ""
+        return {}
 
 
 def _engine_of(ref: ObjectRef) -> Engine:

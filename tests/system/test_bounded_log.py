@@ -25,6 +25,7 @@ from tests.helpers.control import StatusReader
 from tests.helpers.homes import ARENA_BYTES, own_home, session_of_two
 from tests.helpers.leaks import processes_of
 from tests.helpers.polling import eventually
+from tests.helpers.processes import redis_server_of
 from tests.helpers.small_disk import enlarge, small_disk
 from tests.helpers.warned import warned
 
@@ -81,11 +82,6 @@ def archivers(home: str) -> list[psutil.Process]:
     return [process for process in processes_of(home) if "cellray.node.archiver" in process.cmdline()]
 
 
-def redis_server_of(session: cellray.Session) -> psutil.Process:
-    node = psutil.Process(int(Path(session.address, "node.pid").read_text()))
-    return next(child for child in node.children() if child.name() == "redis-server")
-
-
 def whole_fold(log: cellray.Log) -> LogFold:
     return log.fold(FoldLimits(tasks_max=100))
 
@@ -127,7 +123,7 @@ def test_what_is_killed_again_and_again_loses_and_doubles_nothing(
     for number in range(6):
         run(3)
         (archiver,) = eventually(lambda: archivers(home), f"archiver {number} runs", SLOW_S)
-        victim = archiver if what == "the archiver" else redis_server_of(session)
+        victim = archiver if what == "the archiver" else redis_server_of(session.address)
         if victim.pid not in victims:
             victims.add(victim.pid)
             os.kill(victim.pid, signal.SIGKILL)
@@ -216,3 +212,21 @@ def test_on_a_full_disk_work_goes_on_and_what_is_given_up_is_said(home: str) -> 
             assert missing
             assert missing <= said, "nothing is missing that was not said to be"
             assert all(re.search("No space left on device|disk is full", fact.reason) for fact in told_so)
+
+
+@pytest.mark.timeout(400)
+def test_where_no_archive_can_be_made_work_goes_on_until_there_is_a_place(home: str) -> None:
+    place = Path(home, "archive")
+    place.write_text("a file where the folder should be")
+    with warned("gives up its oldest part: the archive cannot be written: .*Not a directory"):
+        session = cellray.init(num_cpus=2, object_store_memory=ARENA_BYTES, log_to_driver=False)
+        run(8)
+        assert used_bytes(session) <= MEMORY_BYTES_MAX + UNDER_WAY_BYTES
+    with warned("cannot be moved to its archive"):
+        cellray.shutdown()
+    place.unlink()
+    with cellray.open_log(session.session_id) as log:
+        fold = whole_fold(log)
+        assert fold.session_ended_at
+        assert fold.forgotten_records
+        assert log.gaps[0].first == 1

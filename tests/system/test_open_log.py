@@ -22,6 +22,7 @@ from cellray.node.settings import SessionFolder
 from tests.helpers.control import StatusReader
 from tests.helpers.homes import own_home, session_of_two
 from tests.helpers.polling import eventually
+from tests.helpers.processes import redis_server_of
 
 TASKS = 1000
 ENDS = (told.TaskFinished, told.TaskFailed)
@@ -123,7 +124,7 @@ def test_the_log_of_a_killed_session_is_read_as_ended(home: str, victim: str) ->
     node = int(Path(started.address, "node.pid").read_text())
     if victim == "redis":
         # Both at once: a server that dies alone is started again.
-        kill_redis_of(node)
+        redis_server_of(started.address).kill()
     os.kill(node, signal.SIGKILL)
     eventually(lambda: not is_running(SessionFolder(started.address)), "the node has ended")
     del left
@@ -136,14 +137,6 @@ def test_the_log_of_a_killed_session_is_read_as_ended(home: str, victim: str) ->
     cellray.shutdown()
     with cellray.open_log(started.session_id) as again:
         assert again.fold().totals() == fold.totals()
-
-
-def kill_redis_of(node: int) -> None:
-    import psutil
-
-    for child in psutil.Process(node).children():
-        if child.name() == "redis-server":
-            child.kill()
 
 
 def test_what_is_no_log_is_said_to_be_none(home: str) -> None:

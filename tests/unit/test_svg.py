@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from xml.etree import ElementTree
 
+import msgspec
 from cellray.observe.messages import CellLabel, Edge, GraphDelta, ObjectNode, TaskNode, TaskStateName
 from cellray.observe.svg import graph_svg, graph_words
 from cellray.observe.svg_layout import Rect, lay_out, longest_paths
@@ -133,6 +134,8 @@ def test_empty_and_dropped_are_told() -> None:
     assert "Nothing has run yet." in texts(graph_svg(snapshot([])))
     said = texts(graph_svg(snapshot([task("f")], dropped=1200)))
     assert "1.2k tasks are missing from this picture; the counts include them." in said
+    said = texts(graph_svg(msgspec.structs.replace(fan(2), missed_records=1)))
+    assert "1 record of the log could not be read any more: what they told is missing, in the counts too." in said
 
 
 def test_is_not_wider_than_asked() -> None:

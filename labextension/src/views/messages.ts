@@ -103,7 +103,8 @@ export interface GroupEdge {
  * What changed since the delta before. `tasks`, `objects` and `groups` replace those of the same id.
  *
  * `mode` says which level of detail is in force: `tasks` (every task is in the view) or `groups`. A change of mode
- * comes with `reset`. `dropped` counts what the view could not keep, so that it can say so.
+ * comes with `reset`. `dropped` counts what the view could not keep, so that it can say so; `missed_records` are those
+ * of the log that had been given up, or could not be read, when it came to them.
  */
 export interface GraphDelta {
   readonly sequence: number;
@@ -120,5 +121,6 @@ export interface GraphDelta {
   readonly removed: readonly string[];
   readonly dropped: number;
   readonly disconnected_since: number | null;
+  readonly missed_records: number;
   readonly schema: number;
 }

@@ -85,6 +85,11 @@ class NodeStatus:
         return self._objects.space.disk_bytes
 
     @property
+    def sources_given_up(self) -> int:
+        """Values that were kept for making lost objects again, until there was no room for them."""
+        return self._objects.lineage.given_up
+
+    @property
     def object_count(self) -> int:
         """Objects that exist or will."""
         return len(self._objects.entries)

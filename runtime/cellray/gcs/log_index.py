@@ -71,5 +71,5 @@ def index_keys(facts: Iterable[Fact]) -> set[bytes]:
             keys.add(function_key(fact.function.function_hash))  # type: ignore[union-attr]
         else:
             # What a client makes up for an id has any length.
-            keys.update([subject[:-1] for subject in subjects_of(fact) if len(subject) in SUBJECT_BYTES])
+            keys.update([subject_key(subject) for subject in subjects_of(fact) if len(subject) in SUBJECT_BYTES])
     return keys

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellray.errors import GcsUnavailableError
@@ -24,6 +23,7 @@ from cellray.gcs.keys import (
     sequence_of,
     session_keys,
 )
+from cellray.gcs.script import read_script
 from cellray.ids import SessionId
 from cellray.ports import LogRecord
 
@@ -82,7 +82,7 @@ class RedisLogReader:
 
     def _ask_index(self, prefixes: Sequence[bytes], first_only: bool, client: redis.Redis) -> Any:
         if self._find is None:
-            self._find = client.register_script(Path(__file__).with_name("find.lua").read_bytes())
+            self._find = client.register_script(read_script("find.lua"))
         found = self._find(
             keys=[self._keys.log, self._keys.log_index], args=[INDEX_BLOCK, int(first_only), *prefixes], client=client
         )

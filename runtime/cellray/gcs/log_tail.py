@@ -5,15 +5,15 @@ It runs on an event loop with the client of the node, because redis-py would tak
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+from collections.abc import Awaitable
 from struct import Struct
 
 from cellray.errors import InternalError
 from cellray.gcs.address import GcsAddress
 from cellray.gcs.faults import AnsweredError, NotRedisError, explain
 from cellray.gcs.keys import INDEX_BLOCK, session_keys
-from cellray.gcs.resp import Reply, RespClient, pack_command
+from cellray.gcs.resp import Reply, RespClient, pack_command, pack_parts
+from cellray.gcs.script import Script
 from cellray.ids import SessionId
 from cellray.ports import LogRecord
 
@@ -30,8 +30,8 @@ class LogTail:
         self._address = address
         self._keys = session_keys(session_id)
         self._client = RespClient(address, timeout_s=timeout_s)
-        self._read = _Script("read.lua")
-        self._trim = _Script("trim.lua")
+        self._read = Script("read.lua")
+        self._trim = Script("trim.lua")
 
     async def read(self, after: int) -> list[LogRecord]:
         """The next records after a sequence; none at the end. Those that were trimmed are passed over."""
@@ -47,7 +47,7 @@ class LogTail:
 
     async def used_bytes(self) -> int:
         """The server's memory as it counts it against `maxmemory`: without what a rewrite of its file holds."""
-        reply = await self._call(pack_command(b"INFO", b"memory"))
+        reply = await self._told(self._client.call(pack_command(b"INFO", b"memory")))
         if not isinstance(reply, bytes):
             raise InternalError(f"the server's memory was answered with {reply!r:.60}")
         info = {name: value for name, _, value in (line.partition(b":") for line in reply.split(b"\r\n"))}
@@ -57,26 +57,15 @@ class LogTail:
         """Close the connection."""
         await self._client.close()
 
-    async def _run(self, script: _Script, keys: tuple[bytes, ...], arguments: tuple[bytes, ...]) -> Reply:
-        rest = (b"%d" % len(keys), *keys, *arguments)
-        try:
-            return await self._call(pack_command(b"EVALSHA", script.digest, *rest))
-        except InternalError as error:
-            if "NOSCRIPT" not in str(error):
-                raise
-        return await self._call(pack_command(b"EVAL", script.text, *rest))
+    async def _run(self, script: Script, keys: tuple[bytes, ...], arguments: tuple[bytes, ...]) -> Reply:
+        parts = (b"%d" % len(keys), *keys, *arguments)
+        return await self._told(script.run(self._client, pack_parts(*parts), len(parts)))
 
-    async def _call(self, command: bytes) -> Reply:
+    async def _told(self, reply: Awaitable[Reply]) -> Reply:
         try:
-            return await self._client.call(command)
+            return await reply
         except (AnsweredError, NotRedisError, OSError) as error:
             raise explain(self._address, error) from None
-
-
-class _Script:
-    def __init__(self, name: str) -> None:
-        self.text = Path(__file__).with_name(name).read_bytes()
-        self.digest = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
 
 
 def _unpack(data: bytes) -> list[LogRecord]:

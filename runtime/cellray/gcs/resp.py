@@ -20,7 +20,17 @@ LINE_BYTES_MAX = 1 << 16
 
 def pack_command(*parts: bytes) -> bytes:
     """A command with its arguments as it travels."""
-    return b"*%d\r\n" % len(parts) + b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
+    return b"*%d\r\n" % len(parts) + pack_parts(*parts)
+
+
+def pack_parts(*parts: bytes) -> bytes:
+    """Arguments as they travel, where a command is put together from pieces."""
+    return b"".join(map(pack_part, parts))
+
+
+def pack_part(part: bytes) -> bytes:
+    """One of them."""
+    return b"$%d\r\n%b\r\n" % (len(part), part)
 
 
 class RespClient:

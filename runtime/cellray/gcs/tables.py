@@ -7,7 +7,6 @@ await AsyncTables(address, timeout_s=3.0).run(put_session(description))         
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -18,6 +17,7 @@ from cellray.gcs.clients import make_client
 from cellray.gcs.faults import AnsweredError, NotRedisError, explain, server_faults
 from cellray.gcs.keys import INDEX_BLOCK, SESSIONS, session_keys
 from cellray.gcs.resp import RespClient, pack_command
+from cellray.gcs.script import read_script
 from cellray.ids import FunctionHash, NodeId, SessionId
 from cellray.model.fact import LOG_SCHEMA_VERSION
 from cellray.model.task import Function, Resources
@@ -135,8 +135,7 @@ def remove_session(session_id: SessionId) -> Request[None]:
 def delete_keys(session_id: SessionId) -> Request[None]:
     """Everything of the session except its entry in the register: the log too, with its index."""
     keys = session_keys(session_id)
-    script = Path(__file__).with_name("delete.lua").read_bytes()
-    return Request((b"EVAL", script, b"%d" % len(keys), *keys, b"%d" % INDEX_BLOCK), _nothing)
+    return Request((b"EVAL", read_script("delete.lua"), b"%d" % len(keys), *keys, b"%d" % INDEX_BLOCK), _nothing)
 
 
 def lift_memory_limit() -> Request[None]:

@@ -4,7 +4,7 @@ are found, and stand in its files, without being told of here."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ prefix_of = lru_cache(PARENTS_MAX)(children_prefix)
 """`children_prefix`, remembered: the children of a parent come one after another."""
 
 
-def time_field_of(kind: type[Any]) -> str:
+def time_field_of(kind: type[msgspec.Struct]) -> str:
     """The field with the time; empty for a kind of fact without one."""
     return _shape(kind).time_field
 
@@ -69,14 +69,9 @@ _READERS: dict[str, Callable[[Any], Iterable[bytes]]] = {
 }
 
 
-_shapes: dict[type, _Shape] = {}
-
-
-def _shape(kind: type[Any]) -> _Shape:
-    shape = _shapes.get(kind)
-    if shape is None:
-        names = [field.name for field in msgspec.structs.fields(kind)]
-        times = [name for name in TIME_FIELDS if name in names]
-        readers = [read for name, read in _READERS.items() if name in names]
-        shape = _shapes[kind] = _Shape(times[0] if times else "", readers)
-    return shape
+@cache
+def _shape(kind: type[msgspec.Struct]) -> _Shape:
+    names = [field.name for field in msgspec.structs.fields(kind)]
+    times = [name for name in TIME_FIELDS if name in names]
+    readers = [read for name, read in _READERS.items() if name in names]
+    return _Shape(times[0] if times else "", readers)

@@ -35,6 +35,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     """Answer to StatusRequest. Resources in their own units; times in seconds since the epoch; sizes in bytes.
 
     `object_count` exist or are to be made; `objects_read` counts who keeps how many of them in their places in memory.
+    `sources_given_up` are values that there was no room to keep, of which lost objects would have been made again.
     """
 
     session_id: str
@@ -55,6 +56,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     object_store_spilled_bytes: int = 0
     object_count: int = 0
     objects_read: int = 0
+    sources_given_up: int = 0
 
 
 class CancelRequest(msgspec.Struct, frozen=True):

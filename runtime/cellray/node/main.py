@@ -263,6 +263,7 @@ class Node:
             object_store_spilled_bytes=core.spilled_bytes,
             object_count=core.object_count,
             objects_read=core.pin_count,
+            sources_given_up=core.sources_given_up,
             gcs_url=_without_password(settings.gcs_url) or f"unix://{self._folder.redis_socket}",
             log_sequence=self._event_log.last_sequence,
             gcs_unavailable_since=self._event_log.unavailable_since,

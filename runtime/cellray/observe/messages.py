@@ -88,7 +88,8 @@ class GraphDelta(msgspec.Struct, frozen=True):
     """What changed since the delta before. `tasks`, `objects` and `groups` replace those of the same id.
 
     `mode` says which level of detail is in force: `tasks` (every task is in the view) or `groups`. A change of mode
-    comes with `reset`. `dropped` counts what the view could not keep, so that it can say so.
+    comes with `reset`. `dropped` counts what the view could not keep, so that it can say so; `missed_records` are those
+    of the log that had been given up, or could not be read, when it came to them.
     """
 
     sequence: int
@@ -105,4 +106,5 @@ class GraphDelta(msgspec.Struct, frozen=True):
     removed: list[str] = []
     dropped: int = 0
     disconnected_since: float | None = None
+    missed_records: int = 0
     schema: int = VIEW_SCHEMA_VERSION

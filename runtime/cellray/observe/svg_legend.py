@@ -82,6 +82,9 @@ def _remarks(scene: Scene, snapshot: GraphDelta) -> list[str]:
     if snapshot.dropped:
         many = "1 task is" if snapshot.dropped == 1 else f"{count(snapshot.dropped)} tasks are"
         said.append(f"{many} missing from this picture; the counts include them.")
+    if snapshot.missed_records:
+        many = "1 record" if snapshot.missed_records == 1 else f"{count(snapshot.missed_records)} records"
+        said.append(f"{many} of the log could not be read any more: what they told is missing, in the counts too.")
     return said
 
 

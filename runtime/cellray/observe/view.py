@@ -118,7 +118,11 @@ class GraphView:
             self._scope.rate_per_s(now),
             self._scope.dropped(),
             self._follower.disconnected_since,
+            self._missed(),
         )
+
+    def _missed(self) -> int:
+        return self._follower.missed_records + self._follower.unreadable_records
 
     def _delta(self, level: TaskLevel | GroupLevel, now: float, *, reset: bool) -> GraphDelta:
         in_tasks = isinstance(level, TaskLevel)
@@ -137,6 +141,7 @@ class GraphView:
             group_edges=level.edges if isinstance(level, GroupLevel) else [],
             dropped=self._scope.dropped(),
             disconnected_since=self._follower.disconnected_since,
+            missed_records=self._missed(),
         )
 
     def _unsubscribe(self, callback: DeltaCallback) -> None:

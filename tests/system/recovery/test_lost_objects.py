@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -11,7 +12,13 @@ import cellray
 import numpy as np
 import pytest
 from cellray import testing
+from cellray.cli import render_status
+from cellray.errors import GcsUnavailableError
 from cellray.exceptions import ActorDiedError, ObjectReconstructionFailedError, TaskError
+
+from tests.helpers.control import StatusReader
+from tests.helpers.polling import eventually
+from tests.helpers.processes import redis_server_of
 
 LARGE = 50_000
 """Numbers of 8 bytes: more than travels inline, or is kept in the log."""
@@ -243,6 +250,16 @@ def test_the_gcs_is_back_when_kill_gcs_returns(tmp_path: Path) -> None:
     assert int(cellray.get(ref)[0]) == 1
 
 
+def test_without_a_server_that_answers_there_is_none_to_kill(session: cellray.Session) -> None:
+    server = redis_server_of(session.address)
+    server.suspend()
+    try:
+        with pytest.raises(GcsUnavailableError, match=r"none answers\. See .*/logs/node\.log"):
+            testing.kill_gcs()
+    finally:
+        server.resume()
+
+
 @pytest.mark.parametrize(
     ("fault", "target", "error", "text"),
     [
@@ -266,3 +283,26 @@ def test_what_is_not_there_cannot_be_broken() -> None:
     cellray.wait([failed])
     with pytest.raises(ValueError, match="its task failed"):
         testing.drop_object(failed)
+
+
+def test_values_that_there_is_no_room_to_keep_are_counted_and_shown(
+    session: cellray.Session, status_reader: StatusReader
+) -> None:
+    half_of_what_is_kept = np.zeros((64 << 20) // 4 // 2 // 8)
+
+    @cellray.remote
+    def part_of(array: np.ndarray) -> np.ndarray:
+        return array[:LARGE].copy()
+
+    before = status_reader.read(session.address).sources_given_up
+    parts = []
+    for _ in range(3):
+        stored = cellray.put(half_of_what_is_kept)
+        parts.append(part_of.remote(stored))
+        cellray.wait(parts[-1:])
+        del stored
+    gc.collect()
+    parts.append(part_of.remote(cellray.put(half_of_what_is_kept)))
+    cellray.wait(parts, num_returns=len(parts))
+    eventually(lambda: status_reader.read(session.address).sources_given_up > before, "no room for all of them")
+    assert "given up values cannot be made again" in render_status(status_reader.read(session.address), "")

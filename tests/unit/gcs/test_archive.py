@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from cellray.errors import LogError, LogVersionError
-from cellray.gcs.archive import segment as segment_module
+from cellray.gcs.archive import columns
 from cellray.gcs.archive.layout import list_segments
 from cellray.gcs.archive.reader import ArchiveReader
 from cellray.gcs.archive.segment import SegmentReader
@@ -70,7 +70,7 @@ def test_a_record_of_which_nothing_can_be_made_is_kept_as_it_is(folder: Path, pa
 
 
 def test_a_newer_version_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segment_module, "LOG_SCHEMA_VERSION", LOG_SCHEMA_VERSION + 1)
+    monkeypatch.setattr(columns, "LOG_SCHEMA_VERSION", LOG_SCHEMA_VERSION + 1)
     write(folder, records(1, 10))
     monkeypatch.undo()
     reader = ArchiveReader(folder)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 import traceback
 from typing import Any
 
-import cloudpickle
 import pytest
 from cellray.exceptions import SerializationError
+from cellray.serialization import deserialize, serialize
 from cellray_kernel.capture import analyse
 from cellray_kernel.remote_cell import CellCode, run_cell
 
@@ -19,7 +18,7 @@ def cell(source: str, **fields: Any) -> CellCode:
 
 
 def received(value: Any) -> Any:
-    return pickle.loads(cloudpickle.dumps(value))
+    return deserialize(serialize(value).to_bytes())
 
 
 def test_a_value_for_each_name_and_the_last_expressions() -> None:
@@ -60,6 +59,22 @@ def test_tracebacks_show_the_cells_own_lines() -> None:
     assert 'File "Cell In[5]", line 5, in <module>\n    f()' in text
     assert "line 3, in f\n    raise ValueError('bad')" in text
     assert "exec(" not in text
+
+
+@pytest.mark.parametrize("file", ["Cell In[4]", "/tmp/ipykernel_4321/1234567890.py"])
+def test_what_a_cell_takes_and_gives_back_keeps_the_lines_of_its_cell(file: str) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("def divide(x):\n    return x / 0\n", file, "exec"), namespace)
+    code = received(cell("def twice():\n    return 2 * divide(1)", values={"divide": namespace["divide"]}))
+    twice = received(run_cell(code, {}, ())[0])
+    with pytest.raises(ZeroDivisionError) as caught:
+        twice()
+    frames = traceback.extract_tb(caught.value.__traceback__)[-2:]
+    assert [(frame.filename, frame.lineno, frame.name) for frame in frames] == [
+        ("Cell In[5]", 3, "twice"),
+        (file, 2, "divide"),
+    ]
+    assert frames[0].line == "return 2 * divide(1)"
 
 
 def test_an_error_in_the_last_expression_has_its_line_too() -> None:

@@ -174,6 +174,7 @@ def test_records_that_are_not_understood_or_gone_are_counted() -> None:
     with following(log) as follower:
         assert follower.wait_for(lambda fold: fold.submitted == 1, TIMEOUT_S)
         assert (follower.unreadable_records, follower.missed_records) == (1, 5)
+        assert GraphView(follower).snapshot().missed_records == 6, "a view says so"
 
 
 def test_a_listener_that_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:

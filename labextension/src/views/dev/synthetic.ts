@@ -22,6 +22,7 @@ export function emptyDelta(sequence: number, parts: Partial<GraphDelta> = {}): G
     removed: [],
     dropped: 0,
     disconnected_since: null,
+    missed_records: 0,
     schema: VIEW_SCHEMA_VERSION,
     ...parts
   };
@@ -252,5 +253,6 @@ export const SCENARIOS: Readonly<Record<string, () => GraphDelta>> = {
   many: () => many(2000),
   empty: () => emptyDelta(0),
   disconnected: () => ({ ...fanOut(12), disconnected_since: START + 3 }),
-  dropped: () => ({ ...fanOut(12), dropped: 12_430 })
+  dropped: () => ({ ...fanOut(12), dropped: 12_430 }),
+  missed: () => ({ ...fanOut(12), missed_records: 12 })
 };

@@ -40,6 +40,8 @@ export class GraphModel {
   totals: Readonly<Record<string, number>> = {};
   ratePerS = 0;
   dropped = 0;
+  /** Records of the log that had been given up, or could not be read. */
+  missedRecords = 0;
   disconnectedSince: number | null = null;
   /** When the kernel ended that told all this: nothing more will come. */
   kernelGoneSince: number | null = null;
@@ -76,6 +78,7 @@ export class GraphModel {
     this.totals = delta.totals;
     this.ratePerS = delta.rate_per_s;
     this.dropped = delta.dropped;
+    this.missedRecords = delta.missed_records;
     this.disconnectedSince = delta.disconnected_since;
     if (this.merge(delta)) {
       this.structure += 1;

@@ -95,6 +95,10 @@ export function notices(model: GraphModel): string[] {
     const many = model.dropped === 1 ? '1 task is' : `${count(model.dropped)} tasks are`;
     said.push(`${many} missing from this picture. Counts include them; the event log has them all.`);
   }
+  if (model.missedRecords > 0) {
+    const many = model.missedRecords === 1 ? '1 record' : `${count(model.missedRecords)} records`;
+    said.push(`${many} of the log could not be read any more: what they told is missing, in the counts too.`);
+  }
   return said;
 }
 

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cellray.model.about import time_field_of
-from cellray.model.fact import decode_facts
+from cellray.model.fact import LOG_SCHEMA_VERSION, decode_facts
 from cellray.ports import LogRecord
 
 if TYPE_CHECKING:
@@ -63,19 +64,14 @@ _BY_FIELD: dict[str, tuple[tuple[str, Callable[[Any], Any]], ...]] = {
 }
 """What a field of that name gives: the column, and how to read it."""
 _OPTIONAL = ("task_id", "parent_id", "object_id", "actor_id", "worker_id", "subjects", "name", "summary")
+SCHEMA_KEY = b"cellray.log_schema"
 
 
-_shapes: dict[type, tuple[str, dict[str, Callable[[Any], Any]]]] = {}
-
-
-def _shape(kind: type[Any]) -> tuple[str, dict[str, Callable[[Any], Any]]]:
+@cache
+def _shape(kind: type[msgspec.Struct]) -> tuple[str, dict[str, Callable[[Any], Any]]]:
     """The field with a fact's time, and how to read the columns that apply to it."""
-    shape = _shapes.get(kind)
-    if shape is None:
-        names = [field.name for field in msgspec.structs.fields(kind)]
-        readers = {column: read for name in names for column, read in _BY_FIELD.get(name, ())}
-        shape = _shapes[kind] = (time_field_of(kind), readers)
-    return shape
+    names = [field.name for field in msgspec.structs.fields(kind)]
+    return time_field_of(kind), {column: read for name in names for column, read in _BY_FIELD.get(name, ())}
 
 
 class Rows:
@@ -103,7 +99,7 @@ class Rows:
             self._add_columns(kind, list(some))
         return facts
 
-    def _add_columns(self, kind: type[Any] | None, facts: Sequence[Any]) -> None:
+    def _add_columns(self, kind: type[msgspec.Struct] | None, facts: Sequence[Any]) -> None:
         count = len(facts)
         time_field, readers = _shape(kind) if kind is not None else ("", {})
         self._kinds += [kind.__name__ if kind is not None else None] * count
@@ -135,7 +131,7 @@ class Rows:
 
 
 def schema() -> pa.Schema:
-    """Of every segment."""
+    """Of every segment, with the version of its facts."""
     import pyarrow as pa
 
     words = pa.dictionary(pa.int32(), pa.string())
@@ -149,8 +145,14 @@ def schema() -> pa.Schema:
             ("happened_at", pa.timestamp("us", tz="UTC")),
             *((name, _type_of(name)) for name in _OPTIONAL),
             ("fact", pa.binary()),
-        ]
+        ],
+        {SCHEMA_KEY: b"%d" % LOG_SCHEMA_VERSION},
     )
+
+
+def version_of(schema: pa.Schema) -> int:
+    """The version of the facts in a file with these columns. Raises ValueError when it says none."""
+    return int((schema.metadata or {}).get(SCHEMA_KEY, b""))
 
 
 RECORD_COLUMNS = ("sequence", "node", "source", "kind", "fact")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cellray.errors import LogError, LogVersionError
-from cellray.gcs.archive.columns import RECORD_COLUMNS, Rows, schema, to_records
+from cellray.gcs.archive.columns import RECORD_COLUMNS, Rows, schema, to_records, version_of
 from cellray.gcs.archive.layout import Segment, part_path, segment_path
 from cellray.gcs.log_index import index_keys
 from cellray.model.fact import LOG_SCHEMA_VERSION, decode_facts
@@ -25,7 +25,6 @@ ROW_GROUP_BYTES = 1024 * 1024
 """Payload of one row group: what is read to find one record."""
 ROW_GROUP_FACTS = 16 * 1024
 COMPRESSION_LEVEL = 1
-SCHEMA_KEY = b"cellray.log_schema"
 
 
 class SegmentWriter:
@@ -46,7 +45,7 @@ class SegmentWriter:
         self._file = open(part_path(folder, first), "wb")  # noqa: SIM115 - open until `close`
         self._writer = pq.ParquetWriter(
             self._file,
-            schema().with_metadata({SCHEMA_KEY: b"%d" % LOG_SCHEMA_VERSION}),
+            schema(),
             compression="zstd",
             compression_level=COMPRESSION_LEVEL,
             use_dictionary=["node", "kind", "name", "parent_id"],
@@ -86,8 +85,7 @@ class SegmentWriter:
 
     def _flush(self) -> None:
         if self._rows.records:
-            table = self._rows.to_table()
-            self._writer.write_table(table.replace_schema_metadata({SCHEMA_KEY: b"%d" % LOG_SCHEMA_VERSION}))
+            self._writer.write_table(self._rows.to_table())
         self._rows, self._rows_bytes = Rows(), 0
 
 
@@ -100,8 +98,7 @@ class SegmentReader:
         self.segment = segment
         with _clear_errors(segment.path):
             self._file: pq.ParquetFile = pq.ParquetFile(segment.path, page_checksum_verification=True)
-            known = (self._file.schema_arrow.metadata or {}).get(SCHEMA_KEY, b"")
-            version = int(known)
+            version = version_of(self._file.schema_arrow)
         if version > LOG_SCHEMA_VERSION:
             raise LogVersionError(str(segment.path), version, LOG_SCHEMA_VERSION)
         with _clear_errors(segment.path):

@@ -7,10 +7,10 @@ Facts in `UNLOGGED` concern connections, not history: the core consumes them and
 
 from __future__ import annotations
 
-import msgspec
-
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
 from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
+from cellray.model.fact.codec import decode_facts, encode_facts, fact_decoder, fact_encoder
+from cellray.model.fact.kinds import UNLOGGED, Fact, LoggedFact, UnloggedFact
 from cellray.model.fact.log import LogForgotten
 from cellray.model.fact.object import (
     ObjectRestored,
@@ -131,6 +131,7 @@ __all__ = [
     "TasksReturned",
     "TasksSubmitted",
     "TemplateRegistered",
+    "UnloggedFact",
     "ViewsHeld",
     "ViewsReleased",
     "ViewsRequested",
@@ -145,106 +146,3 @@ __all__ = [
     "fact_decoder",
     "fact_encoder",
 ]
-
-UNLOGGED = (
-    ObjectsRequested,
-    ObjectsHeld,
-    ObjectsReleased,
-    SpaceRequested,
-    SpaceReturned,
-    ClockTicked,
-    MemoryMeasured,
-    ActorNameRequested,
-    ActorNamesRequested,
-    TaskRequested,
-    ItemsTaken,
-    GeneratorDropped,
-    ViewsRequested,
-    ViewsHeld,
-    ViewsReleased,
-    WorkerWrote,
-    NodeStateRequested,
-    CheckpointTaken,
-    FaultRequested,
-)
-
-LoggedFact = (
-    SessionStarted
-    | SessionEnded
-    | NodeJoined
-    | WorkerStarted
-    | WorkerExited
-    | JobStarted
-    | JobEnded
-    | FunctionRegistered
-    | TemplateRegistered
-    | TasksSubmitted
-    | TasksDispatched
-    | TasksReturned
-    | TaskStarted
-    | TaskFinished
-    | TaskFailed
-    | TaskCancelled
-    | CancelRequested
-    | ObjectSealed
-    | ObjectsFreed
-    | TaskOutput
-    | WorkerBlocked
-    | WorkerUnblocked
-    | TaskRetried
-    | ActorStarted
-    | ActorDied
-    | ActorKillRequested
-    | ActorExited
-    | ItemsYielded
-    | ObjectSpilled
-    | ObjectRestored
-    | SpillFailed
-    | WorkerOutput
-    | GroupRemoved
-    | ActorCheckpointed
-    | CheckpointFailed
-    | ActorRestored
-    | SpanEnded
-    | ObjectLost
-    | ObjectReconstructed
-    | ReconstructionFailed
-    | ResultRecalled
-    | OutputDiverged
-    | LogForgotten
-)
-Fact = (
-    LoggedFact
-    | ObjectsRequested
-    | ObjectsHeld
-    | ObjectsReleased
-    | SpaceRequested
-    | SpaceReturned
-    | ClockTicked
-    | MemoryMeasured
-    | ActorNameRequested
-    | ActorNamesRequested
-    | TaskRequested
-    | ItemsTaken
-    | GeneratorDropped
-    | ViewsRequested
-    | ViewsHeld
-    | ViewsReleased
-    | WorkerWrote
-    | NodeStateRequested
-    | CheckpointTaken
-    | FaultRequested
-)
-
-fact_encoder = msgspec.msgpack.Encoder()
-fact_decoder = msgspec.msgpack.Decoder(list[Fact])
-
-
-def encode_facts(facts: list[Fact]) -> bytes:
-    """A frame's payload, or a log record."""
-    return fact_encoder.encode(facts)
-
-
-def decode_facts(data: bytes | memoryview) -> list[Fact]:
-    """Back from `encode_facts`. Raises msgspec.DecodeError or ValidationError for anything else."""
-    return fact_decoder.decode(data)

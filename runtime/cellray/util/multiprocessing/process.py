@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import time
 from collections.abc import Callable, Iterable
 from multiprocessing.pool import ExceptionWithTraceback, MaybeEncodingError  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
-import cloudpickle  # type: ignore[import-untyped]
-
 import cellray
 from cellray import ObjectRef
+from cellray.serialization.pickler import dumps
 
 FUNCTIONS_MAX = 32
 
@@ -91,7 +91,7 @@ def _sendable(error: Exception) -> Any:
         trace = trace.tb_next
     wrapped = ExceptionWithTraceback(error, trace)
     try:
-        cloudpickle.loads(cloudpickle.dumps(wrapped))
+        pickle.loads(dumps(wrapped))
     except Exception as reason:
         return MaybeEncodingError(reason, error)
     return wrapped
