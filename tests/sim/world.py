@@ -335,6 +335,8 @@ class World:
             driver.groups.remove_all()
         self._rest()
         for client in (*self.workers.values(), *self.drivers.values()):
+            unanswered = [object_id.hex() for object_id, value in client.views.items() if value is None]
+            assert not unanswered, f"client {client.client_id} waits for ever to read {unanswered}"
             client.streams.drop_all()
             client.release(list(client.held))
             client.end_views(list(client.views))

@@ -212,3 +212,21 @@ def test_on_a_full_disk_work_goes_on_and_what_is_given_up_is_said(home: str) -> 
             assert missing
             assert missing <= said, "nothing is missing that was not said to be"
             assert all(re.search("No space left on device|disk is full", fact.reason) for fact in told_so)
+
+
+@pytest.mark.timeout(400)
+def test_where_no_archive_can_be_made_work_goes_on_until_there_is_a_place(home: str) -> None:
+    place = Path(home, "archive")
+    place.write_text("a file where the folder should be")
+    with warned("gives up its oldest part: the archive cannot be written: .*Not a directory"):
+        session = cellray.init(num_cpus=2, object_store_memory=ARENA_BYTES, log_to_driver=False)
+        run(8)
+        assert used_bytes(session) <= MEMORY_BYTES_MAX + UNDER_WAY_BYTES
+    with warned("cannot be moved to its archive"):
+        cellray.shutdown()
+    place.unlink()
+    with cellray.open_log(session.session_id) as log:
+        fold = whole_fold(log)
+        assert fold.session_ended_at
+        assert fold.forgotten_records
+        assert log.gaps[0].first == 1

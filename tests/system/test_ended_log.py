@@ -145,7 +145,12 @@ def finish_killed_at_each_step(folder: Path) -> None:
     steps = 0
     while True:
         steps += 1
-        ended = subprocess.run([sys.executable, "-c", KILLED, str(steps), folder], capture_output=True, check=False)
+        ended = subprocess.run(
+            [sys.executable, "-c", KILLED, str(steps), folder],
+            capture_output=True,
+            env=os.environ | {"TMPDIR": os.environ["CELLRAY_HOME"]},  # what it cannot remove goes with that
+            check=False,
+        )
         if not ended.returncode:
             break
         assert ended.returncode == -signal.SIGKILL, ended.stderr

@@ -60,9 +60,11 @@ class Submissions:
                 template = registry.usable.get(last_template_id) or registry.of(spec)
             assert template is not None
             object_id: ObjectId = task_id + RETURN_0  # type: ignore[assignment]
+            is_new = True
             if task_id in tasks or object_id in entries:
                 if self._resubmitted(task_id, template, client):
                     continue
+                is_new = False
                 returns, kept = self._declare_again(task_id, template, client)
             elif template.num_returns == 1 and alive:
                 entry = entries[object_id] = held[object_id] = ObjectEntry(object_id)
@@ -75,10 +77,14 @@ class Submissions:
             task = Task(task_id, spec, template, owner_id, job, parent, self._order, at, returns)
             if kept:
                 task.orphans, kept = kept, ()
-            if parent is None and task_id not in tasks:
+            if is_new:  # what `_add` would do
                 tasks[task_id] = task
                 table.live += 1
                 job.live += 1
+                if parent is not None:
+                    if parent.children is None:
+                        parent.children = {}
+                    parent.children[task] = None
             else:
                 self._add(task)
             if refusal:

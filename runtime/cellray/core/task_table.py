@@ -275,21 +275,17 @@ class TaskTable:
         job.live -= 1
         if job.ended and not job.live:
             self.jobs.pop(job.root_task_id, None)
-        if not task.children:
+        # Its record goes, and so do those above it that waited only for this. A loop: nesting may be deep.
+        while not task.children:
             del self.tasks[task.task_id]
-            if task.parent is not None:
-                self._forget_child(task)
-
-    def _forget_child(self, task: Task) -> None:
-        """A record went; so do those above it that waited only for this. A loop: nesting may be deep."""
-        parent = task.parent
-        while parent is not None:
+            parent = task.parent
+            if parent is None:
+                break
             assert parent.children is not None
             del parent.children[task]
-            if parent.children or parent.state < FINISHED:
-                return
-            del self.tasks[parent.task_id]
-            task, parent = parent, parent.parent
+            if parent.state < FINISHED:
+                break
+            task = parent
 
     def _restarted(self, task: Task, worker: Worker, at: float, was_interrupted: bool = False) -> bool:
         """Whether the task, at its end, is sent on its way once more."""

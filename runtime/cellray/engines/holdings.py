@@ -73,7 +73,10 @@ class Holdings:
         """
         references, views = self.references, self.views
         few = not references.released or (not all_of_it and len(references.released) < RELEASES_MAX)
-        urgent = references.retained or views.has_events or self.yielded or self.dropped
+        # At the end of each task: `views.has_events` without a call.
+        urgent = (
+            references.retained or views.released or views.retained or views.is_recalled or self.yielded or self.dropped
+        )
         if few and not urgent and not self._reporting.locked():
             return
         # One thread at a time: else another one could add its fact between our drain and our facts.

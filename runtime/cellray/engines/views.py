@@ -38,7 +38,7 @@ class ViewCounts(References):
         self._is_referred_to = is_referred_to
         self._places: dict[ObjectId, ObjectValue] = {}
         self._lingering: set[ObjectId] = set()
-        self._recalled = False
+        self.is_recalled = False
         self._callbacks: dict[ObjectId, list[PlaceCallback]] = {}
         self._tickets: dict[ObjectId, int] = {}
         self._last_ticket = itertools.count(1)
@@ -83,13 +83,13 @@ class ViewCounts(References):
 
     def on_recalled(self, _command: RecallViews) -> None:
         """The node wants room: views that linger end with the next drain."""
-        self._recalled = True
+        self.is_recalled = True
         self.on_change()
 
     @property
     def has_events(self) -> bool:
         """Whether `drain` has something to do."""
-        return bool(self.released or self.retained or self._recalled)
+        return bool(self.released or self.retained or self.is_recalled)
 
     def drain(self) -> tuple[list[ObjectId], list[ObjectId]]:
         """See `References.drain`; views that go on, or linger from now on, are not among those that ended."""
@@ -98,7 +98,7 @@ class ViewCounts(References):
             if self._lingering:
                 for obj in held:
                     self._lingering.discard(obj)  # the node need not be told, and it does no harm
-            recalled, self._recalled = self._recalled, False
+            recalled, self.is_recalled = self.is_recalled, False
             ended = [obj for obj in released if obj not in self._counts and (recalled or not self._may_linger(obj))]
             if recalled:
                 ended += self._lingering

@@ -18,6 +18,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from cellray.config import Config
@@ -45,12 +46,23 @@ REDIS_TIMEOUT_S = 10.0
 
 
 class Archiver:
-    """Moves records until it is stopped. `give_up(first, last, why)` is told what had to go without being archived."""
+    """Moves records until it is stopped. `give_up(first, last, why)` is told what had to go without being archived.
 
-    def __init__(self, tail: LogTail, folder: Path, config: Config, give_up: Callable[[int, int, str], None]) -> None:
+    `begin` makes the folder what it must be before anything is written there; it raises OSError.
+    """
+
+    def __init__(
+        self,
+        tail: LogTail,
+        folder: Path,
+        config: Config,
+        give_up: Callable[[int, int, str], None],
+        begin: Callable[[], object],
+    ) -> None:
         self._tail = tail
         self._config = config
         self._give_up = give_up
+        self._begin = begin
         self._folder = folder
         self._writer: ArchiveWriter | None = None
         self._written_last = self._position = self._trimmed = 0
@@ -164,6 +176,7 @@ class Archiver:
 
     def _open_writer(self) -> None:
         try:
+            self._begin()
             self._writer = ArchiveWriter(self._folder, int(SEGMENT_SHARE * self._config.log_memory_bytes_max))
         except (OSError, LogError) as error:
             self._problem = f"the archive cannot be written: {error}"
@@ -179,12 +192,10 @@ class Archiver:
 async def archive_session(session: SessionFolder) -> None:
     """Beside a node, until standard input ends."""
     settings = session.read_settings()
-    folder = archive_of(settings.session_id)
-    if settings.config.log_archive_bytes_max:
-        begin_archive(session)
     address = redis_server.address_of(Path(session.path), session.read_token())
     tail = LogTail(address, settings.session_id, timeout_s=REDIS_TIMEOUT_S)
-    archiver = Archiver(tail, folder, settings.config, _tell_given_up)
+    folder = archive_of(settings.session_id)
+    archiver = Archiver(tail, folder, settings.config, _tell_given_up, partial(begin_archive, session))
     work = asyncio.ensure_future(archiver.run())
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.cancel)

@@ -26,6 +26,7 @@ class TemplatePool:
 
     def __init__(self, settings: WorkerSettings, log_path: str) -> None:
         self._pids: set[int] = set()
+        self._doomed: set[int] = set()
         self._lines = b""
         self.on_exited: Callable[[int, int], None] = lambda _pid, _status: None
         self.on_template_lost: Callable[[str], None] = lambda _reason: None
@@ -61,9 +62,15 @@ class TemplatePool:
     def kill(self, pid: int) -> None:
         """SIGKILL to a worker and what its tasks started."""
         if pid in self._pids:
-            self._end_group(pid)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            self._kill(pid)
+        elif _is_there(pid):
+            # It has connected before its template got to say that it has forked it: the machine is busy.
+            self._doomed.add(pid)
+
+    def _kill(self, pid: int) -> None:
+        self._end_group(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def _end_group(self, pid: int) -> None:
         """What a worker's tasks started ends with it, but for what has made itself a daemon."""
@@ -88,6 +95,9 @@ class TemplatePool:
             pid = int(numbers[0])
             if word == b"forked":
                 self._pids.add(pid)
+                if pid in self._doomed:
+                    self._doomed.discard(pid)
+                    self._kill(pid)
             else:
                 self._end_group(pid)
                 self._pids.discard(pid)
@@ -111,3 +121,11 @@ class TemplatePool:
             self._end_group(pid)
         self._control.close()
         end_process(self._process)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

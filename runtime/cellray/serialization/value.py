@@ -214,7 +214,7 @@ def load(data: bytes | memoryview, buffers: Iterable[Any] = (), ids: bytes = b""
         if ids:
             references = reference_seam.rebuild([object_id for (object_id,) in ID.iter_unpack(ids)])
             return ReferencesUnpickler(data, buffers, references).load()
-        return pickle.loads(data, buffers=buffers)
+        return pickle.loads(data, buffers=buffers) if buffers else pickle.loads(data)
     except (pickle.UnpicklingError, EOFError) as error:
         raise InternalError(f"malformed value: {str(error) or 'cut off'} ({len(data)} bytes of pickle)") from error
     except ImportError as error:

@@ -10,7 +10,9 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from cellray.errors import InternalError, OutputDivergedError, RuntimeEnvSetupError, TaskError
 from cellray.ids import ActorId, FunctionHash, ObjectId, TaskId, return_object_id
@@ -59,9 +61,13 @@ class ExecutionEngine(Protocol):
         """Where items of generators go."""
 
 
-class Outcome(NamedTuple):
-    """What became of a task. `result` is to be held until the fact is on its way: references in it would otherwise be
-    released before the node knows that the returned value contains them."""
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a task. No tuple with names: one is made for each task, and to make such a tuple takes longer than
+    to run an empty one.
+
+    `result` is to be held until the fact is on its way: references in it would otherwise be released before the node
+    knows that the returned value contains them.
+    """
 
     fact: TaskFinished | TaskFailed | TaskCancelled
     result: Any = None

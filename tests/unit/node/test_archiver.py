@@ -49,7 +49,8 @@ async def archiving(
     """An archiver at work, and what writes to the log that it moves."""
     writer = RedisLogWriter(server.address, SESSION, timeout_s=10)
     tail = LogTail(server.address, SESSION, timeout_s=10)
-    archiver = Archiver(tail, folder, Config(log_memory_bytes_max=memory_bytes_max), lost.note)
+    config = Config(log_memory_bytes_max=memory_bytes_max)
+    archiver = Archiver(tail, folder, config, lost.note, begin=lambda: None)
     work = asyncio.ensure_future(archiver.run())
     try:
         yield writer
