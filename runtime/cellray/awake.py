@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 CAN_YIELD: Final = hasattr(os, "sched_yield")
-REST_S_MIN = 0.001
+REST_S_MIN = 0.0002
 REST_S_MAX = 0.064
 EASE = 0.75
 """With twice as long after each failure: it pays when two of three looks find something."""
