@@ -83,19 +83,27 @@ class Holdings:
         with self._reporting:
             if views.has_events:
                 self._report_views()
-            held, released = references.drain() if references.released or references.retained else ([], [])
-            if held:
-                self._channel().add(ObjectsHeld(held))
-            if self.yielded or self.dropped:
-                # Before what was released: an item was yielded before the generator let go of what is inside.
-                self._report_generators()
-            if released:
-                ended = self.views.forget(released)
-                if ended:
-                    self._channel().add(ViewsReleased(ended))
-                self._channel().add(ObjectsReleased(released))
-                if self._on_gone is not None:
-                    self._on_gone(released)  # last: what it asks for anew the node must hear after this
+            # Who takes a reference anew by submitting or putting the same once more must do so before or after this.
+            with references.unchanged:
+                released = self._report_references()
+            if released and self._on_gone is not None:
+                self._on_gone(released)  # last: what it asks for anew the node must hear after this
+
+    def _report_references(self) -> list[ObjectId]:
+        """What this process refers to no longer is returned."""
+        references = self.references
+        held, released = references.drain() if references.released or references.retained else ([], [])
+        if held:
+            self._channel().add(ObjectsHeld(held))
+        if self.yielded or self.dropped:
+            # Before what was released: an item was yielded before the generator let go of what is inside.
+            self._report_generators()
+        if released:
+            ended = self.views.forget(released)
+            if ended:
+                self._channel().add(ViewsReleased(ended))
+            self._channel().add(ObjectsReleased(released))
+        return released
 
     def _report_generators(self) -> None:
         for fact in gather(self.yielded, self._clock.now()):

@@ -24,7 +24,8 @@ class References:
         self.released: deque[ObjectId] = deque()
         self._adopted: deque[ObjectId] = deque()
         """What `drain` has not seen."""
-        self._lock = threading.Lock()
+        self._lock = self.unchanged = threading.RLock()
+        """While somebody has `unchanged` no other thread adopts or drains."""
         # Each is called for every task, and is nothing but this.
         self.adopt: Callable[[Sequence[ObjectId]], None] = self._adopted.extend
         """A reference to each of some new objects of our own; the node counts them without being told."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cellray.engines.templates import template_of
 from cellray.errors import ReplayError
-from cellray.ids import ActorId, FunctionHash, TaskId, item_object_id
+from cellray.ids import ActorId, FunctionHash, TaskId
 from cellray.model.actor import actor_of_call
 from cellray.model.history import TaskHistory
 from cellray.model.task import TaskSpec, TaskTemplate
@@ -85,13 +85,7 @@ class Runner:
             for obj in returns:
                 self.values.add_error(obj, error)
             return
-        if template.stream is not None:
-            for index, item in enumerate(result):
-                self.values.add(item_object_id(history.task_id, index), item)
-            result = None
-        results = [result] if len(returns) == 1 else list(result if returns else ())
-        for obj, value in zip(returns, results, strict=False):
-            self.values.add(obj, value)
+        self.values.add_results(history.task_id, len(returns), result, yields=template.stream is not None)
 
     def actor_of(self, actor_id: ActorId) -> PastActor:
         """An actor as its methods see it."""

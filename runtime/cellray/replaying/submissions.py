@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cellray.core.outcome import end_of
 from cellray.errors import ReplayError
-from cellray.ids import TaskId, item_object_id, producer_of, return_object_ids, short_task_id
+from cellray.ids import TaskId, producer_of, return_object_ids, short_task_id
 from cellray.model.history import TaskHistory
 from cellray.model.task import StreamOptions
 from cellray.ports import SubmitOptions
@@ -79,15 +79,10 @@ class Submissions:
             for obj in returns:
                 values.add_error(obj, error)
             return
-        if submission.options.stream is not None:
+        yields = submission.options.stream is not None
+        if yields:
             self.items[task_id] = len(result)
-            for index, item in enumerate(result):
-                values.add(item_object_id(task_id, index), item)
-            values.add(returns[0], None)
-            return
-        results = [result] if len(returns) == 1 else list(result if returns else ())
-        for obj, value in zip(returns, results, strict=True):
-            values.add(obj, value)
+        values.add_results(task_id, len(returns), result, yields=yields)
 
     def _resolved(self, submission: Submission) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with the values of references in their places, and copied, as a worker would get them."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from cellray.core.outcome import has_bytes
 from cellray.engines.values import error_of
 from cellray.errors import ObjectLostError, ReplayError
-from cellray.ids import ObjectId, TaskId, is_put, producer_of
+from cellray.ids import ObjectId, TaskId, is_put, item_object_id, producer_of, return_object_ids
 from cellray.model.history import TaskHistory
 from cellray.model.object import ObjectValue
 from cellray.ports import Engine
@@ -39,6 +39,16 @@ class PastValues:
     def add(self, obj: ObjectId, value: Any) -> None:
         """An object was made here."""
         self._made[obj] = serialize(value).to_bytes()
+
+    def add_results(self, task_id: TaskId, num_returns: int, result: Any, *, yields: bool) -> None:
+        """What a task has given: the items that it yields, and what it returns."""
+        if yields:
+            for index, item in enumerate(result):
+                self.add(item_object_id(task_id, index), item)
+            result = None
+        results = [result] if num_returns == 1 else list(result if num_returns else ())
+        for obj, value in zip(return_object_ids(task_id, num_returns), results, strict=False):
+            self.add(obj, value)
 
     def add_error(self, obj: ObjectId, error: BaseException) -> None:
         """What was to make the object here has raised."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from cellray.clock import SystemClock
@@ -113,6 +114,32 @@ def test_a_closed_one_wakes_nobody() -> None:
     holdings.references.release(A)
     holdings.views.on_recalled(RecallViews())
     assert sent.nudges == 0
+
+
+class Curious(Sent):
+    """Looks, while it is told of what was released, whether another thread could adopt something now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock: Any = None
+        self.could_adopt: list[bool] = []
+
+    def add(self, fact: Any) -> None:
+        if isinstance(fact, ObjectsReleased):
+            with ThreadPoolExecutor(1) as other:
+                self.could_adopt.append(other.submit(self.lock.acquire, blocking=False).result())
+        super().add(fact)
+
+
+def test_nothing_is_adopted_between_the_look_at_what_was_released_and_the_word_to_the_node() -> None:
+    sent = Curious()
+    holdings = Holdings(lambda: sent, SystemClock())  # type: ignore[arg-type, return-value]
+    holdings.open(lambda _gone: None, dropped)
+    sent.lock = holdings.references.unchanged
+    holdings.references.adopt([A])
+    holdings.references.release(A)
+    holdings.report()
+    assert sent.could_adopt == [False], "it would be submitted before what it was released with is told"
 
 
 def test_what_is_asked_for_because_something_was_let_go_follows_that() -> None:
