@@ -24,6 +24,10 @@ if [ -e $built/package.json ] && [ -n "$(find "${others[@]}" -newer $built/packa
 fi
 tools/pip_install.sh .venv dev
 
+# The first session is not to wait for the compiling of what each of its processes imports.
+packages=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+.venv/bin/python -m compileall -q runtime kernel_ext labextension/cellray_lab "$packages"/{cloudpickle,msgspec,numpy}
+
 listed=$(.venv/bin/jupyter labextension list 2>&1)
 if ! grep -q 'cellray-lab .*enabled.*OK' <<<"$listed"; then
     printf '%s\nThe JupyterLab extension was built, but JupyterLab does not accept it (list above).\n' "$listed" >&2

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 from cellray.errors import LogError
-from cellray.gcs.archive.layout import read_description
 from cellray.node.archives import archives_home
 from cellray.node.ended_session import remove_session_folder, take_log
 from cellray.node.open_archive import open_path
 from cellray.node.settings import SessionFolder
 
 from tests.helpers.archives import check_finished, ended_session, home_of_logs, opened, read_all, records, unfinished
+from tests.helpers.leaks import processes_of
 from tests.helpers.locks import held_by_another_process, is_waited_for
 from tests.helpers.polling import eventually
-from tests.helpers.small_disk import small_disk
+from tests.helpers.small_disk import enlarge, small_disk
 
 NAME = "ended"
 
@@ -31,6 +31,7 @@ NAME = "ended"
 def home() -> Iterator[Path]:
     with home_of_logs() as folder:
         yield folder
+        eventually(lambda: not processes_of(str(folder)), "nobody finishes a log in the background any more")
 
 
 @pytest.fixture
@@ -116,7 +117,12 @@ def test_a_disk_too_full_for_a_copy_keeps_the_log_where_it_is_and_has_its_room_b
         assert sorted(os.listdir(session.path)) == ["appendonly.aof", "session.json", "token"]
         remove_session_folder(session, for_good=True)
         assert not os.path.exists(session.path)
-        assert "could not be moved here when its session ended" in read_description(archives_home() / NAME).damage
+        enlarge(other, 1_000_000)
+        reader = open_path(NAME).reader
+        (gap,) = reader.gaps
+        reader.close()
+        assert "could not be moved here when its session ended" in gap.reason
+        eventually(lambda: not processes_of(str(other)), "nobody is at it any more")
 
 
 KILLED = """

@@ -32,12 +32,13 @@ from cellray.core.outbox import Outbox
 from cellray.core.output import Output
 from cellray.core.placement_groups import PlacementGroups
 from cellray.core.recovery import Recovery
-from cellray.core.resources import ResourcePool, format_resources
+from cellray.core.resources import ResourcePool
 from cellray.core.staging import Staging
 from cellray.core.status import NodeStatus
 from cellray.core.task_table import TaskTable
 from cellray.core.tasks import NOBODY, Job, Task
 from cellray.core.transitions import FINISHED
+from cellray.core.warnings import Warnings
 from cellray.core.worker_exit import WorkerExit
 from cellray.core.workers import Worker, WorkerTable, job_of
 from cellray.ids import NODE, ClientId, NodeId, ObjectId, TaskId, item_object_id, producer_of
@@ -62,6 +63,8 @@ class NodeScheduler:
         self._objects = ObjectTable(arena_bytes, self._outbox, config)
         self._tasks = TaskTable(self._objects, self._pool, self._outbox, node_id)
         self._workers = WorkerTable(self._pool.total.get("CPU", 0) // RESOURCE_UNITS, config)
+        self._clients: dict[ClientId, Client] = {}
+        self._warnings = Warnings(self._clients, self._workers, self._outbox)
         self._actors = Actors(
             self._tasks,
             self._objects,
@@ -69,7 +72,7 @@ class NodeScheduler:
             self._outbox,
             config,
             self.histories,
-            self._warn_driver_of,
+            self._warnings.tell_driver_of,
         )
         self._tasks.actors = self._tasks.registry.actors = self._actors
         self._groups = PlacementGroups(self._tasks, self._objects, self._workers, self._pool, self._outbox)
@@ -78,7 +81,6 @@ class NodeScheduler:
         self._dispatcher = Dispatcher(self._tasks, staging, self._workers, self._pool, self._outbox, config)
         self._ahead = Ahead(self._tasks, self._objects, self._workers, self._pool, self._actors, self._dispatcher)
         self._cancellation = Cancellation(self._tasks, self._workers, self._outbox, config)
-        self._clients: dict[ClientId, Client] = {}
         self._output = Output(self._clients, self._workers, self._tasks, self._outbox)
         self._memory = MemoryManager(
             self._objects, self._tasks, self._dispatcher, self._outbox, self._clients, self.ignored
@@ -91,8 +93,7 @@ class NodeScheduler:
             self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
         )
         self._faults = Faults(self._tasks, self._objects, self._actors, self._workers, self._clients, self._outbox)
-        self._memory_guard = MemoryGuard(self._workers, self._outbox, self._warn_drivers)
-        self._warned_exhausted = False
+        self._memory_guard = MemoryGuard(self._workers, self._outbox, self._warnings.tell_all)
         self._by_shell = self._shell_handlers()
         self._by_client = self._client_handlers()
         self._by_stranger: dict[type, Handler] = {f.TasksSubmitted: self._on_tasks_submitted}
@@ -437,8 +438,7 @@ class NodeScheduler:
 
     def _on_start_failed(self, fact: f.WorkerExited, at: float) -> None:
         self._workers.start_failed(at)
-        tail = f" The last lines of its output:\n{fact.output_tail.rstrip()}" if fact.output_tail else ""
-        self._warn_drivers(f"A worker process ended before it was ready (it will be tried again).{tail}")
+        self._warnings.start_failed(fact.output_tail)
 
     def _on_worker_blocked(self, fact: f.WorkerBlocked, client: Client, at: float) -> None:
         if isinstance(client, Worker):
@@ -465,8 +465,9 @@ class NodeScheduler:
         self._dispatcher.rebalance(at)
         self._dispatcher.tend_pool(at)
         self._output.look(at)
-        self._warn_exhausted()
-        self._warn_stuck()
+        self._warnings.look(self.status.ready_count)
+        stuck, self._dispatcher.stuck = self._dispatcher.stuck, []
+        self._warnings.stuck(stuck)
 
     def _on_memory_measured(self, fact: f.MemoryMeasured, client: Client, at: float) -> None:
         self._memory_guard.on_measured(fact, at)
@@ -482,44 +483,6 @@ class NodeScheduler:
                 worker.head_reported = True
                 task_id = worker.queue[0].task_id
                 self._outbox.facts.append(f.TaskStarted(task_id, worker.client_id, worker.head_since))
-
-    def _warn_exhausted(self) -> None:
-        """Say it when tasks are ready and every worker that may exist waits in `get`: that can be for ever."""
-        exhausted = self._workers.exhausted and self.status.ready_count > 0
-        if exhausted and not self._warned_exhausted:
-            workers = self._workers
-            actors = f" (and {workers.dedicated} are actors)" if workers.dedicated else ""
-            self._warn_drivers(
-                f"All {workers.pooled} workers{actors} wait in get() or wait() for tasks that no worker is left to "
-                f"run. Nest less deeply, or raise the limit: CELLRAY_WORKERS_MAX=..."
-            )
-        self._warned_exhausted = exhausted
-
-    def _warn_stuck(self) -> None:
-        """Say it when tasks or actors wait for resources that only the end of other actors gives back."""
-        stuck, self._dispatcher.stuck = self._dispatcher.stuck, []
-        holders = "actors" if self._workers.dedicated else "tasks that wait in get()"
-        for queue in stuck:
-            if queue.count:
-                others = f" and {queue.count - 1} more wait" if queue.count > 1 else " waits"
-                self._warn_drivers(
-                    f"{queue.head().template.spec.name}{others} for {format_resources(queue.demand)}, which {holders} "
-                    "hold. End some (drop their handles, or cellray.kill() them), or start the session with more: "
-                    "cellray.init(num_cpus=..., num_gpus=..., resources={...})."
-                )
-
-    def _warn_drivers(self, message: str) -> None:
-        for client in self._clients.values():
-            if not isinstance(client, Worker):
-                self._outbox.send(client, Warn(message))
-
-    def _warn_driver_of(self, message: str, job: Job) -> None:
-        """Its driver only; all, when that has left."""
-        driver = self._clients.get(job.client_id)
-        if driver is not None:
-            self._outbox.send(driver, Warn(message))
-        else:
-            self._warn_drivers(message)
 
     def _ignore(self, fact: f.Fact | HistoryFound) -> None:
         self.ignored[type(fact).__name__] += 1

@@ -48,10 +48,12 @@ LOST = "lost with the session: the node or its Redis server was killed"
 
 
 def finish(folder: Path) -> None:
-    """Everything into segments, with an end; nothing when another process is at it.
+    """Everything into segments, with an end; nothing when another process is at it, or the archive has gone.
 
     Raises LogError, OSError or SessionStartError when it cannot be done now.
     """
+    if not folder.is_dir():
+        return
     try:
         writer = ArchiveWriter(folder)
     except BlockingIOError:

@@ -137,6 +137,11 @@ def test_an_archive_that_another_process_writes_is_left_to_it(home: Path) -> Non
     assert (folder / "tail").is_dir()
 
 
+def test_an_archive_that_was_removed_meanwhile_is_not_made_again(home: Path) -> None:
+    finish(home / "archive" / "gone")
+    assert not (home / "archive").exists()
+
+
 def test_records_have_keys_after_finishing(home: Path) -> None:
     folder = unfinished(home / "ended", records(1, 200))
     finish(folder)
