@@ -118,7 +118,7 @@ class NativeObjects:
         self._awaited[id(missing)] = missing
         try:
             resolved = self.resolved
-            missing.intersection_update(missing.difference(resolved))
+            missing.difference_update(resolved.keys() & missing)
             if len(missing) <= enough_at:
                 return True
             if not missing <= self.expected:
