@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -30,7 +29,6 @@ from cellray.model.fact import (
     LoggedFact,
     MemoryMeasured,
     TaskFinished,
-    WorkerExited,
     WorkerOutput,
     WorkerStarted,
     encode_facts,
@@ -41,20 +39,19 @@ from cellray.model.history import HistoryFound
 from cellray.model.object import ObjectValue, ValueKind
 from cellray.node.connection import ClientConnection
 from cellray.node.history_desk import HistoryDesk
-from cellray.node.memory_watch import KERNEL, MemoryWatch
+from cellray.node.memory_watch import MemoryWatch
 from cellray.node.perform import Performer
 from cellray.node.pool import TemplatePool
 from cellray.node.register import GcsRegister
 from cellray.node.settings import NodeSettings, SessionFolder
 from cellray.node.spilling import Spilling
+from cellray.node.worker_ends import WorkerEnds
 from cellray.node.worker_files import WorkerFiles
 from cellray.ports import Clock
 from cellray.store import digest_of
 from cellray.wire import Frame, FrameKind, Hello, Welcome
 
 log = logging.getLogger(__name__)
-ORPHANED_SOCKET_S = 0.2
-"""An ended worker's connection is closed from this side after that long; what it had sent is read long before."""
 OVERFULL_PAUSE_S = 0.02
 LOG_AS_IT_CAME_BYTES = 64 * 1024
 LOG_AS_IT_CAME_FACT_BYTES = 256
@@ -90,9 +87,6 @@ class NodeLoop:
         self._end_session = end_session
         self._clock = clock
         self._jobs: dict[ClientId, JobId] = {}
-        # A worker's end has two halves, its connection's and its process's, which come in either order.
-        self._disconnected: dict[int, ClientId] = {}
-        self._exit_statuses: dict[int, int] = {}
         self._worker_files = WorkerFiles(folder.logs)
         self._performer = Performer(
             self.clients, pool, self.append, register.put_functions, spilling, self._read_output, history.find
@@ -111,7 +105,10 @@ class NodeLoop:
             self._on_memory_measured,
             clock,
         )
-        pool.on_exited = self._on_worker_ended
+        self._worker_ends = WorkerEnds(
+            self.clients, self._worker_files, self.record, lambda: pool.pids, self.memory_watch.has_kernel_killed, clock
+        )
+        pool.on_exited = self._worker_ends.on_process_ended
 
     # -- facts
 
@@ -174,6 +171,8 @@ class NodeLoop:
         job_id = JobId(os.urandom(4))
         if hello.role not in ("driver", "worker"):
             raise SessionError(f"unknown role {hello.role!r}; a client is a driver or a worker")
+        if hello.role == "worker":
+            self._worker_ends.check(hello.pid)
         self.clients[client.client_id] = client
         if hello.role == "driver":
             self._jobs[client.client_id] = job_id
@@ -254,43 +253,7 @@ class NodeLoop:
                     if not future.done():
                         future.set_result("its driver disconnected")
             return
-        status = self._exit_statuses.pop(client.hello.pid, None)
-        if status is not None:
-            self._bury(client.client_id, client.hello.pid, status)
-        else:
-            self._disconnected[client.hello.pid] = client.client_id
-
-    # -- ends of workers
-
-    def _on_worker_ended(self, pid: int, status: int) -> None:
-        """The template's word. What the worker sent before is read first: `left` comes when the socket is empty."""
-        worker_id = self._disconnected.pop(pid, None)
-        if worker_id is not None:
-            self._bury(worker_id, pid, status)
-            return
-        for client in self.clients.values():
-            if client.hello.pid == pid and client.hello.role == "worker":
-                self._exit_statuses[pid] = status
-                # Processes that its tasks forked may hold its socket open.
-                asyncio.get_running_loop().call_later(ORPHANED_SOCKET_S, client.close)
-                return
-        self._bury(NODE, pid, status)  # it never connected
-
-    def _bury(self, worker_id: ClientId, pid: int, status: int) -> None:
-        signal_number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        exit_code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
-        now = self._clock.now()
-        last_words = [
-            WorkerOutput(worker_id, now, stream, text, task_id=task_id)
-            for stream, task_id, text in self._worker_files.black_box(pid)
-        ]
-        last_words += [WorkerOutput(worker_id, now, *piece) for piece in self._worker_files.read(pid, to_the_end=True)]
-        tail = self._worker_files.tail(pid)
-        self._worker_files.forget(pid)
-        # Asked only of those whom nobody else is likely to have killed: the counts are the machine's, or our group's.
-        by_kernel = KERNEL if signal_number == signal.SIGKILL and self.memory_watch.has_kernel_killed() else ""
-        exited = WorkerExited(worker_id, now, exit_code, signal_number, tail, out_of_memory=by_kernel)
-        self.record([*last_words, exited])
+        self._worker_ends.on_disconnected(client.client_id, client.hello.pid)
 
     def _read_output(self, command: ReadOutput) -> None:
         client = self.clients.get(command.worker_id)
