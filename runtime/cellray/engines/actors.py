@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from cellray.engines.pending_calls import PendingCalls
 from cellray.engines.templates import template_of
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from cellray.engines.native import NativeEngine
 
 
-class PreparedMethod(NamedTuple):
-    """A method with its options, ready to be called many times."""
+class PreparedMethod(msgspec.Struct, frozen=True):
+    """A method with its options, ready to be called many times; see `Prepared`."""
 
     template_id: TemplateId
     num_returns: int

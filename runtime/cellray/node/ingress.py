@@ -31,6 +31,7 @@ from cellray.wire import (
 
 log = logging.getLogger(__name__)
 HELLO_TIMEOUT_S = 10.0
+ACCEPT_PAUSE_S = 0.1
 
 
 class Reception(Receiver, Protocol):
@@ -78,7 +79,13 @@ class Ingress:
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            connection, _ = await loop.sock_accept(listener)
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:
+                # Too many files are open, or who came has gone. Nobody would be let in any more if this ended here.
+                log.warning("a connection could not be accepted: %s", error)
+                await asyncio.sleep(ACCEPT_PAUSE_S)
+                continue
             self._spawn(self._handshake(connection))
 
     async def _handshake(self, connection: socket.socket) -> None:
