@@ -33,6 +33,7 @@ from cellray.store import usable_cpus
 from cellray.wire import FrameKind, FrameReader, pack_frame
 
 RECEIVE_BYTES = 1 << 18
+"""Into memory that stays: the allocator would get as much from the system for each frame, and give it back."""
 BESIDE_S = 0.01
 """Who has read is left alone for that long. One that has not read since then may be held up, or is done."""
 IDLE_LOOKS_MAX = 3
@@ -87,6 +88,7 @@ class Channel:
         self._batch_max = batch_max
         self._clock = clock
         self._reader = FrameReader(frame_bytes_max)
+        self._received = memoryview(bytearray(RECEIVE_BYTES))
         # A pair is a task with its parent. Appending is one step for all threads, inside a garbage collection too.
         self._buffer: deque[Fact | tuple[TaskId, TaskSpec]] = deque()
         self._sending = threading.Lock()
@@ -262,16 +264,16 @@ class Channel:
     def _read_once(self) -> None:
         """Take what has arrived and hand it on. The caller holds `_reading` and knows that there is something."""
         try:
-            data = self._socket.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
+            count = self._socket.recv_into(self._received, 0, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._close(f"the connection to the node broke: {error}")
             return
-        if not data:
+        if not count:
             self._close("the node closed the connection: its session has ended")
             return
-        for kind, payload in self._reader.feed(data):
+        for kind, payload in self._reader.feed(bytes(self._received[:count])):
             if kind == COMMANDS:
                 self._on_commands(command_decoder.decode(payload))
         if self._waiters:

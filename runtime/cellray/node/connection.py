@@ -22,7 +22,8 @@ from cellray.ids import ClientId
 from cellray.wire import Frame, FrameReader, Hello
 
 log = logging.getLogger(__name__)
-RECEIVE_BYTES = 1 << 18
+_received = memoryview(bytearray(1 << 18))
+"""For one read at a time. The allocator would get as much from the system for each frame, and give it back."""
 
 
 class Receiver(Protocol):
@@ -107,16 +108,16 @@ class ClientConnection:
         if not events & EVENT_READ:
             return
         try:
-            data = self._socket.recv(RECEIVE_BYTES)
+            count = self._socket.recv_into(_received)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data = b""
-        if not data:
+            count = 0
+        if not count:
             self.close()
             return
         try:
-            self._receiver.receive(self, self._reader.feed(data))
+            self._receiver.receive(self, self._reader.feed(bytes(_received[:count])))
         except (SessionError, msgspec.MsgspecError) as error:
             log.error("client %d (%s) sent something malformed: %s", self.client_id, self.hello.role, error)
             self.close()
