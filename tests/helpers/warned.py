@@ -16,4 +16,10 @@ def warned(pattern: str) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
-        eventually(lambda: any(re.search(pattern, str(each.message)) for each in caught), f"a warning like {pattern}")
+        try:
+            eventually(
+                lambda: any(re.search(pattern, str(each.message)) for each in caught), f"a warning like {pattern}"
+            )
+        except AssertionError as error:
+            error.add_note(f"there was: {[str(each.message) for each in caught]}")
+            raise

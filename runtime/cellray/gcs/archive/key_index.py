@@ -102,4 +102,6 @@ class KeyIndex:
                 raise self._explain(error) from None
 
     def _explain(self, error: sqlite3.Error) -> LogError:
-        return LogError(f"the index {self._path} cannot be used: {error}. Remove it; it is made again.")
+        is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        advice = "Make room on its disk." if is_full else "Remove it; it is made again."
+        return LogError(f"the index {self._path} cannot be used: {error}. {advice}")
