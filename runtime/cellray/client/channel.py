@@ -38,9 +38,6 @@ BESIDE_S = 0.01
 """Who has read is left alone for that long. One that has not read since then may be held up, or is done."""
 IDLE_LOOKS_MAX = 3
 """The background thread goes to sleep when it has found nothing to do so often."""
-BATCH_FIRST = 64
-"""The first of many tasks leave in small batches, each twice as long as the one before: whoever has waited for results
-has left the workers without tasks."""
 BUSY_READS = 4
 """So many waits between two looks, and it is cheaper to look again than to be woken by each."""
 LOOK_AGAIN_S = 1.0
@@ -89,7 +86,6 @@ class Channel:
         self._has_more = has_more
         self._flush_s = flush_ms / 1000
         self._batch_max = batch_max
-        self._batch = min(BATCH_FIRST, batch_max)
         self._clock = clock
         self._reader = FrameReader(frame_bytes_max)
         self._received = memoryview(bytearray(RECEIVE_BYTES))
@@ -133,8 +129,7 @@ class Channel:
         """Put a submitted task into the buffer; it leaves together with its parent's others."""
         buffer = self._buffer
         buffer.append((parent_id, spec))
-        if len(buffer) >= self._batch:
-            self._batch = min(2 * self._batch, self._batch_max)
+        if len(buffer) >= self._batch_max:
             self.flush()
         elif self.is_cold:
             self.nudge()
@@ -210,7 +205,6 @@ class Channel:
         with self._shields.here() if may_be_interrupted else NO_SHIELD as shield:
             if self.closed_reason is None:
                 self._flush(all_of_it=False)
-            self._batch = min(BATCH_FIRST, self._batch_max)
             while not done():
                 if self.closed_reason is not None:
                     raise self.lost()
