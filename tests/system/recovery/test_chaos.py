@@ -3,7 +3,7 @@
 Every result must be what it is without faults, no task may be lost, and none be counted twice. This replays the graph
 and the drawing of faults of one seed, as long as wanted; what runs when they strike is not the seed's to say:
 
-    CHAOS_SEED=7 CHAOS_TASKS=20000 .venv/bin/python -m pytest tests/system/recovery/test_chaos.py
+    CHAOS_SEED=7 CHAOS_TASKS=2000 .venv/bin/python -m pytest tests/system/recovery/test_chaos.py
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cellray.model import fact as f
 from tests.helpers.chaos import MODULUS, Ledger, Plan, Worker, number_of, result_of, work
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-TASKS = int(os.environ.get("CHAOS_TASKS", "2000"))
+TASKS = int(os.environ.get("CHAOS_TASKS", "20000"))
 ROUND = 250
 KEPT_MAX = 120
 TRIES = 10
