@@ -136,7 +136,8 @@ class NativeObjects:
     def _wait_for_all(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[ObjectValue] | None:
         """Their values in order; None when another thread has let go of one of them at this very moment."""
         resolved = self.resolved
-        missing = set(ids).difference(resolved)
+        missing = set(ids)
+        missing -= resolved.keys() & missing  # by the view: `difference` would go through all that is resolved
         if missing and not self.wait(missing, len(missing), timeout_s):
             still = sum(obj not in resolved for obj in missing)
             raise GetTimeoutError(
