@@ -9,7 +9,6 @@ otherwise there (`tests/sim` compares the two).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from cellray.core.actor_record import ALIVE
 from cellray.core.actors import Actors
@@ -21,13 +20,10 @@ from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Template
 from cellray.core.transitions import FINISHED
 from cellray.core.workers import Worker, WorkerTable
-from cellray.ids import return_object_id
+from cellray.ids import TaskId, return_object_id
 from cellray.model.command import ObjectsReady, Send, TasksAssigned
 from cellray.model.fact import TaskFinished, TasksSubmitted
 from cellray.model.task import TaskAssignment, TaskSpec
-
-if TYPE_CHECKING:
-    from cellray.ids import TaskId
 
 
 class Ahead:
@@ -68,7 +64,7 @@ class Ahead:
         owner = entry.owner
         if entry.value is not None or owner is None or not owner.alive or value.kind == SHARED:
             return None
-        if task.template.is_special and not _is_plain_call(task.template):
+        if task.template.is_special and not _is_unrecorded_call(task.template):
             return None
         entry.owner = None  # it has the value now
         return Send(owner.client_id, ObjectsReady([(entry.object_id, value)]))
@@ -109,7 +105,7 @@ class Ahead:
 
     def _of_actor(self, template: Template, spec: TaskSpec) -> Worker | None:
         """The process of the actor that is called, if the call goes to it at once."""
-        if not _is_plain_call(template) or not spec.contained:
+        if not _is_unrecorded_call(template) or not spec.contained:
             return None
         actor = self._actors.of_object(spec.contained[0])
         if actor is None or actor.state != ALIVE or actor.journal is not None or actor.lanes or not actor.takes_calls:
@@ -117,6 +113,6 @@ class Ahead:
         return actor.worker
 
 
-def _is_plain_call(template: Template) -> bool:
-    spec = template.spec
-    return bool(spec.method) and template.refusal is None and spec.stream is None and not spec.recorded
+def _is_unrecorded_call(template: Template) -> bool:
+    """Whether no journal of an actor has to hear of its tasks first."""
+    return template.is_call and not template.spec.recorded

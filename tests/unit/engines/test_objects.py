@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from cellray.config import Config
 from cellray.engines.context import SubmitContext
-from cellray.engines.objects import NativeObjects
+from cellray.engines.objects import NativeObjects, ResolvedObjects
 from cellray.engines.references import References
 from cellray.errors import SessionLostError
 from cellray.ids import ObjectId, TaskId, is_put
@@ -107,6 +107,25 @@ def test_a_wait_ends_with_as_many_as_were_asked_for() -> None:
     assert setting.objects.wait([A, C], 1, None)
     assert not setting.objects.wait([C], 1, 0.01)
     assert setting.asked == [], "they come unasked"
+
+
+class LookedUpOnly(ResolvedObjects):
+    """A session may have a million references: who asks for two of them is not to pay for all."""
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("all that is here was gone through")
+
+
+def test_what_is_asked_for_is_looked_up_in_what_is_here() -> None:
+    setting = Setting()
+    setting.objects.resolved = LookedUpOnly()
+    setting.objects.expected.update((A, B, C))
+    setting.arrive(A)
+    setting.later(B)
+    assert setting.objects.get([A, B], None) == [b"a", b"b"]
+    assert setting.objects.get([A, B], None) == [b"a", b"b"]
+    setting.later(C)
+    assert setting.objects.wait([B, C], 2, None)
 
 
 def test_what_others_made_is_asked_for_once() -> None:
