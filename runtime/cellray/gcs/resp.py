@@ -25,12 +25,7 @@ def pack_command(*parts: bytes) -> bytes:
 
 def pack_parts(*parts: bytes) -> bytes:
     """Arguments as they travel, where a command is put together from pieces."""
-    return b"".join(map(pack_part, parts))
-
-
-def pack_part(part: bytes) -> bytes:
-    """One of them."""
-    return b"$%d\r\n%b\r\n" % (len(part), part)
+    return b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in parts])
 
 
 class RespClient:

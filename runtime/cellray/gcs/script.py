@@ -1,7 +1,7 @@
 """The Lua scripts of this folder as the node's client calls them: by their digest, which costs the server no parsing.
 
 script = Script("trim.lua")
-reply = await script.run(client, [pack_part(b"1"), pack_part(key), pack_part(argument)])
+reply = await script.run(client, pack_parts(b"1", key, argument), 3)
 """
 
 from __future__ import annotations
