@@ -34,6 +34,8 @@ class FrameKind(IntEnum):
     REQUESTS = 5
     """List of facts that concern the connection only."""
     COMMANDS = 6
+    DIRECT = 7
+    """Between a driver and an actor's process (`client/direct_line.py`)."""
 
 
 class Hello(msgspec.Struct, frozen=True):

@@ -18,16 +18,16 @@ import select
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from cellray.awake import CAN_YIELD, Vigil
 from cellray.client.interrupts import NO_SHIELD, Shield, Shields
+from cellray.client.outgoing import Outgoing
 from cellray.errors import SessionLostError
 from cellray.ids import TaskId
 from cellray.model.command import ClientCommand, command_decoder
-from cellray.model.fact import UNLOGGED, Fact, TasksSubmitted, fact_encoder
+from cellray.model.fact import UNLOGGED, Fact, fact_encoder
 from cellray.model.task import TaskSpec
 from cellray.store import usable_cpus
 from cellray.wire import FrameKind, FrameReader, pack_frame
@@ -83,15 +83,16 @@ class Channel:
         self._on_closed = on_closed
         self.before_flush = before_flush
         self.after_flush: Callable[[], None] = _nothing
+        self.on_leaving: Callable[[list[Fact]], None] | None = None
+        """Gets what is sent, before it is."""
         self._has_more = has_more
         self._flush_s = flush_ms / 1000
         self._batch_max = batch_max
-        self._clock = clock
         self._reader = FrameReader(frame_bytes_max)
         self._received = memoryview(bytearray(RECEIVE_BYTES))
-        # A pair is a task with its parent. Appending is one step for all threads, inside a garbage collection too.
-        self._buffer: deque[Fact | tuple[TaskId, TaskSpec]] = deque()
-        self._sending = threading.Lock()
+        self.outgoing = Outgoing(clock)
+        self._buffer = self.outgoing.items
+        self._watched: dict[int, Callable[[], None]] = {}
         self._reading = threading.Lock()
         self._changed = threading.Condition()
         self._waiters = 0
@@ -104,7 +105,7 @@ class Channel:
         """Whether the background thread sleeps, so that it is to be nudged when there is something to send."""
         self.is_away = False
         """Whether it would sleep for ever. Else it looks at the buffer within 10 ms by itself."""
-        self._shields = Shields()
+        self.shields = Shields()
         self.closed_reason: str | None = None
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
@@ -144,34 +145,19 @@ class Channel:
     def flush(self) -> None:
         """Send all that is buffered, now. Returns when the socket has taken it."""
         if self.closed_reason is None:
-            with self._shields.here():
+            with self.shields.here():
                 self._flush(all_of_it=True)
 
     def _flush(self, *, all_of_it: bool) -> None:
         self.before_flush(all_of_it=all_of_it)
-        if self._buffer:
-            with self._sending:
-                self._send_frames(self._take())
+        outgoing = self.outgoing
+        if outgoing.is_due(all_of_it=all_of_it):
+            with outgoing.sending:
+                facts = outgoing.take()
+                if self.on_leaving is not None:
+                    self.on_leaving(facts)
+                self._send_frames(facts)
                 self.after_flush()
-
-    def _take(self) -> list[Fact]:
-        """What is in the buffer, the tasks of one parent that follow each other as one fact."""
-        buffer = self._buffer
-        facts: list[Fact] = []
-        tasks: list[TaskSpec] = []
-        parent_id: TaskId | None = None
-        for _ in range(len(buffer)):
-            item = buffer.popleft()
-            if not isinstance(item, tuple):
-                facts.append(item)
-                parent_id = None
-            elif item[0] is parent_id:
-                tasks.append(item[1])
-            else:
-                parent_id = item[0]
-                tasks = [item[1]]
-                facts.append(TasksSubmitted(parent_id, self._clock(), tasks))
-        return facts
 
     def _send_frames(self, facts: list[Fact]) -> None:
         """Consecutive facts of one kind make one frame, so that the node can log a frame as it came."""
@@ -202,7 +188,7 @@ class Channel:
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         # The shield is outside: an interrupt between taking the lock and `try` would leave it locked for ever.
-        with self._shields.here() if may_be_interrupted else NO_SHIELD as shield:
+        with self.shields.here() if may_be_interrupted else NO_SHIELD as shield:
             if self.closed_reason is None:
                 self._flush(all_of_it=False)
             while not done():
@@ -234,8 +220,11 @@ class Channel:
                 remaining_ms = (deadline - time.monotonic()) * 1000
                 if remaining_ms <= 0:
                     return False
-            if shield.wait(self._poll, remaining_ms):
-                self._read_once()
+            if ready := shield.wait(self._poll, remaining_ms):
+                if self._watched:
+                    self._read_any(ready)
+                else:
+                    self._read_once()
                 if done():
                     self._is_answered_soon = CAN_STAY_AWAKE and time.monotonic() - began < AWAKE_S
                     return True
@@ -278,6 +267,38 @@ class Channel:
                 self._on_commands(command_decoder.decode(payload))
         if self._waiters:
             self._notify()
+
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> None:
+        """Whoever waits looks at this descriptor as well. Not for the background thread."""
+        self._watched[descriptor] = on_readable
+        self._poll.register(descriptor, select.POLLIN)
+
+    def unwatch(self, descriptor: int) -> None:
+        """No more."""
+        if self._watched.pop(descriptor, None) is not None:
+            self._poll.unregister(descriptor)
+
+    def _read_any(self, ready: Sequence[tuple[int, int]]) -> None:
+        """The socket last: what came over it may follow from what came elsewhere, never the other way round."""
+        is_socket_ready = False
+        for descriptor, _ in ready:
+            on_readable = self._watched.get(descriptor)
+            if on_readable is not None:
+                on_readable()
+            else:
+                is_socket_ready = True
+        if is_socket_ready:
+            self._read_once()
+
+    def note_wait(self) -> None:
+        """Somebody has waited, though not at the socket: the background thread keeps away."""
+        self._reads += 1
+
+    @property
+    def peer_address(self) -> str:
+        """The path of the node's socket."""
+        address = self._socket.getpeername()
+        return address if isinstance(address, str) else ""
 
     def fileno(self) -> int:
         """The socket's descriptor, for an event loop."""
@@ -322,7 +343,7 @@ class Channel:
         beside_until = 0.0
         while self.closed_reason is None:
             waits, reads = self._reads - reads, self._reads
-            if self._buffer or self._has_more():
+            if self._has_news():
                 self.flush()
                 idle_looks = 0
             elif waits >= BUSY_READS:
@@ -337,7 +358,7 @@ class Channel:
                 wait_ms = beside_ms if is_beside else None
                 self.is_away = wait_ms is None
                 self.is_cold = True
-                if self._buffer or self._has_more():
+                if self._has_news():
                     continue  # who added it could not see yet that we sleep
             for descriptor, _ in (beside_readers if is_beside else alone).poll(wait_ms):
                 if descriptor == wake_read:
@@ -349,6 +370,11 @@ class Channel:
                         self._reading.release()
                         self._notify()
             self.is_cold = self.is_away = False
+
+    def _has_news(self) -> bool:
+        # Both are asked, each time: they compare with the last.
+        has_old_calls = self.outgoing.has_old_calls() if self.outgoing.calls else False
+        return self._has_more() or has_old_calls or bool(self._buffer)
 
     # -- end
 
@@ -373,7 +399,7 @@ class Channel:
     def close(self, reason: str) -> None:
         """Flush and disconnect. Waiting threads get SessionLostError with the reason."""
         self.flush()
-        with self._sending:
+        with self.outgoing.sending:
             pass  # another thread may be at it with what it took
         self._close(reason)
         if threading.current_thread() is not self._thread:

@@ -28,7 +28,7 @@ Handler = Callable[[int, FrameType | None], object]
 class Poll(Protocol):
     """A `select.poll` object."""
 
-    def poll(self, timeout: float | None, /) -> object: ...
+    def poll(self, timeout: float | None, /) -> list[tuple[int, int]]: ...
 
 
 class Shield(Protocol):
@@ -44,7 +44,7 @@ class Shield(Protocol):
     def shut(self) -> None:
         """From now on it waits again."""
 
-    def wait(self, poll: Poll, timeout_ms: float | None) -> object:
+    def wait(self, poll: Poll, timeout_ms: float | None) -> list[tuple[int, int]]:
         """What `poll` says, the shield being open meanwhile."""
 
 
@@ -119,7 +119,7 @@ class MainThreadShield:
         """See `Shield`."""
         self._held = True
 
-    def wait(self, poll: Poll, timeout_ms: float | None) -> object:
+    def wait(self, poll: Poll, timeout_ms: float | None) -> list[tuple[int, int]]:
         """See `Shield`."""
         try:
             self._held = False
@@ -161,7 +161,7 @@ class _NoShield:
     def shut(self) -> None:
         """Nothing."""
 
-    def wait(self, poll: Poll, timeout_ms: float | None) -> object:
+    def wait(self, poll: Poll, timeout_ms: float | None) -> list[tuple[int, int]]:
         """See `Shield`."""
         return poll.poll(timeout_ms)
 

@@ -265,6 +265,10 @@ class Actors:
         """Its process has given back what it had not begun: calls go out again, in their order."""
         self.calls.changed[actor] = None
 
+    def lost_call(self, call: Task, actor: Actor, at: float) -> None:
+        """A call was with a process that has gone, and nobody knew."""
+        self._settle_calls(actor, [call], "its process died", at)
+
     def _call_submitted(self, task: Task) -> ObjectValue | None:
         contained = task.spec.contained
         actor = self.of_object(contained[0]) if contained else None

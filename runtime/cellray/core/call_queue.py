@@ -73,6 +73,14 @@ class CallQueue(ReadyQueue):
         actor.lanes.setdefault(task.owner_id, deque()).appendleft(task)
         self.changed[actor] = None
 
+    def take_back(self, task: Task, actor: Actor) -> None:
+        """A ready call was sent by its caller itself."""
+        self.count -= 1
+        lane = actor.lanes[task.owner_id]
+        lane.remove(task)
+        if not lane:
+            del actor.lanes[task.owner_id]
+
     def withdraw(self) -> None:
         """A ready call was cancelled."""
         self.count -= 1

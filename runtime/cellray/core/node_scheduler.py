@@ -20,6 +20,7 @@ from cellray.core.actors import Actors
 from cellray.core.ahead import Ahead
 from cellray.core.cancellation import Cancellation
 from cellray.core.clients import Client
+from cellray.core.direct_calls import DirectCalls
 from cellray.core.dispatcher import Dispatcher
 from cellray.core.expectations import divergence_text
 from cellray.core.faults import Faults
@@ -92,6 +93,7 @@ class NodeScheduler:
         self._worker_exit = WorkerExit(
             self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
         )
+        self._direct = DirectCalls(self._clients, self._tasks, self._objects, self._actors, self._outbox, self.ignored)
         self._faults = Faults(self._tasks, self._objects, self._actors, self._workers, self._clients, self._outbox)
         self._memory_guard = MemoryGuard(self._workers, self._outbox, self._warnings.tell_all)
         self._by_shell = self._shell_handlers()
@@ -204,6 +206,8 @@ class NodeScheduler:
             f.SpanEnded: _only_history,
             f.CancelRequested: self._on_cancel_requested,
             f.FaultRequested: self._faults.on_requested,
+            f.DirectLineRequested: self._direct.on_requested,
+            f.DirectCallsMade: self._direct.on_made,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
         }

@@ -15,6 +15,7 @@ from cellray.clock import SystemClock
 from cellray.config import Config
 from cellray.engines.actors import NativeActors
 from cellray.engines.context import SharedContext, SubmitContext
+from cellray.engines.direct_calls import DirectCalls
 from cellray.engines.faults import NativeFaults
 from cellray.engines.holdings import Holdings
 from cellray.engines.lending import Lending, Lent
@@ -130,6 +131,7 @@ class NativeEngine:
         self.objects = NativeObjects(self, self.values, self._lending)
         self.requests = Requests(self)
         self.runtime = NativeRuntime(self, is_worker=is_worker)
+        self.direct = DirectCalls(self, 0 if is_worker else config.direct_calls_after)
         self.actors = NativeActors(self)
         self.streams = NativeStreams(self, holdings.dropped)
         self.yielding = Yielding(self._get_channel, holdings.yielded, self._lending, config.submit_batch_max)
@@ -419,6 +421,7 @@ class NativeEngine:
     def close(self) -> None:
         """Disconnect; references of this engine are names of nothing from now on."""
         self._holdings.close()
+        self.direct.close()
         self.channel.close("cellray.shutdown() was called")
         self._resolver.close()
         self._store.close()

@@ -158,8 +158,13 @@ class NativeObjects:
         try:
             if obj not in self.expected:
                 self._request_foreign((obj,))
+            callee = self._engine.direct.callee(obj)
+            if callee is not None and self._engine.direct.call(callee, obj):
+                return resolved.get(obj)
             with Lent(self._lending):
                 channel.wait_until(lambda: obj in resolved)
+            if callee is not None:
+                self._engine.direct.ended(callee, obj)
         finally:
             self._awaited_alone.remove(obj)
         return resolved.get(obj)

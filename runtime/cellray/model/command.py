@@ -163,6 +163,15 @@ class RecallViews(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=17
     """To a client: somebody waits for room; say ViewsReleased for what you keep only because you may read it again."""
 
 
+class OpenDirectLine(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=120):
+    """To an actor's process: a caller of yours wants to talk to you itself. Connect to it, unless you are connected,
+    and say its ticket."""
+
+    caller: ClientId
+    address: str
+    ticket: int
+
+
 ClientCommand = (
     TasksAssigned
     | ObjectsReady
@@ -182,6 +191,7 @@ ClientCommand = (
     | NodeStateTold
     | RecallViews
     | FaultDone
+    | OpenDirectLine
 )
 """What a node says to a driver or worker."""
 

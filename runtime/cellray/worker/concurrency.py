@@ -12,6 +12,7 @@ from typing import Protocol
 
 from cellray.ids import TaskId
 from cellray.model.actor import ActorOptions
+from cellray.model.command import OpenDirectLine
 from cellray.model.fact import TaskCancelled
 from cellray.model.task import TaskAssignment
 from cellray.worker.desk import Desk
@@ -26,6 +27,9 @@ class Calls(Protocol):
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a call that has not begun, ask one to end that runs. On whichever thread reads."""
+
+    def open_line(self, command: OpenDirectLine) -> None:
+        """A caller wants to call without the node. On whichever thread reads."""
 
     def serve(self) -> SystemExit | None:
         """Until the actor leaves, which is returned once all that was under way has ended, or the connection goes."""

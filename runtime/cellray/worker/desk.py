@@ -101,6 +101,10 @@ class Desk:
         """The template of a task and its function."""
         return self._templates[task.template_id]
 
+    def knows(self, task: TaskAssignment) -> bool:
+        """Whether `look_up` finds it."""
+        return task.template_id in self._templates
+
     def capture_output(self, files: RawFiles, bytes_max_per_s: int, current_task: Callable[[], TaskId | None]) -> None:
         """What is printed from now on becomes facts; of what is written past Python the node is told."""
         channel = self.engine.channel

@@ -10,17 +10,20 @@ import asyncio
 import selectors
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, copy_context
 from typing import Any
 
 from cellray.awake import Vigil
 from cellray.client.channel import AWAKE_S, CAN_STAY_AWAKE
 from cellray.ids import TaskId
+from cellray.model.command import OpenDirectLine
 from cellray.model.task import TaskAssignment
 from cellray.worker.actor_exit import ActorExit, how_it_leaves
 from cellray.worker.concurrency import not_begun
 from cellray.worker.desk import Desk
+from cellray.worker.direct_calls import DirectCalls
+from cellray.worker.execute import Outcome
 
 
 class LoopGroup:
@@ -90,6 +93,7 @@ class LoopCalls:
         self._blank = copy_context()
         self._is_reading = self._is_beginning = False
         self._loop = EagerLoop()
+        self._direct = DirectCalls(desk, self._arrived.appendleft, self._watch_line, self._loop.remove_reader)
         asyncio.set_event_loop(self._loop)
         desk.engine.when_lost(self._on_lost)
 
@@ -103,6 +107,10 @@ class LoopCalls:
         """See `Calls`."""
         self._loop.call_soon_threadsafe(self._cancel, task_id)
 
+    def open_line(self, command: OpenDirectLine) -> None:
+        """See `Calls`."""
+        self._loop.call_soon_threadsafe(self._direct.open, command)
+
     def serve(self) -> SystemExit | None:
         """See `Calls`."""
         self._loop.add_reader(self._channel.fileno(), self._on_readable)
@@ -113,7 +121,16 @@ class LoopCalls:
             except SystemExit as leaving:  # from a coroutine that a call has started
                 self._leave(leaving)
 
+    def _watch_line(self, descriptor: int, read: Callable[[], None]) -> None:
+        def on_readable() -> None:
+            read()
+            if self._arrived:
+                self._begin_all()
+
+        self._loop.add_reader(descriptor, on_readable)
+
     def _on_readable(self) -> None:
+        self._direct.look()
         self._is_reading = True
         try:
             self._channel.read_now()
@@ -159,8 +176,7 @@ class LoopCalls:
             else:
                 outcome = await self._desk.runner.run_async(task, template, function, self._desk.end_output)
             self._engine.end_call()
-            self._channel.add(outcome.fact)
-            self._plan_flush()
+            self._tell(outcome)
         except SystemExit as leaving:
             self._desk.end_output(TaskId(task.task_id))
             self._leave(leaving)
@@ -187,8 +203,7 @@ class LoopCalls:
             for task in group.waiting:
                 if task.task_id == task_id:
                     group.waiting.remove(task)
-                    self._channel.add(not_begun(task_id).fact)
-                    self._plan_flush()
+                    self._tell(not_begun(task_id))
                     return
         if self._running:
             self._dropped.add(task_id)  # about to begin, or at its end
@@ -198,7 +213,10 @@ class LoopCalls:
     def _on_lost(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def _plan_flush(self) -> None:
+    def _tell(self, outcome: Outcome) -> None:
+        if self._direct.end(outcome.fact):
+            return
+        self._channel.add(outcome.fact)
         if not self._flush_planned:
             self._flush_planned = True
             if not self._is_beginning:

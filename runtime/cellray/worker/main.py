@@ -16,13 +16,14 @@ from typing import Any, NoReturn
 from cellray.errors import SessionLostError
 from cellray.ids import TaskId
 from cellray.model.actor import ActorOptions, Checkpoint
-from cellray.model.command import InterruptTask, ReturnTasks, TasksAssigned
+from cellray.model.command import InterruptTask, OpenDirectLine, ReturnTasks, TasksAssigned
 from cellray.model.fact import ActorExited, TaskCancelled, TasksReturned
 from cellray.model.task import TaskAssignment
 from cellray.worker.actor_exit import ActorExit, Role, how_it_leaves, run_last_words
 from cellray.worker.checkpoints import Checkpoints
 from cellray.worker.concurrency import Calls, make_calls
 from cellray.worker.desk import Desk, TaskScope, WorkerEngine
+from cellray.worker.direct_calls import DirectCalls
 from cellray.worker.environment import surroundings
 from cellray.worker.execute import Outcome
 from cellray.worker.raw_output import RawFiles
@@ -65,9 +66,11 @@ class Worker:
                 TasksAssigned: self._on_assigned,
                 ReturnTasks: self._on_return_tasks,
                 InterruptTask: self._on_interrupt,
+                OpenDirectLine: self._on_open_line,
             }
         )
         self._desk = Desk(self._engine)
+        self._direct: DirectCalls | None = None
         self._runner = self._desk.runner
         self._scope: TaskScope | None = None
         self._held_since = math.inf
@@ -87,6 +90,8 @@ class Worker:
                     if self._concurrent is not None:
                         self._serve(self._concurrent)
                         return
+                    if self._direct is not None and queue[0].task_id not in self._direct.under_way:
+                        self._direct.look()
                     self._run_next()
             except SessionLostError:
                 self._run_last_words()
@@ -133,6 +138,8 @@ class Worker:
             self._desk.end_output(task_id)
             outcome = Outcome(TaskCancelled(task_id, time.time(), "interrupted while it ran"))
         self._engine.end_task()
+        if self._direct is not None and self._direct.end(outcome.fact):
+            return
         channel.keep(outcome.fact)
         if self._held_since == math.inf:
             self._held_since = time.time()
@@ -241,6 +248,9 @@ class Worker:
             except IndexError:
                 break
         self._engine_ready.wait()
+        if self._direct is not None:
+            for task_id in returned:
+                self._direct.give_back(task_id)
         returned.reverse()
         self._engine.channel.add(TasksReturned(self._engine.client_id, time.time(), returned))
         self._engine.channel.nudge()
@@ -262,8 +272,20 @@ class Worker:
                 except ValueError:
                     return  # it was begun at this very moment
                 self._missed.discard(command.task_id)
+                if self._direct is not None:
+                    self._direct.give_back(command.task_id)
                 self._engine.channel.add(TaskCancelled(command.task_id, time.time(), "before it began"))
                 return
+
+    def _on_open_line(self, command: OpenDirectLine) -> None:
+        self._engine_ready.wait()
+        if self._calls is not None:
+            self._calls.open_line(command)
+            return
+        if self._direct is None:
+            channel = self._engine.channel
+            self._direct = DirectCalls(self._desk, self._queue.appendleft, channel.watch, channel.unwatch)
+        self._direct.open(command)
 
     def _interrupt_running(self, task_id: TaskId) -> None:
         scope = self._scope

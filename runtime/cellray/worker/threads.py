@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from cellray.ids import TaskId
+from cellray.model.command import OpenDirectLine
 from cellray.model.task import TaskAssignment
 from cellray.worker.actor_exit import ActorExit, how_it_leaves
 from cellray.worker.concurrency import ended_cancelled, not_begun
@@ -74,6 +75,9 @@ class ThreadedCalls:
         if scope is not None:
             self._dropped.discard(task_id)
             scope.is_cancelled = True
+
+    def open_line(self, command: OpenDirectLine) -> None:
+        """See `Calls`. Nobody asks for one: the thread that reads is none of those that run calls."""
 
     def serve(self) -> SystemExit | None:
         """See `Calls`."""

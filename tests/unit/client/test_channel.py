@@ -103,7 +103,7 @@ def test_tasks_of_one_parent_are_one_fact_and_unlogged_facts_have_frames_of_thei
     channel = lazy_ends.channel
     blocked = WorkerBlocked(ClientId(1), 1.0)
     held, released = ObjectsHeld([ObjectId(b"a")]), ObjectsReleased([ObjectId(b"b")])
-    with channel._sending:  # the background thread, which the first one wakes, must not send a part of them
+    with channel.outgoing.sending:  # the background thread, which the first one wakes, must not send a part of them
         for parent, index in ((PARENT, 0), (PARENT, 1), (OTHER, 0), (PARENT, 2)):
             channel.add_task(parent, spec(index))
         for fact in (held, released, blocked):

@@ -6,6 +6,7 @@ from typing import get_args
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
 from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
+from cellray.model.fact.direct import DirectCallsMade, DirectLineRequested
 from cellray.model.fact.log import LogForgotten
 from cellray.model.fact.object import (
     ObjectRestored,
@@ -132,6 +133,8 @@ UnloggedFact = (
     | NodeStateRequested
     | CheckpointTaken
     | FaultRequested
+    | DirectCallsMade
+    | DirectLineRequested
 )
 Fact = LoggedFact | UnloggedFact
 

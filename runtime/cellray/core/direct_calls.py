@@ -1,0 +1,133 @@
+"""Calls that went from a driver to an actor's process without the node; see `client/direct_line.py`.
+
+The node gets to know of most of them when they are over, in batches: what they returned is an object from then on, and
+the log is told what it would have been told. Of one that concerns it sooner it hears while it is under way, from its
+caller, the actor's process or both; it is a call like any other from then on. It may hear of it when that process has
+gone, and settles it as those that it knew to be with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cellray.core.actor_record import ALIVE, Actor
+from cellray.core.actors import Actors
+from cellray.core.clients import Client
+from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
+from cellray.core.outbox import Outbox
+from cellray.core.task_table import TaskTable
+from cellray.core.transitions import ASSIGNED, FINISHED, move
+from cellray.core.workers import Worker
+from cellray.ids import ClientId, return_object_id
+from cellray.model.command import OpenDirectLine
+from cellray.model.fact import DirectCall, DirectCallsMade, DirectLineRequested, TasksDispatched, TasksSubmitted
+
+QUEUE_MAX = 64
+"""An actor that has more to do than this is no fast answerer, and it would take long to look whose calls these are."""
+
+
+class DirectCalls:
+    """Looks at the core's tables, and enters into them what it is told."""
+
+    def __init__(
+        self,
+        clients: dict[ClientId, Client],
+        tasks: TaskTable,
+        objects: ObjectTable,
+        actors: Actors,
+        outbox: Outbox,
+        ignored: Counter[str],
+    ) -> None:
+        self._clients = clients
+        self._tasks = tasks
+        self._objects = objects
+        self._actors = actors
+        self._outbox = outbox
+        self._ignored = ignored
+
+    def on_requested(self, fact: DirectLineRequested, client: Client, at: float) -> None:
+        """A driver wants to call an actor without us: yes, if no call of it but the `last` one is under way there."""
+        actor = self._actors.of_object(fact.actor)
+        if actor is not None and actor.worker is not None and self._may_be_called(actor, fact, client):
+            self._outbox.send(actor.worker, OpenDirectLine(client.client_id, fact.address, fact.ticket))
+
+    def on_made(self, fact: DirectCallsMade, client: Client, at: float) -> None:
+        """Calls were made directly, or are being made."""
+        for call in fact.calls:
+            is_known = self._enter(call, client, at) if call.end is None else self._enter_ended(call, client)
+            if not is_known:
+                self._ignored[DirectCallsMade.__name__] += 1
+
+    def _may_be_called(self, actor: Actor, fact: DirectLineRequested, client: Client) -> bool:
+        options, worker = actor.options, actor.worker
+        if actor.state != ALIVE or actor.journal is not None or worker is None or worker.ending or worker.returning:
+            return False
+        if options.is_concurrent and not options.is_async:
+            return False
+        if isinstance(client, Worker) or len(worker.queue) > QUEUE_MAX:
+            return False
+        own = [*worker.queue, *actor.lanes.get(client.client_id, ()), *self._tasks.holds.held]
+        return not any(
+            task.actor is actor and task.owner_id == client.client_id and task.task_id != fact.last for task in own
+        )
+
+    def _enter_ended(self, call: DirectCall, client: Client) -> bool:
+        """A call that is over: nobody but its caller has known of it, which holds its result."""
+        template = self._tasks.registry.usable.get(call.spec.template_id)
+        object_id = return_object_id(call.task_id, 0)
+        end = call.end
+        if (
+            end is None
+            or template is None
+            or client.client_id != call.caller
+            or call.task_id in self._tasks.tasks
+            or object_id in self._objects.entries
+            or len(end.values) != 1
+            or end.values[0].kind == SHARED
+            or end.values[0].contained
+        ):
+            return False
+        template.observe(end.finished_at - end.started_at)
+        entry = self._objects.entries[object_id] = client.held[object_id] = ObjectEntry(object_id)
+        entry.refs = 1
+        entry.value = end.values[0]
+        self._tasks.ended[FINISHED] += 1
+        self._outbox.facts += (
+            TasksSubmitted(call.parent_id, call.at, [call.spec]),
+            TasksDispatched(call.worker_id, call.at, [call.task_id]),
+            end,
+        )
+        return True
+
+    def _enter(self, call: DirectCall, client: Client, at: float) -> bool:
+        """A call that is under way becomes one that was sent to its actor's process; False if it is known already, or
+        its caller is gone."""
+        caller = self._clients.get(call.caller)
+        if (
+            caller is None
+            or caller.job is None
+            or caller.job.ended
+            or client.client_id not in (call.caller, call.worker_id)
+        ):
+            return False
+        tasks, task_id = self._tasks, call.task_id
+        if task_id in tasks.tasks or return_object_id(task_id, 0) in self._objects.entries:
+            return False
+        submitted = TasksSubmitted(call.parent_id, call.at, [call.spec])
+        self._outbox.facts.append(submitted)
+        tasks.submissions.submit(submitted, caller, caller.job, None, "")
+        task = tasks.tasks.get(task_id)
+        if task is None or task.actor is None:
+            return True  # it has failed: its actor is dead
+        self._actors.calls.take_back(task, task.actor)
+        move(task, ASSIGNED)
+        self._outbox.facts.append(TasksDispatched(call.worker_id, call.at, [task_id]))
+        worker = self._clients.get(call.worker_id)
+        if isinstance(worker, Worker) and worker.actor is task.actor:
+            task.worker = worker
+            if not worker.queue:
+                worker.head_since, worker.head_reported = call.at, False
+            worker.queue.append(task)
+        else:
+            self._actors.lost_call(task, task.actor, at)
+        return True

@@ -1,0 +1,307 @@
+"""Calls of actors without the node: for a driver that calls one after another and waits for each.
+
+Its call would go to the node, from there to the actor's process, and the result the same way back, though nobody else
+is concerned. So after some such calls the driver asks for a direct line (`client/direct_line.py`), sends its calls over
+it, and tells the node of those that have ended by and by. A line is used only while no other call of this driver at
+this actor is under way: a call that goes by the node shuts it, and it is asked for anew. The node says yes when it
+knows of none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cellray.awake import Vigil
+from cellray.client.channel import AWAKE_S, CAN_STAY_AWAKE
+from cellray.client.direct_line import CallEnded, CallSent, DirectLine, LineOpened, NodeTold
+from cellray.client.interrupts import Shield
+from cellray.client.outgoing import CALLS_MAX, Submitted
+from cellray.ids import ClientId, ObjectId, TemplateId, producer_of
+from cellray.model.command import ObjectsReady
+from cellray.model.fact import DirectCall, DirectLineRequested, Fact, TaskFinished, TasksSubmitted
+
+if TYPE_CHECKING:
+    from cellray.engines.native import NativeEngine
+
+HAND_OVER_S = 0.01
+"""A call that takes longer is the node's: it is seen to be running, and its end costs little by comparison."""
+ANSWERED_WITHIN = 16
+"""The node has said no when it has not answered for so many calls."""
+PAUSE = 256
+"""So many calls later it is asked again."""
+HANDED_OVER_PAUSE = 16
+"""So many calls go by the node after one that was handed over to it: the next may be like it."""
+LINES_MAX = 64
+
+
+class Callee:
+    """An actor that is called one call after another. `lone` is the call that was last sent by the node, and waited
+    for; `streak` counts those that followed each other, or, below zero, those until it is worth asking."""
+
+    __slots__ = ("busy", "is_open", "is_quiet", "line", "lone", "streak", "ticket", "waited", "worker_id")
+
+    def __init__(self) -> None:
+        self.busy = threading.Lock()
+        self.line: DirectLine | None = None
+        self.worker_id = ClientId(0)
+        self.is_open = False
+        self.ticket = 0
+        self.waited = 0
+        self.streak = 0
+        self.lone = -1
+        self.is_quiet = True
+        """Whether `lone` has ended."""
+
+    def shut(self) -> None:
+        """Not to be used until the node has said that it may."""
+        self.is_open = False
+        self.ticket = self.streak = 0
+
+    def close(self) -> None:
+        """The actor's process has gone, or others are called more."""
+        self.shut()
+        if self.line is not None:
+            self.line.close()
+            self.line = None
+
+
+class DirectCalls:
+    """The lines of one driver. `after`: so many calls come first; 0 for who makes none."""
+
+    def __init__(self, engine: NativeEngine, after: int) -> None:
+        self._engine = engine
+        self._after = after
+        self._methods: dict[TemplateId, bool] = {}
+        self._callees: dict[ObjectId, Callee] = {}
+        self._tickets = 0
+        self._listener: socket.socket | None = None
+        self._address = ""
+        self._arriving: list[DirectLine] = []
+        self._vigil = Vigil()
+
+    def register(self, template_id: TemplateId, *, is_plain: bool) -> None:
+        """A method's template; plain ones return one value."""
+        if self._after:
+            self._methods[template_id] = is_plain
+
+    def callee(self, obj: ObjectId) -> Callee | None:
+        """The actor of the call that `obj` is the result of, if that call is all that is to be sent."""
+        if not self._methods:
+            return None
+        lone = self._engine.channel.outgoing.lone_task()
+        if lone is None or not self._is_plain_call(lone, obj):
+            return None
+        actor = lone[1].contained[0]
+        callee = self._callees.get(actor)
+        if callee is None:
+            if len(self._callees) >= LINES_MAX:
+                self._drop_one()
+            callee = self._callees[actor] = Callee()
+        return callee
+
+    def call(self, callee: Callee, obj: ObjectId) -> bool:
+        """Have the actor's process run the call that `obj` is the result of, by itself; False when it goes by the node,
+        where the caller of this waits for it."""
+        lone = self._engine.channel.outgoing.lone_task()
+        if lone is None or not self._is_plain_call(lone, obj) or not callee.busy.acquire(blocking=False):
+            return False
+        try:
+            if callee.is_open or self._opens(callee):
+                return self._send(callee, lone, obj)
+            self._note(callee, lone, obj)
+            return False
+        finally:
+            callee.busy.release()
+
+    def ended(self, callee: Callee, obj: ObjectId) -> None:
+        """A call that went by the node has been waited for."""
+        if callee.lone == self._engine.context.index_of(producer_of(obj)):
+            callee.is_quiet = True
+
+    def close(self) -> None:
+        """The engine is closed."""
+        for callee in self._callees.values():
+            callee.close()
+        for line in self._arriving:
+            line.close()
+        if self._listener is not None:
+            self._listener.close()
+            with contextlib.suppress(OSError):
+                os.unlink(self._address)
+
+    def _is_plain_call(self, task: Submitted, obj: ObjectId) -> bool:
+        spec = task[1]
+        return (
+            self._methods.get(spec.template_id, False)
+            and not spec.dependencies
+            and len(spec.contained) == 1
+            and self._engine.context.index_of(producer_of(obj)) == spec.index
+        )
+
+    # -- opening
+
+    def _note(self, callee: Callee, lone: Submitted, obj: ObjectId) -> None:
+        """One call more that goes by the node; perhaps the one with which it is worth asking."""
+        channel = self._engine.channel
+        channel.on_leaving = self._on_leaving
+        callee.lone = lone[1].index
+        callee.is_quiet = False
+        callee.streak += 1
+        if callee.ticket:
+            callee.waited += 1
+            if callee.waited > ANSWERED_WITHIN:
+                callee.shut()
+                callee.streak = -PAUSE
+        elif callee.streak >= (self._after if callee.line is None else 1) and self._listens():
+            self._tickets += 1
+            callee.ticket, callee.waited = self._tickets, 0
+            channel.keep(DirectLineRequested(callee.ticket, lone[1].contained[0], producer_of(obj), self._address))
+
+    def _listens(self) -> bool:
+        """Whether an actor's process can connect to us."""
+        if self._listener is None:
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                folder = os.path.dirname(self._engine.channel.peer_address)
+                self._address = os.path.join(folder, f"driver-{self._engine.client_id}.sock")
+                listener.bind(self._address)
+                listener.listen(LINES_MAX)
+            except OSError:
+                listener.close()
+                self._after = 0
+                self._methods.clear()
+                return False
+            listener.setblocking(False)
+            self._listener = listener
+        return True
+
+    def _opens(self, callee: Callee) -> bool:
+        """Whether the answer is there that was asked for, and nothing is under way."""
+        if not callee.ticket or not callee.is_quiet:
+            return False
+        if callee.line is None:
+            self._accept()
+            self._look_at_arriving()
+        else:
+            self._look_at(callee.line)
+        return callee.is_open
+
+    def _accept(self) -> None:
+        assert self._listener is not None, "it was asked for"
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                connection.setblocking(True)
+                self._arriving.append(DirectLine(connection, self._engine.config.frame_bytes_max))
+
+    def _look_at_arriving(self) -> None:
+        for line in list(self._arriving):
+            if self._look_at(line) or line.is_closed:
+                self._arriving.remove(line)
+
+    def _look_at(self, line: DirectLine) -> bool:
+        """Whether it says which line it is; if so, and nothing was called by the node since it was asked for, it may be
+        used."""
+        is_known = False
+        for message in line.read():
+            if isinstance(message, LineOpened):
+                is_known = True
+                for callee in self._callees.values():
+                    if callee.ticket == message.ticket:
+                        callee.line, callee.worker_id, callee.is_open = line, message.worker_id, True
+                        callee.ticket = callee.streak = 0
+        return is_known
+
+    def _on_leaving(self, facts: list[Fact]) -> None:
+        """What goes to the node: a call that is not waited for alone shuts the line of its actor."""
+        for fact in facts:
+            if type(fact) is TasksSubmitted:
+                for spec in fact.tasks:
+                    if spec.template_id in self._methods and spec.contained:
+                        callee = self._callees.get(spec.contained[0])
+                        if callee is not None and callee.lone != spec.index:
+                            callee.shut()
+                        elif callee is not None:
+                            callee.is_open = False
+        if not any(callee.is_open or callee.streak for callee in self._callees.values()):
+            self._engine.channel.on_leaving = None
+
+    def _drop_one(self) -> None:
+        """Forget the one that has been there longest of those that are not being called."""
+        for actor, callee in self._callees.items():
+            if callee.busy.acquire(blocking=False):
+                del self._callees[actor]
+                callee.close()
+                callee.busy.release()
+                return
+
+    # -- calling
+
+    def _send(self, callee: Callee, lone: Submitted, obj: ObjectId) -> bool:
+        line, channel = callee.line, self._engine.channel
+        assert line is not None, "it is open"
+        parent_id, spec = lone
+        call = DirectCall(self._engine.client_id, callee.worker_id, parent_id, time.time(), producer_of(obj), spec)
+        with channel.shields.here() as shield:
+            try:
+                if not channel.outgoing.divert(lone, call, lambda: line.send(CallSent(call))):
+                    return False
+            except OSError:
+                callee.close()
+                return False
+            channel.note_wait()
+            try:
+                end = self._wait(line, call, shield)
+            except BaseException:
+                self._hand_over(callee, line, call)
+                raise
+            if end is None or not channel.outgoing.withdraw(call):
+                self._hand_over(callee, line, call)
+                return False
+            self._take(call, end, obj)
+        return True
+
+    def _wait(self, line: DirectLine, call: DirectCall, shield: Shield) -> TaskFinished | None:
+        """The end of the call; None when it is the node's."""
+        deadline = time.monotonic() + HAND_OVER_S
+        poll = line.poll
+        if CAN_STAY_AWAKE:
+            self._vigil.look(lambda: shield.wait(poll, 0), AWAKE_S)
+        while (rest_s := deadline - time.monotonic()) > 0 and shield.wait(poll, rest_s * 1000):
+            for message in line.read():
+                if isinstance(message, CallEnded) and message.end.task_id == call.task_id:
+                    return message.end
+                if isinstance(message, NodeTold) and message.task_id == call.task_id:
+                    return None
+            if line.is_closed:
+                return None
+        return None
+
+    def _hand_over(self, callee: Callee, line: DirectLine, call: DirectCall) -> None:
+        """The call ends by the node, which is told with whatever is sent next: we are about to wait."""
+        callee.shut()
+        callee.streak = -HANDED_OVER_PAUSE
+        callee.lone, callee.is_quiet = call.spec.index, False
+        if line.is_closed:
+            callee.close()
+            return
+        try:
+            line.send(NodeTold(call.task_id))
+        except OSError:
+            callee.close()
+
+    def _take(self, call: DirectCall, end: TaskFinished, obj: ObjectId) -> None:
+        channel = self._engine.channel
+        channel.outgoing.calls.append(msgspec.structs.replace(call, end=end))
+        self._engine.objects.on_ready(ObjectsReady([(obj, end.values[0])]))
+        if len(channel.outgoing.calls) >= CALLS_MAX:
+            channel.flush()
+        elif channel.is_away:
+            channel.nudge()

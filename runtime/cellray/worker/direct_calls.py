@@ -1,0 +1,157 @@
+"""Calls that reach an actor's process over direct lines; see `client/direct_line.py`."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cellray.client.direct_line import CallEnded, CallSent, DirectLine, LineOpened, NodeTold
+from cellray.ids import ClientId, TaskId
+from cellray.model.command import OpenDirectLine
+from cellray.model.fact import DirectCall, DirectCallsMade, TaskCancelled, TaskFailed, TaskFinished, TasksReturned
+from cellray.model.object import ValueKind
+from cellray.model.task import TaskAssignment
+from cellray.worker.desk import Desk
+
+CONNECT_S = 1.0
+"""The caller listens already, or is gone."""
+
+
+class UnderWay(NamedTuple):
+    """A call that has not ended, and where it came from."""
+
+    line: DirectLine
+    call: DirectCall
+
+
+class DirectCalls:
+    """The lines of one process. `take` is given each call, before all that is queued: its caller has nothing else here.
+    `watch` and `unwatch` see to it that a line is read."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        take: Callable[[TaskAssignment], None],
+        watch: Callable[[int, Callable[[], None]], None],
+        unwatch: Callable[[int], object],
+    ) -> None:
+        self._desk = desk
+        self._channel = desk.engine.channel
+        self._worker_id = desk.engine.client_id
+        self._take = take
+        self._watch = watch
+        self._unwatch = unwatch
+        self._lines: dict[ClientId, DirectLine] = {}
+        self._ended: dict[DirectLine, tuple[DirectCall, TaskFinished]] = {}
+        """What went over each line last: its caller may have told the node of it meanwhile."""
+        self.under_way: dict[bytes, UnderWay] = {}
+
+    def open(self, command: OpenDirectLine) -> None:
+        """A caller wants to talk to us."""
+        line = self._lines.get(command.caller)
+        try:
+            if line is None:
+                line = self._connect(command)
+            line.send(LineOpened(command.ticket, self._worker_id))
+        except OSError:
+            if line is not None:
+                self._drop(command.caller, line)
+
+    def look(self) -> None:
+        """Read what has come: before a call that came by the node, which its caller may have made later."""
+        for caller, line in list(self._lines.items()):
+            if line.poll.poll(0):
+                self._read(caller, line)
+
+    def end(self, fact: TaskFinished | TaskFailed | TaskCancelled) -> bool:
+        """Send the end of a call over its line; False when it is for the node: it is another call, it has failed, or
+        the node has heard of it or must."""
+        task_id = fact.task_id
+        under_way = self.under_way.pop(task_id, None)
+        if under_way is None:
+            return False
+        line, call = under_way
+        channel = self._channel
+        channel.before_flush(all_of_it=False)
+        outgoing = channel.outgoing
+        try:
+            if isinstance(fact, TaskFinished) and _is_plain(fact) and not outgoing.items and outgoing.withdraw(call):
+                self._ended[line] = call, fact
+                line.send(CallEnded(fact))
+                return True
+            line.send(NodeTold(task_id))
+        except OSError:
+            outgoing.calls.append(call)  # if the node has heard of it already it does not mind
+        return False
+
+    def give_back(self, task_id: bytes) -> None:
+        """The call has not begun, and the node is given it."""
+        under_way = self.under_way.pop(task_id, None)
+        if under_way is not None:
+            with contextlib.suppress(OSError):
+                under_way.line.send(NodeTold(TaskId(task_id)))
+
+    def _connect(self, command: OpenDirectLine) -> DirectLine:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(CONNECT_S)
+            connection.connect(command.address)
+            connection.settimeout(None)
+        except OSError:
+            connection.close()
+            raise
+        line = DirectLine(connection, self._desk.engine.config.frame_bytes_max)
+        self._lines[command.caller] = line
+        self._watch(connection.fileno(), lambda: self._read(command.caller, line))
+        return line
+
+    def _read(self, caller: ClientId, line: DirectLine) -> None:
+        for message in line.read():
+            if isinstance(message, CallSent):
+                self._begin(line, message.call)
+            elif isinstance(message, NodeTold):
+                self._node_told(line, message.task_id)
+        if line.is_closed:
+            self._drop(caller, line)
+
+    def _begin(self, line: DirectLine, call: DirectCall) -> None:
+        spec = call.spec
+        task = TaskAssignment(call.task_id, spec.template_id, spec.args)
+        self.under_way[call.task_id] = UnderWay(line, call)
+        self._channel.outgoing.calls.append(call)
+        if self._desk.knows(task):
+            self._take(task)
+        else:  # we are not the process that its caller has talked to before
+            self.give_back(call.task_id)
+            self._channel.add(TasksReturned(self._worker_id, time.time(), [call.task_id]))
+
+    def _node_told(self, line: DirectLine, task_id: TaskId) -> None:
+        """Its caller does not wait at the line any more."""
+        if self.under_way.pop(task_id, None) is not None:
+            return
+        call, end = self._ended.get(line, (None, None))
+        if call is not None and end is not None and call.task_id == task_id:
+            self._channel.add(DirectCallsMade([call]))
+            self._channel.add(end)
+
+    def _drop(self, caller: ClientId, line: DirectLine) -> None:
+        """The caller has gone, or has too many lines. What it has called ends by the node."""
+        self._lines.pop(caller, None)
+        self._ended.pop(line, None)
+        if line.socket.fileno() >= 0:
+            self._unwatch(line.socket.fileno())
+        line.close()
+        for task_id in [task_id for task_id, under_way in self.under_way.items() if under_way.line is line]:
+            del self.under_way[task_id]
+
+
+def _is_plain(fact: TaskFinished) -> bool:
+    """Whether nobody but the caller has to do with the result."""
+    value = fact.values[0]
+    return value.kind == INLINE and not value.contained
+
+
+INLINE: int = ValueKind.INLINE.value
