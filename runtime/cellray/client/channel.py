@@ -344,7 +344,8 @@ class Channel:
         while self.closed_reason is None:
             waits, reads = self._reads - reads, self._reads
             if self._has_news():
-                self.flush()
+                if not self.outgoing.is_young():
+                    self.flush()
                 idle_looks = 0
             elif waits >= BUSY_READS:
                 idle_looks = 0
@@ -359,6 +360,7 @@ class Channel:
                 self.is_away = wait_ms is None
                 self.is_cold = True
                 if self._has_news():
+                    idle_looks = 0
                     continue  # who added it could not see yet that we sleep
             for descriptor, _ in (beside_readers if is_beside else alone).poll(wait_ms):
                 if descriptor == wake_read:

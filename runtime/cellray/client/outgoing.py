@@ -30,6 +30,7 @@ class Outgoing:
         self.sending = threading.Lock()
         self._clock = clock
         self._calls_seen = 0
+        self._newest_seen: Submitted | DirectCall | None = None
 
     def is_due(self, *, all_of_it: bool) -> bool:
         """Whether there is something to send now."""
@@ -45,6 +46,15 @@ class Outgoing:
         calls = len(self.calls)
         seen, self._calls_seen = self._calls_seen, calls
         return calls >= CALLS_MAX or calls == seen > 0
+
+    def is_young(self) -> bool:
+        """Whether all there is is a task, or a direct call under way, that was not there at the last look: who submits
+        a single one mostly waits for it next, and sends it so, or another way."""
+        newest: Submitted | DirectCall | None = self.lone_task()
+        if not self.items:
+            newest = next((call for call in reversed(list(self.calls)) if call.end is None), None)
+        seen, self._newest_seen = self._newest_seen, newest
+        return newest is not seen and newest is not None
 
     def take(self) -> list[Fact]:
         """All of it; the tasks of one parent that follow each other as one fact."""

@@ -73,12 +73,12 @@ class DirectCalls:
 
     def _enter_ended(self, call: DirectCall, client: Client) -> bool:
         """A call that is over: nobody but its caller has known of it, which holds its result."""
-        template = self._tasks.registry.usable.get(call.spec.template_id)
+        registry = self._tasks.registry
+        template = registry.usable.get(call.spec.template_id) or registry.of(call.spec)
         object_id = return_object_id(call.task_id, 0)
         end = call.end
         if (
             end is None
-            or template is None
             or client.client_id != call.caller
             or call.task_id in self._tasks.tasks
             or object_id in self._objects.entries

@@ -26,18 +26,19 @@ from cellray.client.outgoing import CALLS_MAX, Submitted
 from cellray.ids import ClientId, ObjectId, TemplateId, producer_of
 from cellray.model.command import ObjectsReady
 from cellray.model.fact import DirectCall, DirectLineRequested, Fact, TaskFinished, TasksSubmitted
+from cellray.model.task import TaskSpec
 
 if TYPE_CHECKING:
     from cellray.engines.native import NativeEngine
 
 HAND_OVER_S = 0.01
 """A call that takes longer is the node's: it is seen to be running, and its end costs little by comparison."""
-ANSWERED_WITHIN = 16
+ANSWERED_WITHIN = 4
 """The node has said no when it has not answered for so many calls."""
-PAUSE = 256
-"""So many calls later it is asked again."""
-HANDED_OVER_PAUSE = 16
-"""So many calls go by the node after one that was handed over to it: the next may be like it."""
+PAUSE_MIN = 4
+"""So many calls go by the node when it has said no, or a call was handed over to it: the next may be like it. Twice as
+many each time."""
+PAUSE_MAX = 256
 LINES_MAX = 64
 
 
@@ -45,7 +46,19 @@ class Callee:
     """An actor that is called one call after another. `lone` is the call that was last sent by the node, and waited
     for; `streak` counts those that followed each other, or, below zero, those until it is worth asking."""
 
-    __slots__ = ("busy", "is_open", "is_quiet", "line", "lone", "streak", "ticket", "waited", "worker_id")
+    __slots__ = (
+        "busy",
+        "is_open",
+        "is_quiet",
+        "known",
+        "line",
+        "lone",
+        "pause",
+        "streak",
+        "ticket",
+        "waited",
+        "worker_id",
+    )
 
     def __init__(self) -> None:
         self.busy = threading.Lock()
@@ -55,7 +68,10 @@ class Callee:
         self.ticket = 0
         self.waited = 0
         self.streak = 0
-        self.lone = -1
+        self.pause = PAUSE_MIN
+        self.known: set[TemplateId] = set()
+        """Methods that its process has seen."""
+        self.lone: TaskSpec | None = None
         self.is_quiet = True
         """Whether `lone` has ended."""
 
@@ -64,9 +80,16 @@ class Callee:
         self.is_open = False
         self.ticket = self.streak = 0
 
+    def rest(self) -> None:
+        """It has not paid to ask, or to use it."""
+        self.shut()
+        self.streak = -self.pause
+        self.pause = min(2 * self.pause, PAUSE_MAX)
+
     def close(self) -> None:
         """The actor's process has gone, or others are called more."""
         self.shut()
+        self.known.clear()
         if self.line is not None:
             self.line.close()
             self.line = None
@@ -113,7 +136,7 @@ class DirectCalls:
         if lone is None or not self._is_plain_call(lone, obj) or not callee.busy.acquire(blocking=False):
             return False
         try:
-            if callee.is_open or self._opens(callee):
+            if (callee.is_open or self._opens(callee)) and lone[1].template_id in callee.known:
                 return self._send(callee, lone, obj)
             self._note(callee, lone, obj)
             return False
@@ -122,8 +145,10 @@ class DirectCalls:
 
     def ended(self, callee: Callee, obj: ObjectId) -> None:
         """A call that went by the node has been waited for."""
-        if callee.lone == self._engine.context.index_of(producer_of(obj)):
+        lone = callee.lone
+        if lone is not None and lone.index == self._engine.context.index_of(producer_of(obj)):
             callee.is_quiet = True
+            callee.known.add(lone.template_id)
 
     def close(self) -> None:
         """The engine is closed."""
@@ -151,14 +176,13 @@ class DirectCalls:
         """One call more that goes by the node; perhaps the one with which it is worth asking."""
         channel = self._engine.channel
         channel.on_leaving = self._on_leaving
-        callee.lone = lone[1].index
+        callee.lone = lone[1]
         callee.is_quiet = False
         callee.streak += 1
         if callee.ticket:
             callee.waited += 1
             if callee.waited > ANSWERED_WITHIN:
-                callee.shut()
-                callee.streak = -PAUSE
+                callee.rest()
         elif callee.streak >= (self._after if callee.line is None else 1) and self._listens():
             self._tickets += 1
             callee.ticket, callee.waited = self._tickets, 0
@@ -191,6 +215,9 @@ class DirectCalls:
             self._look_at_arriving()
         else:
             self._look_at(callee.line)
+            if callee.line.is_closed:  # a new process of the actor's connects anew
+                callee.line.close()
+                callee.line = None
         return callee.is_open
 
     def _accept(self) -> None:
@@ -226,7 +253,7 @@ class DirectCalls:
                 for spec in fact.tasks:
                     if spec.template_id in self._methods and spec.contained:
                         callee = self._callees.get(spec.contained[0])
-                        if callee is not None and callee.lone != spec.index:
+                        if callee is not None and callee.lone is not spec:
                             callee.shut()
                         elif callee is not None:
                             callee.is_open = False
@@ -265,7 +292,7 @@ class DirectCalls:
             if end is None or not channel.outgoing.withdraw(call):
                 self._hand_over(callee, line, call)
                 return False
-            self._take(call, end, obj)
+            self._take(callee, call, end, obj)
         return True
 
     def _wait(self, line: DirectLine, call: DirectCall, shield: Shield) -> TaskFinished | None:
@@ -286,9 +313,8 @@ class DirectCalls:
 
     def _hand_over(self, callee: Callee, line: DirectLine, call: DirectCall) -> None:
         """The call ends by the node, which is told with whatever is sent next: we are about to wait."""
-        callee.shut()
-        callee.streak = -HANDED_OVER_PAUSE
-        callee.lone, callee.is_quiet = call.spec.index, False
+        callee.rest()
+        callee.lone, callee.is_quiet = call.spec, False
         if line.is_closed:
             callee.close()
             return
@@ -297,8 +323,9 @@ class DirectCalls:
         except OSError:
             callee.close()
 
-    def _take(self, call: DirectCall, end: TaskFinished, obj: ObjectId) -> None:
+    def _take(self, callee: Callee, call: DirectCall, end: TaskFinished, obj: ObjectId) -> None:
         channel = self._engine.channel
+        callee.pause = PAUSE_MIN
         channel.outgoing.calls.append(msgspec.structs.replace(call, end=end))
         self._engine.objects.on_ready(ObjectsReady([(obj, end.values[0])]))
         if len(channel.outgoing.calls) >= CALLS_MAX:
