@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import cellray
@@ -20,7 +22,7 @@ from cellray.actor import exit_actor
 from cellray.api import current
 from cellray.engines import direct_calls
 from cellray.engines.direct_calls import DirectCalls
-from cellray.exceptions import ActorDiedError, ActorUnavailableError, TaskCancelledError
+from cellray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, TaskCancelledError
 from cellray.ids import ObjectId
 from cellray.model import fact as f
 
@@ -213,7 +215,7 @@ def test_threads_that_call_in_turn_are_served_in_turn(actor: Any) -> None:
     assert cellray.get(actor.take.remote()) == list(range(400))
 
 
-def test_a_call_that_takes_long_is_seen_to_run(actor: Any, session: Session, tmp_path: Any) -> None:
+def test_a_call_that_takes_long_is_seen_to_run(actor: Any, session: Session, tmp_path: Path) -> None:
     gate = Gate(tmp_path)
     with ThreadPoolExecutor(1) as pool:
         got = pool.submit(lambda: cellray.get(actor.hold.remote(gate)))
@@ -266,6 +268,48 @@ def test_what_a_call_does_with_the_node_works(actor: Any, session: Session) -> N
     facts_once(session, lambda facts: [t for t in of_type(facts, f.WorkerOutput) if "written over" in t.text], "write")
 
 
+def test_every_way_to_wait_for_one_call_is_direct(actor: Any) -> None:
+    ways: list[Callable[[ObjectRef], Any]] = [
+        cellray.get,
+        lambda ref: cellray.get(ref, timeout=WAIT_S),
+        lambda ref: cellray.get([ref]),
+        lambda ref: cellray.wait([ref], timeout=WAIT_S)[0],
+    ]
+    for wait in ways:
+        open_line(actor)
+        for _ in range(5):
+            assert wait(actor.pid.remote())
+        assert is_open(actor)
+    with pytest.raises(GetTimeoutError):
+        cellray.get(actor.nap.remote(0.2), timeout=0.05)
+    with pytest.raises(GetTimeoutError):
+        cellray.get(actor.nap.remote(0.2), timeout=0)
+
+
+def test_a_call_that_waits_for_another_callers_can_be_cancelled(session: Session, tmp_path: Path) -> None:
+    shared, gate = Sync.options(name="shared", namespace="direct", lifetime="detached").remote(), Gate(tmp_path)
+    open_line(shared)
+    code = f"""
+    import cellray
+    from tests.helpers.gates import Gate
+    from pathlib import Path
+    cellray.init({session.address!r}, namespace="direct")
+    print(cellray.get(cellray.get_actor("shared").hold.remote(Gate(Path({str(tmp_path)!r})))))
+    """
+    with running_script(code) as other, ThreadPoolExecutor(1) as pool:
+        gate.wait_arrived()
+        ref = shared.note.remote("cancelled")
+        got = pool.submit(cellray.get, ref)
+        time.sleep(0.05)  # it has been handed over to the node, and lies in the line
+        cellray.cancel(ref)
+        gate.open()
+        with pytest.raises(TaskCancelledError):
+            got.result(WAIT_S)
+        other.expect("1")
+        assert cellray.get(shared.take.remote()) == []
+        cellray.kill(shared)
+
+
 def test_a_coroutine_may_be_called_directly() -> None:
     noter = Async.remote()
     open_line(noter)
@@ -274,7 +318,7 @@ def test_a_coroutine_may_be_called_directly() -> None:
     assert is_open(noter)
 
 
-def test_the_call_can_be_an_argument_while_it_is_under_way(actor: Any, tmp_path: Any, patient: None) -> None:
+def test_the_call_can_be_an_argument_while_it_is_under_way(actor: Any, tmp_path: Path, patient: None) -> None:
     gate = Gate(tmp_path)
     ref = actor.hold.remote(gate, 41)
     with ThreadPoolExecutor(2) as pool:
@@ -288,7 +332,7 @@ def test_the_call_can_be_an_argument_while_it_is_under_way(actor: Any, tmp_path:
         assert waited.result(WAIT_S) == ([ref], [])
 
 
-def test_the_call_can_be_cancelled_while_it_is_under_way(tmp_path: Any, patient: None) -> None:
+def test_the_call_can_be_cancelled_while_it_is_under_way(tmp_path: Path, patient: None) -> None:
     @cellray.remote
     class Sleeper:
         async def sleep(self, gate: Gate) -> None:
@@ -311,7 +355,7 @@ def test_the_call_can_be_cancelled_while_it_is_under_way(tmp_path: Any, patient:
             got.result(WAIT_S)
 
 
-def test_an_interrupt_ends_the_wait_and_not_the_call(actor: Any, tmp_path: Any, patient: None) -> None:
+def test_an_interrupt_ends_the_wait_and_not_the_call(actor: Any, tmp_path: Path, patient: None) -> None:
     gate = Gate(tmp_path)
 
     def interrupt() -> None:
@@ -330,7 +374,7 @@ def test_an_interrupt_ends_the_wait_and_not_the_call(actor: Any, tmp_path: Any, 
     open_line(actor)
 
 
-def test_the_last_handle_may_go_while_a_call_is_under_way(tmp_path: Any, patient: None) -> None:
+def test_the_last_handle_may_go_while_a_call_is_under_way(tmp_path: Path, patient: None) -> None:
     noter, gate = Sync.remote(), Gate(tmp_path)
     open_line(noter)
     pid = cellray.get(noter.pid.remote())
@@ -390,7 +434,7 @@ def test_an_actor_that_restarts_is_called_directly_again(kind: Any, retries: int
         cellray.get(actor.pid.remote())
 
 
-def test_a_call_is_tried_again_if_it_may_be(tmp_path: Any) -> None:
+def test_a_call_is_tried_again_if_it_may_be(tmp_path: Path) -> None:
     @cellray.remote(max_restarts=1, max_task_retries=1, recover=False)
     class Mortal:
         def pid(self) -> int:

@@ -194,11 +194,13 @@ class LoopCalls:
             self._begin(group.waiting.popleft(), group)
 
     def _cancel(self, task_id: TaskId) -> None:
+        self._direct.look()
+        if self._arrived:
+            self._begin_all()
         running = self._under_way.get(task_id)
         if running is not None:
             running.cancel()
             return
-        self._begin_all()
         for group in self._groups.values():
             for task in group.waiting:
                 if task.task_id == task_id:
@@ -214,7 +216,7 @@ class LoopCalls:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _tell(self, outcome: Outcome) -> None:
-        if self._direct.end(outcome.fact):
+        if self._direct.under_way and self._direct.end(outcome.fact):
             return
         self._channel.add(outcome.fact)
         if not self._flush_planned:

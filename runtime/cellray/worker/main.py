@@ -71,6 +71,8 @@ class Worker:
         )
         self._desk = Desk(self._engine)
         self._direct: DirectCalls | None = None
+        self._is_to_look = False
+        """Whether tasks have come by the node since the lines were looked at."""
         self._runner = self._desk.runner
         self._scope: TaskScope | None = None
         self._held_since = math.inf
@@ -90,12 +92,18 @@ class Worker:
                     if self._concurrent is not None:
                         self._serve(self._concurrent)
                         return
-                    if self._direct is not None and queue[0].task_id not in self._direct.under_way:
-                        self._direct.look()
+                    if self._is_to_look:
+                        self._look_at_lines()
                     self._run_next()
             except SessionLostError:
                 self._run_last_words()
                 return
+
+    def _look_at_lines(self) -> None:
+        """What a caller has sent over its line before it sent others by the node runs before those."""
+        self._is_to_look = False
+        if self._direct is not None:
+            self._direct.look()
 
     def _run_next(self) -> None:
         try:
@@ -133,12 +141,15 @@ class Worker:
             if self._scope.is_cancelled and self._scope.minds_cancel:
                 outcome = None
         if self._missed and not self._queue:
-            self._missed.clear()
+            self._look_at_lines()  # one of them may have come that way, and not been read
+            if not self._queue:
+                self._missed.clear()
         if outcome is None:
             self._desk.end_output(task_id)
             outcome = Outcome(TaskCancelled(task_id, time.time(), "interrupted while it ran"))
         self._engine.end_task()
-        if self._direct is not None and self._direct.end(outcome.fact):
+        direct = self._direct
+        if direct is not None and direct.under_way and direct.end(outcome.fact):
             return
         channel.keep(outcome.fact)
         if self._held_since == math.inf:
@@ -236,6 +247,7 @@ class Worker:
         if command.expected:
             self._engine_ready.wait()
             self._desk.repeats.expect(command.expected)
+        self._is_to_look = self._direct is not None
         self._queue.extend(command.tasks)
         if self._calls is not None:
             self._hand_over(self._calls)
