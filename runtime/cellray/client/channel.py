@@ -369,15 +369,13 @@ class Channel:
             waits = self._waits - waits_before
             waits_before += waits
             since_read_s = time.monotonic() - self._read_at
-            if self._has_to_flush():
+            if self._has_to_flush() or (self._buffer and since_read_s >= KEPT_S):
                 self.flush()
                 idle_looks = 0
             elif waits >= BUSY_READS:
                 idle_looks = 0
             else:
                 idle_looks += 1
-                if self._buffer and since_read_s >= KEPT_S:
-                    self.flush()
             is_beside = self._reading.locked() or since_read_s < BESIDE_S
             wait_ms: float | None = flush_ms
             if idle_looks >= IDLE_LOOKS_MAX:
