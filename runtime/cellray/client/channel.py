@@ -4,7 +4,8 @@ Facts are buffered and leave in batches; whoever waits for an answer reads the s
 round trip costs no thread switch, and one background thread reads and flushes while nobody waits. The background
 thread looks at the buffer every flush interval while there is something to send at each look, or many short waits; else
 it sleeps, and the next fact wakes it. As long as somebody else reads now and then it keeps away from the socket, where
-each frame would wake it for nothing, and looks every 10 ms. Nothing here knows what facts and commands mean.
+each frame would wake it for nothing, and looks every 20 ms. Who waits for longer than that wakes it at the end, so that
+nobody has to look meanwhile. Nothing here knows what facts and commands mean.
 
 A KeyboardInterrupt must never hit between reading bytes and handing them on, or in the middle of a frame being sent;
 `client.interrupts` holds it back for exactly those spans.
@@ -34,8 +35,10 @@ from cellray.wire import FrameKind, FrameReader, pack_frame
 
 RECEIVE_BYTES = 1 << 18
 """Into memory that stays: the allocator would get as much from the system for each frame, and give it back."""
-BESIDE_S = 0.01
+BESIDE_S = 0.02
 """Who has read is left alone for that long. One that has not read since then may be held up, or is done."""
+KEPT_S = 0.01
+"""What was kept for somebody to flush who has not read for that long is flushed by the background thread."""
 IDLE_LOOKS_MAX = 3
 """The background thread goes to sleep when it has found nothing to do so often."""
 BUSY_READS = 4
@@ -96,15 +99,19 @@ class Channel:
         self._reading = threading.Lock()
         self._changed = threading.Condition()
         self._waiters = 0
-        self._reads = 0
-        """How often somebody but the background thread has waited at the socket."""
+        self._is_pausing = False
+        """Whether who reads leaves the socket alone for a moment."""
+        self._waits = 0
+        """How often somebody has waited at the socket who may have sent something before."""
+        self._read_at = 0.0
+        """When somebody but the background thread has begun to wait at the socket, or has read from it, last."""
         self._vigil = Vigil()
         self._is_answered_soon = False
         """Whether the last wait was so short that going to sleep would have been most of it."""
         self.is_cold = False
         """Whether the background thread sleeps, so that it is to be nudged when there is something to send."""
         self.is_away = False
-        """Whether it would sleep for ever. Else it looks at the buffer within 10 ms by itself."""
+        """Whether it would sleep for ever. Else it looks at the buffer within 20 ms by itself."""
         self.shields = Shields()
         self.closed_reason: str | None = None
         self._poll = select.poll()
@@ -123,7 +130,9 @@ class Channel:
             self.nudge()
 
     def keep(self, fact: Fact) -> None:
-        """Put a fact into the buffer and wake nobody: it leaves with the next flush, within 10 ms unless `is_away`."""
+        """Put a fact into the buffer for who flushes soon and wake nobody. If it does not, because it is held up, the
+        background thread does when nobody has read for 10 ms, at one of its looks, unless it `is_away`."""
+        self.outgoing.kept += 1
         self._buffer.append(fact)
 
     def add_task(self, parent_id: TaskId, spec: TaskSpec) -> None:
@@ -179,12 +188,18 @@ class Channel:
     # -- receiving
 
     def wait_until(
-        self, done: Callable[[], object], timeout_s: float | None = None, *, may_be_interrupted: bool = True
+        self,
+        done: Callable[[], object],
+        timeout_s: float | None = None,
+        *,
+        may_be_interrupted: bool = True,
+        pause_s: Callable[[], float] | None = None,
     ) -> bool:
         """Send what is buffered, then read and hand on commands until `done()` (True) or the timeout (False).
 
         Raises SessionLostError when the connection is gone and `done()` did not come true. Where no interrupt is ever
-        raised (`may_be_interrupted`), none needs to be held back.
+        raised (`may_be_interrupted`), none needs to be held back. `pause_s` says after each read for how long what
+        arrives may be left alone, unless another thread waits too.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         # The shield is outside: an interrupt between taking the lock and `try` would leave it locked for ever.
@@ -198,20 +213,25 @@ class Channel:
                     if not self._wait_for_reader(done, deadline, shield):
                         return False
                     continue
-                self._reads += 1
+                if may_be_interrupted:  # else it is a worker between tasks, which adds nothing that wakes anybody
+                    self._waits += 1
                 try:
-                    return self._read_until(done, deadline, shield)
+                    return self._read_until(done, deadline, shield, pause_s)
                 finally:
-                    self._reading.release()
-                    if self._waiters:
-                        self._notify()
+                    self._end_reading()
         return True
 
-    def _read_until(self, done: Callable[[], object], deadline: float | None, shield: Shield) -> bool:
+    def _read_until(
+        self,
+        done: Callable[[], object],
+        deadline: float | None,
+        shield: Shield,
+        pause_s: Callable[[], float] | None,
+    ) -> bool:
         if done():
             return True  # another thread has read it since we looked, and left
         remaining_ms = None
-        began = time.monotonic()
+        began = self._read_at = time.monotonic()
         if self._is_answered_soon:
             poll = self._poll
             self._vigil.look(lambda: shield.wait(poll, 0), AWAKE_S)
@@ -226,11 +246,26 @@ class Channel:
                 else:
                     self._read_once()
                 if done():
-                    self._is_answered_soon = CAN_STAY_AWAKE and time.monotonic() - began < AWAKE_S
+                    now = self._read_at = time.monotonic()
+                    self._is_answered_soon = CAN_STAY_AWAKE and now - began < AWAKE_S
                     return True
+                if pause_s is not None and (rest_s := pause_s()):
+                    self._pause(rest_s if deadline is None else min(rest_s, deadline - time.monotonic()), shield)
         if done():
             return True
         raise self.lost()
+
+    def _pause(self, seconds: float, shield: Shield) -> None:
+        """Sleep, with the socket, until another thread waits for something too."""
+        try:
+            shield.open()
+            with self._changed:
+                if not self._waiters and seconds > 0:
+                    self._is_pausing = True
+                    self._changed.wait(seconds)
+        finally:
+            self._is_pausing = False
+            shield.shut()
 
     def _wait_for_reader(self, done: Callable[[], object], deadline: float | None, shield: Shield) -> bool:
         """Another thread reads; sleep until it has handed something on or leaves. False when the time is over."""
@@ -241,6 +276,8 @@ class Channel:
             shield.open()
             with self._changed:
                 self._waiters += 1
+                if self._is_pausing:
+                    self._changed.notify_all()
                 try:
                     if self._reading.locked() and not done():
                         self._changed.wait(wait_s)
@@ -292,7 +329,8 @@ class Channel:
 
     def note_wait(self) -> None:
         """Somebody has waited, though not at the socket: the background thread keeps away."""
-        self._reads += 1
+        self._waits += 1
+        self._read_at = time.monotonic()
 
     @property
     def peer_address(self) -> str:
@@ -307,12 +345,18 @@ class Channel:
     def read_now(self) -> None:
         """For an event loop: take what has arrived, unless a thread that waits does so."""
         if self._reading.acquire(blocking=False):
-            self._reads += 1
+            self._read_at = time.monotonic()
             try:
                 self._read_once()
             finally:
-                self._reading.release()
-                self._notify()
+                self._end_reading()
+
+    def _end_reading(self) -> None:
+        self._reading.release()
+        if self._waiters:
+            self._notify()
+        if self.is_away:
+            self.nudge()  # the socket is the background thread's now
 
     def _notify(self) -> None:
         if self._waiters:
@@ -339,11 +383,12 @@ class Channel:
         for poll in (alone, beside_readers):
             poll.register(wake_read, select.POLLIN)
         flush_ms, beside_ms = self._flush_s * 1000, BESIDE_S * 1000
-        reads = idle_looks = 0
-        beside_until = 0.0
+        waits_before = idle_looks = 0
         while self.closed_reason is None:
-            waits, reads = self._reads - reads, self._reads
-            if self._has_news():
+            waits = self._waits - waits_before
+            waits_before += waits
+            since_read_s = time.monotonic() - self._read_at
+            if self._has_to_flush() or (self._buffer and since_read_s >= KEPT_S):
                 if not self.outgoing.is_young():
                     self.flush()
                 idle_looks = 0
@@ -351,17 +396,14 @@ class Channel:
                 idle_looks = 0
             else:
                 idle_looks += 1
-            if waits:
-                beside_until = time.monotonic() + BESIDE_S
-            is_beside = self._reading.locked() or time.monotonic() < beside_until
+            is_beside = self._reading.locked() or since_read_s < BESIDE_S
             wait_ms: float | None = flush_ms
             if idle_looks >= IDLE_LOOKS_MAX:
-                wait_ms = beside_ms if is_beside else None
+                wait_ms = beside_ms if since_read_s < BESIDE_S else None
                 self.is_away = wait_ms is None
                 self.is_cold = True
-                if self._has_news():
-                    idle_looks = 0
-                    continue  # who added it could not see yet that we sleep
+                if self._has_to_flush() or (self.is_away and is_beside and not self._reading.locked()):
+                    continue  # who added it, or has stopped to read, could not see yet that we sleep
             for descriptor, _ in (beside_readers if is_beside else alone).poll(wait_ms):
                 if descriptor == wake_read:
                     os.read(wake_read, 4096)
@@ -373,10 +415,11 @@ class Channel:
                         self._notify()
             self.is_cold = self.is_away = False
 
-    def _has_news(self) -> bool:
-        # Both are asked, each time: they compare with the last.
-        has_old_calls = self.outgoing.has_old_calls() if self.outgoing.calls else False
-        return self._has_more() or has_old_calls or bool(self._buffer)
+    def _has_to_flush(self) -> bool:
+        # All are asked, each time: they compare with the last.
+        outgoing = self.outgoing
+        has_old_calls = outgoing.has_old_calls() if outgoing.calls else False
+        return self._has_more() or has_old_calls or len(outgoing.items) > outgoing.kept
 
     # -- end
 

@@ -28,6 +28,8 @@ class Outgoing:
         self.items: deque[Fact | Submitted] = deque()
         self.calls: deque[DirectCall] = deque()
         self.sending = threading.Lock()
+        self.kept = 0
+        """How many of the items need not leave before somebody flushes."""
         self._clock = clock
         self._calls_seen = 0
         self._newest_seen: Submitted | DirectCall | None = None
@@ -59,6 +61,7 @@ class Outgoing:
     def take(self) -> list[Fact]:
         """All of it; the tasks of one parent that follow each other as one fact."""
         items = self.items
+        self.kept = 0
         facts: list[Fact] = []
         if self.calls:
             facts.append(DirectCallsMade([self.calls.popleft() for _ in range(len(self.calls))]))

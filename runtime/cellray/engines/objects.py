@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cellray.client.gathering import Gathering
 from cellray.engines.direct_calls import HAND_OVER_S
 from cellray.engines.lending import Lending, Lent
 from cellray.engines.values import INLINE, Values
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 ANSWER_S = 1.0
 """What is in memory is not given up for want of an answer, however short the timeout of a `get`."""
+GATHERED_MIN = 8
+"""Who waits for no more than that wants each as it comes."""
 UNKNOWN = ObjectValue(INLINE)
 ReadyCallback = Callable[[ObjectValue], None]
 
@@ -127,14 +130,20 @@ class NativeObjects:
             if timeout_s is not None and timeout_s <= 0:
                 channel.flush()
                 return len(missing) <= enough_at  # who only looks lends nothing out
+            pause_s = self._pauses(missing, enough_at) if count > GATHERED_MIN else None
             if self._lending is None:
                 if len(missing) == 1 and not enough_at:
                     return self._wait_for_last(missing, timeout_s)
-                return channel.wait_until(lambda: len(missing) <= enough_at, timeout_s)
+                return channel.wait_until(lambda: len(missing) <= enough_at, timeout_s, pause_s=pause_s)
             with Lent(self._lending):
-                return channel.wait_until(lambda: len(missing) <= enough_at, timeout_s)
+                return channel.wait_until(lambda: len(missing) <= enough_at, timeout_s, pause_s=pause_s)
         finally:
             del self._awaited[id(missing)]
+
+    def _pauses(self, missing: set[ObjectId], enough_at: int) -> Callable[[], float]:
+        """For how long each time what is missing may be left to gather; callbacks want what they wait for at once."""
+        gathering = Gathering(lambda: len(missing) - enough_at)
+        return lambda: 0.0 if self._callbacks else gathering.pause_s()
 
     def _wait_for_all(self, ids: Sequence[ObjectId], timeout_s: float | None) -> list[ObjectValue] | None:
         """Their values in order; None when another thread has let go of one of them at this very moment."""

@@ -53,6 +53,8 @@ from cellray.wire import Frame, FrameKind, Hello, Welcome
 
 log = logging.getLogger(__name__)
 OVERFULL_PAUSE_S = 0.02
+TICK_EARLY = 0.75
+"""When so much of the interval between two ticks has passed, the next frame of a client brings the tick along."""
 LOG_AS_IT_CAME_BYTES = 64 * 1024
 LOG_AS_IT_CAME_FACT_BYTES = 256
 """Frames up to that size, and those with no more than that for each fact, are not looked through for large values."""
@@ -95,6 +97,8 @@ class NodeLoop:
         spilling.report = self.record
         self._has_warned_of_forgetting = False
         self._tick: asyncio.TimerHandle | None = None
+        self._tick_s = settings.config.tick_ms / 1000
+        self._may_tick_at = 0.0
         self._held_back: list[ClientConnection] = []
         self._config_bytes = msgspec.msgpack.encode(settings.config)
         self.on_owner_left: list[asyncio.Future[str]] = []
@@ -121,16 +125,22 @@ class NodeLoop:
         self._feed([fact], NODE)
 
     def _feed(self, facts: Sequence[Fact | HistoryFound], source: ClientId) -> None:
+        at = self._clock.now()
         try:
-            self._performer.perform(self.core.handle(facts, source, self._clock.now()))
+            self._performer.perform(self.core.handle(facts, source, at))
         except Exception as error:
             if source != NODE:
                 raise  # its connection ends with it
             self._give_up(error)
             return
-        if self._tick is None and self.core.wants_ticks:
-            delay_s = self._settings.config.tick_ms / 1000
-            self._tick = asyncio.get_running_loop().call_later(delay_s, self._on_tick)
+        if self._tick is None:
+            if self.core.wants_ticks:
+                self._tick = asyncio.get_running_loop().call_later(self._tick_s, self._on_tick)
+                self._may_tick_at = at + TICK_EARLY * self._tick_s
+        elif at >= self._may_tick_at and source != NODE:
+            # To be woken for it a moment later costs more than the tick itself.
+            self._tick.cancel()
+            self._on_tick()
 
     def _give_up(self, error: Exception) -> None:
         """The core has made a mistake about something that happens once: whoever waits for it would wait for ever."""

@@ -1,7 +1,11 @@
-"""How much memory there is, for this process: of the machine, and within the limits of its control groups."""
+"""How much memory there is, for this process: of the machine, and within the limits of its control groups.
+
+A node looks several times a second for as long as it lives, so that files are read with as few steps as can be.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -37,8 +41,9 @@ def memory_use() -> tuple[int, int]:
 
 def machine_use() -> list[tuple[int, int]]:
     """Bytes in use and bytes there are, where the kernel tells them."""
-    total_bytes = read_statistic(PROC / "meminfo", "MemTotal:") * 1024
-    available_bytes = read_statistic(PROC / "meminfo", "MemAvailable:") * 1024
+    total_bytes, available_bytes = (
+        kilobytes * 1024 for kilobytes in read_statistics(PROC / "meminfo", "MemTotal:", "MemAvailable:")
+    )
     return [(total_bytes - available_bytes, total_bytes)] if available_bytes else []
 
 
@@ -49,38 +54,55 @@ def control_group_uses() -> list[tuple[int, int]]:
     """
     uses = []
     for folder in control_group_folders():
-        for limit_name, used_name, cache_key in (
-            ("memory.max", "memory.current", "inactive_file"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-        ):
-            limit_bytes = read_number(folder / limit_name)
+        for limit_file, used_file, statistics, cache_key in _memory_files(folder):
+            limit_bytes = read_number(limit_file)
             if limit_bytes and limit_bytes < UNLIMITED_BYTES:
-                used_bytes = read_number(folder / used_name) or 0
-                uses.append((max(used_bytes - read_statistic(folder / "memory.stat", cache_key), 0), limit_bytes))
+                used_bytes = read_number(used_file) or 0
+                uses.append((max(used_bytes - read_statistics(statistics, cache_key)[0], 0), limit_bytes))
     return uses
+
+
+@functools.cache
+def _memory_files(folder: Path) -> tuple[tuple[Path, Path, Path, str], ...]:
+    """Of a control group, in version 2 and 1: its limit, what it uses, and where how much of that is page cache."""
+    return (
+        (folder / "memory.max", folder / "memory.current", folder / "memory.stat", "inactive_file"),
+        (
+            folder / "memory.limit_in_bytes",
+            folder / "memory.usage_in_bytes",
+            folder / "memory.stat",
+            "total_inactive_file",
+        ),
+    )
 
 
 def oom_kills() -> int:
     """How many processes the kernel has killed for want of memory: in our control groups, or on the machine."""
-    counts = [read_statistic(PROC / "vmstat", "oom_kill")]
+    counts = read_statistics(PROC / "vmstat", "oom_kill")
     for folder in control_group_folders():
-        counts += [read_statistic(folder / name, "oom_kill") for name in ("memory.events", "memory.oom_control")]
+        for name in ("memory.events", "memory.oom_control"):
+            counts += read_statistics(folder / name, "oom_kill")
     return sum(counts)
 
 
 def control_group_folders() -> list[Path]:
     """Folders with memory limits that hold for this process: version 2 and version 1, each up to its root."""
     try:
-        lines = (PROC / "self/cgroup").read_text().splitlines()
+        return _folders(_read(PROC / "self/cgroup"), CGROUPS)
     except OSError:
         return []
+
+
+@functools.cache
+def _folders(groups: bytes, mounted: Path) -> list[Path]:
+    """Of the control groups that a process's `cgroup` file names."""
     folders = []
-    for line in lines:
+    for line in groups.decode().splitlines():
         number, controllers, path = line.split(":", 2)
         if number == "0":
-            root = CGROUPS
+            root = mounted
         elif "memory" in controllers.split(","):
-            root = CGROUPS / "memory"
+            root = mounted / "memory"
         else:
             continue
         # Inside a container the path may be that of the host, which does not exist here; the root then holds.
@@ -95,18 +117,28 @@ def control_group_folders() -> list[Path]:
 def read_number(path: Path) -> int | None:
     """A file that holds one number, or None where it does not."""
     try:
-        return int(path.read_text())
+        return int(_read(path))
     except (OSError, ValueError):
         return None
 
 
-def read_statistic(path: Path, key: str) -> int:
-    """A number from a file of lines `key number` or `key number unit`, 0 where it has none."""
+def read_statistics(path: Path, *keys: str) -> list[int]:
+    """Numbers from a file of lines `key number` or `key number unit`, 0 where it has none."""
     try:
-        for line in path.read_text().splitlines():
-            name, _, number = line.partition(" ")
-            if name == key:
-                return int(number.split()[0])
-    except (OSError, ValueError, IndexError):
-        pass
-    return 0
+        lines = b"\n" + _read(path)
+    except OSError:
+        lines = b""
+    return [_number_of(lines, b"\n%b " % key.encode()) for key in keys]
+
+
+def _number_of(lines: bytes, begin: bytes) -> int:
+    _, found, rest = lines.partition(begin)
+    try:
+        return int(rest.split(None, 1)[0]) if found else 0
+    except (ValueError, IndexError):
+        return 0
+
+
+def _read(path: Path) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()

@@ -24,6 +24,8 @@ from cellray.model.fact import (
 from cellray.model.task import TaskSpec
 from cellray.wire import Frame, FrameKind, FrameReader, pack_frame
 
+from tests.helpers.polling import eventually
+
 TIMEOUT_S = 20
 PARENT, OTHER = TaskId(b"parent"), TaskId(b"other")
 
@@ -228,3 +230,56 @@ def test_turns_that_are_answered_soon_and_one_that_never_is(ends: Ends) -> None:
     with pytest.raises(SessionLostError):
         ends.channel.wait_until(lambda: False, TIMEOUT_S)
     node.join()
+
+
+def test_what_is_kept_for_somebody_to_flush_is_flushed_when_nobody_does(ends: Ends, lazy_ends: Ends) -> None:
+    first, second = WorkerBlocked(ClientId(1), 1.0), WorkerBlocked(ClientId(1), 2.0)
+    lazy_ends.channel.keep(first)
+    assert not lazy_ends.channel._has_to_flush()
+    with lazy_ends.channel._sending:
+        lazy_ends.channel.add(second)
+        assert lazy_ends.channel._has_to_flush()
+    lazy_ends.channel.flush()
+    assert facts_of(lazy_ends.frames()) == [(FrameKind.FACTS, [first, second])]
+    ends.channel.keep(first)
+    ends.channel.nudge()
+    assert facts_of(ends.frames()) == [(FrameKind.FACTS, [first])]
+
+
+def test_nobody_looks_after_who_waits_for_long_until_the_end_of_it(ends: Ends) -> None:
+    waiting = threading.Thread(target=ends.channel.wait_until, args=(lambda: "at last" in ends.got, TIMEOUT_S))
+    waiting.start()
+    eventually(lambda: ends.channel.is_away and ends.channel._reading.locked(), "the background thread sleeps")
+    ends.channel.add(WorkerBlocked(ClientId(1), 1.0))
+    assert ends.frames(), "what others add leaves all the same"
+    eventually(lambda: ends.channel.is_away, "it sleeps again")
+    ends.say("at last")
+    waiting.join(TIMEOUT_S)
+    ends.say("nobody waits")
+    ends.wait_handed_on("nobody waits")
+
+
+def test_who_leaves_results_to_gather_goes_on_when_another_thread_waits_too(ends: Ends) -> None:
+    is_asked = threading.Event()
+
+    def pause_s() -> float:
+        is_asked.set()
+        return 1000.0
+
+    results: list[bool] = []
+    patient = threading.Thread(
+        target=lambda: results.append(ends.channel.wait_until(lambda: "b" in ends.got, pause_s=pause_s))
+    )
+    patient.start()
+    ends.say("a")
+    assert is_asked.wait(TIMEOUT_S)
+    ends.say("b")
+    assert ends.channel.wait_until(lambda: "b" in ends.got, TIMEOUT_S)
+    patient.join(TIMEOUT_S)
+    assert results == [True]
+
+
+def test_a_pause_ends_with_the_time_for_the_wait(ends: Ends) -> None:
+    ends.say("a")
+    assert not ends.channel.wait_until(lambda: "b" in ends.got, 0.02, pause_s=lambda: 1000.0)
+    assert "a" in ends.got

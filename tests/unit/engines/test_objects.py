@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -38,6 +39,7 @@ class Sent:
         self.arrivals: list[Callable[[], None]] = []
         self.meanwhile: Callable[[], None] = lambda: None
         self.closed_reason: str | None = None
+        self.pause_s: Callable[[], float] | None = None
 
     def add(self, fact: Any) -> None:
         self.facts.append(fact)
@@ -51,7 +53,13 @@ class Sent:
     def lost(self) -> SessionLostError:
         return SessionLostError(self.closed_reason)
 
-    def wait_until(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:
+    def wait_until(
+        self,
+        done: Callable[[], bool],
+        timeout_s: float | None = None,
+        pause_s: Callable[[], float] | None = None,
+    ) -> bool:
+        self.pause_s = pause_s
         while not done() and self.arrivals:
             self.arrivals.pop(0)()
         is_done = done()
@@ -108,6 +116,28 @@ def test_a_wait_ends_with_as_many_as_were_asked_for() -> None:
     assert setting.objects.wait([A, C], 1, None)
     assert not setting.objects.wait([C], 1, 0.01)
     assert setting.asked == [], "they come unasked"
+
+
+def test_only_who_wants_many_leaves_them_to_gather_and_nobody_whom_callbacks_wait_for() -> None:
+    setting = Setting()
+    many = [ObjectId(bytes([number]) * 20) for number in range(100)]
+    setting.objects.expected.update([*many, A])
+    assert not setting.objects.wait(many, 1, None)
+    assert setting.sent.pause_s is None, "the next one is wanted when it comes"
+    pauses: list[float] = []
+
+    def come_slowly(obj: ObjectId) -> None:
+        time.sleep(0.001)
+        setting.arrive(obj)
+        assert setting.sent.pause_s is not None
+        pauses.append(setting.sent.pause_s())
+
+    setting.sent.arrivals.append(lambda: come_slowly(many[0]))
+    setting.sent.arrivals.append(lambda: setting.objects.add_done_callback(A, lambda _value: None))
+    setting.sent.arrivals.append(lambda: come_slowly(many[1]))
+    assert not setting.objects.wait(many, 100, None)
+    assert pauses[0] > 0
+    assert pauses[1] == 0
 
 
 class LookedUpOnly(ResolvedObjects):
