@@ -236,7 +236,7 @@ def test_what_is_kept_for_somebody_to_flush_is_flushed_when_nobody_does(ends: En
     first, second = WorkerBlocked(ClientId(1), 1.0), WorkerBlocked(ClientId(1), 2.0)
     lazy_ends.channel.keep(first)
     assert not lazy_ends.channel._has_to_flush()
-    with lazy_ends.channel._sending:
+    with lazy_ends.channel.outgoing.sending:
         lazy_ends.channel.add(second)
         assert lazy_ends.channel._has_to_flush()
     lazy_ends.channel.flush()
