@@ -13,6 +13,7 @@ import socket
 
 import msgspec
 
+from cellray.errors import SessionError
 from cellray.ids import ClientId, TaskId
 from cellray.model.fact import DirectCall, TaskFinished
 from cellray.wire import FrameKind, FrameReader, pack_frame
@@ -67,7 +68,7 @@ class DirectLine:
         self.socket.sendall(pack_frame(DIRECT, _encode(message)))
 
     def read(self) -> list[Message]:
-        """What has arrived; nothing when nothing has, or when the other end has gone."""
+        """What has arrived; nothing when nothing has, or when the other end has gone or says what is no message."""
         try:
             count = self.socket.recv_into(self._received, 0, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
@@ -77,7 +78,11 @@ class DirectLine:
         if not count:
             self.is_closed = True
             return []
-        return [_decode(payload) for _, payload in self._reader.feed(bytes(self._received[:count]))]
+        try:
+            return [_decode(payload) for _, payload in self._reader.feed(bytes(self._received[:count]))]
+        except (SessionError, msgspec.MsgspecError):
+            self.is_closed = True
+            return []
 
     def close(self) -> None:
         """Twice does no harm."""

@@ -103,7 +103,6 @@ class DirectCalls:
         self._after = after
         self._methods: dict[TemplateId, bool] = {}
         self._callees: dict[ObjectId, Callee] = {}
-        self._tickets = 0
         self._listener: socket.socket | None = None
         self._address = ""
         self._arriving: list[DirectLine] = []
@@ -184,8 +183,8 @@ class DirectCalls:
             if callee.waited > ANSWERED_WITHIN:
                 callee.rest()
         elif callee.streak >= (self._after if callee.line is None else 1) and self._listens():
-            self._tickets += 1
-            callee.ticket, callee.waited = self._tickets, 0
+            # Not to be guessed: who says it is the process that the node has told.
+            callee.ticket, callee.waited = int.from_bytes(os.urandom(7), "big") + 1, 0
             channel.keep(DirectLineRequested(callee.ticket, lone[1].contained[0], producer_of(obj), self._address))
 
     def _listens(self) -> bool:
@@ -230,8 +229,11 @@ class DirectCalls:
 
     def _look_at_arriving(self) -> None:
         for line in list(self._arriving):
-            if self._look_at(line) or line.is_closed:
+            has_said = self._look_at(line)
+            if has_said or line.is_closed:
                 self._arriving.remove(line)
+                if not any(callee.line is line for callee in self._callees.values()):
+                    line.close()  # nobody wants it any more
 
     def _look_at(self, line: DirectLine) -> bool:
         """Whether it says which line it is; if so, and nothing was called by the node since it was asked for, it may be
