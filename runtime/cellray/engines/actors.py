@@ -93,6 +93,7 @@ class NativeActors:
         """Ask the node to end an actor."""
         engine = self._engine
         engine.require_open()
+        engine.direct.shut(actor)
         engine.channel.add(ActorKillRequested(ActorId(producer_of(actor)), engine.now(), no_restart))
         engine.channel.flush()
 

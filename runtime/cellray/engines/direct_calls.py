@@ -149,6 +149,12 @@ class DirectCalls:
             callee.is_quiet = True
             callee.known.add(lone.template_id)
 
+    def shut(self, actor: ObjectId) -> None:
+        """What is called from now on is for the actor as the node makes it: its process is about to be ended."""
+        callee = self._callees.get(actor)
+        if callee is not None:
+            callee.shut()
+
     def close(self) -> None:
         """The engine is closed."""
         for callee in self._callees.values():
