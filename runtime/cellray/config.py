@@ -47,7 +47,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How often the node's core is told the time while anything is queued or running."""
     started_report_ms: float = 50.0
     """A task that runs longer than this gets a TaskStarted fact of its own; shorter ones carry it in TaskFinished."""
-    log_flush_ms: float = 50.0
+    log_flush_ms: float = 40.0
     """Facts wait at most this long for company before one write to the GCS."""
     log_batch_facts_max: int = 1000
     """Facts in one write to the GCS."""
