@@ -160,20 +160,43 @@ def test_every_call_runs_once_and_is_logged_like_any(actor: Any, session: Sessio
 
     facts = facts_once(session, lambda found: len(ends(found)) == CALLS, "the ends of all calls")
     assert set(ends(facts).values()) == {1}
-    assert mine <= submitted(facts).keys()  # once each
-    story: dict[bytes, list[str]] = {task_id: [] for task_id in mine}
+    assert set(stories(facts, mine).values()) == {STORY}
+
+
+STORY = ("TasksSubmitted", "TasksDispatched", "TaskFinished")
+
+
+def stories(facts: list[f.Fact], tasks: set[bytes]) -> dict[bytes, tuple[str, ...]]:
+    """What the log has of each of these tasks, in its order."""
+    assert tasks <= submitted(facts).keys()  # once each
+    story: dict[bytes, list[str]] = {task_id: [] for task_id in tasks}
     for fact in facts:
         told: list[bytes] = []
         if isinstance(fact, f.TasksSubmitted):
-            told = [task_id for task_id in submitted([fact]) if task_id in mine]
+            told = [task_id for task_id in submitted([fact]) if task_id in tasks]
         elif isinstance(fact, f.TasksDispatched):
-            told = [task_id for task_id in fact.task_ids if task_id in mine]
-        elif isinstance(fact, f.TaskFinished) and fact.task_id in mine:
+            told = [task_id for task_id in fact.task_ids if task_id in tasks]
+        elif isinstance(fact, f.TaskFinished) and fact.task_id in tasks:
             told = [fact.task_id]
             assert fact.started_at <= fact.finished_at
         for task_id in told:
             story[task_id].append(type(fact).__name__)
-    assert set(map(tuple, story.values())) == {("TasksSubmitted", "TasksDispatched", "TaskFinished")}
+    return {task_id: tuple(each) for task_id, each in story.items()}
+
+
+def test_what_becomes_the_nodes_is_in_the_log_in_its_order(actor: Any, session: Session) -> None:
+    """Such a call and its end may come in one breath."""
+    refs = []
+    for index in range(5):
+        for call in (actor.say, actor.shout):
+            cellray.get(call.remote("known"))
+            open_line(actor)
+            refs.append(call.remote(f"said {index}"))
+            cellray.get(refs[-1])
+    mine = {ref.task_id() for ref in refs}
+    ended = lambda facts: mine <= {fact.task_id for fact in of_type(facts, f.TaskFinished)}  # noqa: E731
+    facts = facts_once(session, ended, "the ends of all calls")
+    assert set(stories(facts, mine).values()) == {STORY}
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -6,6 +6,7 @@ hears anything else meanwhile: that might follow from the call, or mean it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -63,8 +64,8 @@ class Outgoing:
         items = self.items
         self.kept = 0
         facts: list[Fact] = []
-        if self.calls:
-            facts.append(DirectCallsMade([self.calls.popleft() for _ in range(len(self.calls))]))
+        if calls := self._take_calls():
+            facts.append(DirectCallsMade(calls))
         tasks: list[TaskSpec] = []
         parent_id: TaskId | None = None
         for _ in range(len(items)):
@@ -79,6 +80,14 @@ class Outgoing:
                 tasks = [item[1]]
                 facts.append(TasksSubmitted(parent_id, self._clock(), tasks))
         return facts
+
+    def _take_calls(self) -> list[DirectCall]:
+        """Who has made them withdraws them without asking."""
+        calls: list[DirectCall] = []
+        with contextlib.suppress(IndexError):
+            while self.calls:
+                calls.append(self.calls.popleft())
+        return calls
 
     def lone_task(self) -> Submitted | None:
         """The task that is all there is to be sent."""

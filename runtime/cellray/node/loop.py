@@ -21,6 +21,7 @@ from cellray.ids import NODE, ClientId, JobId, root_task_id
 from cellray.model.command import Exit, ReadOutput, Send, Warn
 from cellray.model.fact import (
     ClockTicked,
+    DirectCallsMade,
     Fact,
     ItemsYielded,
     JobEnded,
@@ -218,6 +219,10 @@ class NodeLoop:
                 elif kind != REQUESTS:
                     raise SessionError(f"a client sends facts or requests, not frames of kind {kind}")
                 facts += taken
+                if taken and type(taken[0]) is DirectCallsMade:
+                    # Of these the core tells the log: before the log is told what follows from them.
+                    facts, first = [], facts
+                    self._feed(first, client.client_id)
         finally:
             if facts:
                 self._feed(facts, client.client_id)
