@@ -22,9 +22,10 @@ def child(program: str) -> subprocess.Popen[bytes]:
 
 POLITE = (
     "import signal, sys\n"
-    "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+    "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"  # one that came before `pause` would end no pause
     "print(flush=True)\n"
-    "while True: signal.pause()"
+    "signal.sigwait({signal.SIGTERM})\n"
+    "sys.exit(7)"
 )
 DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(flush=True)\nwhile True: signal.pause()"
 
