@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cellray.core.actor_record import ALIVE, Actor
+from cellray.core.actor_record import Actor
 from cellray.core.actors import Actors
 from cellray.core.clients import Client
 from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
@@ -48,8 +48,9 @@ class DirectCalls:
     def on_requested(self, fact: DirectLineRequested, client: Client, at: float) -> None:
         """A driver wants to call an actor without us: yes, if no call of it but the `last` one is under way there."""
         actor = self._actors.of_object(fact.actor)
-        if actor is not None and actor.worker is not None and self._may_be_called(actor, fact, client):
-            self._outbox.send(actor.worker, OpenDirectLine(client.client_id, fact.address, fact.ticket))
+        worker = self._process_to_call(actor, fact, client) if actor is not None else None
+        if worker is not None:
+            self._outbox.send(worker, OpenDirectLine(client.client_id, fact.address, fact.ticket))
 
     def on_made(self, fact: DirectCallsMade, client: Client, at: float) -> None:
         """Calls were made directly, or are being made."""
@@ -58,18 +59,20 @@ class DirectCalls:
             if not is_known:
                 self._ignored[DirectCallsMade.__name__] += 1
 
-    def _may_be_called(self, actor: Actor, fact: DirectLineRequested, client: Client) -> bool:
+    def _process_to_call(self, actor: Actor, fact: DirectLineRequested, client: Client) -> Worker | None:
+        """The actor's process, if the client may call it directly."""
         options, worker = actor.options, actor.worker
-        if actor.state != ALIVE or actor.journal is not None or worker is None or worker.ending or worker.returning:
-            return False
+        if worker is None or not actor.takes_calls or actor.journal is not None:
+            return None
         if options.is_concurrent and not options.is_async:
-            return False
+            return None
         if isinstance(client, Worker) or len(worker.queue) > QUEUE_MAX:
-            return False
-        own = [*worker.queue, *actor.lanes.get(client.client_id, ()), *self._tasks.holds.held]
-        return not any(
-            task.actor is actor and task.owner_id == client.client_id and task.task_id != fact.last for task in own
-        )
+            return None
+        under_way = [*worker.queue, *actor.lanes.get(client.client_id, ()), *self._tasks.holds.held]
+        for task in under_way:
+            if task.actor is actor and task.owner_id == client.client_id and task.task_id != fact.last:
+                return None
+        return worker
 
     def _enter_ended(self, call: DirectCall, client: Client) -> bool:
         """A call that is over: nobody but its caller has known of it, which holds its result."""

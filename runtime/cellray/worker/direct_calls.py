@@ -12,9 +12,9 @@ from cellray.client.direct_line import CallEnded, CallSent, DirectLine, LineOpen
 from cellray.ids import ClientId, TaskId
 from cellray.model.command import OpenDirectLine
 from cellray.model.fact import DirectCall, DirectCallsMade, TaskCancelled, TaskFailed, TaskFinished, TasksReturned
-from cellray.model.object import ValueKind
 from cellray.model.task import TaskAssignment
 from cellray.worker.desk import Desk
+from cellray.worker.execute import INLINE
 
 CONNECT_S = 1.0
 """The caller listens already, or is gone."""
@@ -152,6 +152,3 @@ def _is_plain(fact: TaskFinished) -> bool:
     """Whether nobody but the caller has to do with the result."""
     value = fact.values[0]
     return value.kind == INLINE and not value.contained
-
-
-INLINE: int = ValueKind.INLINE.value
