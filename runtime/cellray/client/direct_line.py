@@ -1,8 +1,10 @@
-"""A direct line: the connection between a driver and the process of an actor that it calls one call after another.
+"""A direct line: the connection between a driver and a process that it gives one call after another: that of an actor,
+or of a worker that is kept for the driver's tasks.
 
-The driver sends a call, the actor's process its end, and the driver tells the node of it afterwards; or, if either of
-them says anything to the node meanwhile, before that (`Outgoing.calls`). Who has told the node says so on the line
-(`NodeTold`), and the end of that call goes by the node as any other's.
+The driver sends a call, the process its end, and the driver tells the node of it afterwards; or, if either of them says
+anything to the node meanwhile, before that (`Outgoing.calls`). Who has told the node says so on the line (`NodeTold`),
+and the end of that call goes by the node as any other's. A worker that is not kept any more says so too (`LineShut`):
+it never looks at a task that it had not read before.
 """
 
 from __future__ import annotations
@@ -23,20 +25,21 @@ DIRECT: int = FrameKind.DIRECT.value
 
 
 class LineOpened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
-    """The actor's process, at the request of this number: the line may be used."""
+    """The process, at the request of this number: the line may be used."""
 
     ticket: int
     worker_id: ClientId
 
 
 class CallSent(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
-    """The driver: run this."""
+    """The driver: run this. A task says by what ticket."""
 
     call: DirectCall
+    ticket: int = 0
 
 
 class CallEnded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
-    """The actor's process: it has returned, and the node knows nothing of it."""
+    """The process: it has returned, and the node knows nothing of it."""
 
     end: TaskFinished
 
@@ -47,7 +50,13 @@ class NodeTold(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
     task_id: TaskId
 
 
-Message = LineOpened | CallSent | CallEnded | NodeTold
+class LineShut(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
+    """A worker: by this ticket I take no task any more."""
+
+    ticket: int
+
+
+Message = LineOpened | CallSent | CallEnded | NodeTold | LineShut
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
 

@@ -109,6 +109,12 @@ class Outgoing:
             self.calls.append(call)
         return True
 
+    def recall(self, lone: Submitted, call: DirectCall) -> None:
+        """The other way has failed: it is a task like any other, unless the node has heard of it already."""
+        with self.sending:
+            if self.withdraw(call):
+                self.items.appendleft(lone)
+
     def withdraw(self, call: DirectCall) -> bool:
         """A direct call has ended, and the node need not hear that it is under way; False if it has."""
         try:

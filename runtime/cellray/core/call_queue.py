@@ -73,9 +73,11 @@ class CallQueue(ReadyQueue):
         actor.lanes.setdefault(task.owner_id, deque()).appendleft(task)
         self.changed[actor] = None
 
-    def take_back(self, task: Task, actor: Actor) -> None:
+    def take_back(self, task: Task) -> None:
         """A ready call was sent by its caller itself."""
         self.count -= 1
+        actor = task.actor
+        assert actor is not None, "`enroll` comes first"
         lane = actor.lanes[task.owner_id]
         lane.remove(task)
         if not lane:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cellray.core.blocks import Block
     from cellray.core.objects import ObjectEntry
     from cellray.core.tasks import Job
+    from cellray.core.workers import Worker
 
 
 class Client:
@@ -19,10 +20,11 @@ class Client:
 
     `held` are the objects it refers to, `views` those that it reads or wants to, `granted` the arena offsets it may
     write to and has not sealed, `wanted` the requests for such that wait, `outbox` the values that go to it at the end
-    of this `handle`. Dicts, not sets: their order does not depend on hash seeds.
+    of this `handle`, `kept` the workers that are kept for a driver. Dicts, not sets: their order does not depend on
+    hash seeds.
     """
 
-    __slots__ = ("alive", "client_id", "granted", "held", "job", "outbox", "views", "wanted")
+    __slots__ = ("alive", "client_id", "granted", "held", "job", "kept", "outbox", "views", "wanted")
 
     def __init__(self, client_id: ClientId, job: Job | None = None) -> None:
         self.client_id = client_id
@@ -32,4 +34,5 @@ class Client:
         self.views: dict[ObjectId, Block] = {}
         self.granted: dict[ObjectId, int] = {}
         self.wanted: dict[ObjectId, Request] = {}
+        self.kept: dict[Worker, None] = {}
         self.outbox: list[tuple[ObjectId, ObjectValue]] = []

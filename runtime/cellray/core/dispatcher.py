@@ -65,7 +65,7 @@ class Dispatcher:
         """One pass: end leases that ran out, then hand out what is ready."""
         if self.emptied:
             for worker in self.emptied:
-                if not worker.queue and worker.actor is None:
+                if not worker.queue and worker.actor is None and worker.kept_for is None:
                     self.end_lease(worker)
                     if worker.is_worn and not worker.ending:
                         self._retire(worker, "it has run a function as often as its max_calls allows")
@@ -105,6 +105,9 @@ class Dispatcher:
                 self.stuck.append(queue)
         for demand in reserved:
             self._pool.release(demand)
+        if self._workers.kept and any(queue.count for queue in queues):
+            for worker in self._workers.kept:
+                self.reclaim(worker)
         if wanted:
             self._outbox.start_workers(self._workers.startable(wanted, at))
             if self._workers.is_mixed and (idle := self._workers.in_the_way()) is not None:

@@ -99,6 +99,7 @@ def _check_workers(core: NodeScheduler) -> None:
         assert core._clients.get(worker.client_id) is worker, f"{name} is no client"
         assert worker.alive, f"{name} is dead"
         closed = worker.blocked or worker.returning or worker.ending or worker.is_worn or worker.actor is not None
+        closed = closed or worker.kept_for is not None
         assert worker.open == (not closed), f"{name}: open is wrong"
         assert (worker in workers.idle) == (worker.open and not worker.queue), f"{name}: idle is wrong"
         if worker.actor is not None:
@@ -106,12 +107,18 @@ def _check_workers(core: NodeScheduler) -> None:
             assert worker not in worker.lease.workers, f"{name} is an actor's and with its shape"
             assert worker.actor.state == DEAD or worker.actor.worker is worker, f"{name} is not its actor's"
             continue
-        assert (worker.lease is None) == (not worker.queue), f"{name}: {len(worker.queue)} tasks, lease {worker.lease}"
-        if worker.lease is not None:
+        assert (worker in workers.kept) == (worker.kept_for is not None), f"{name} is kept for {worker.kept_for}"
+        holds = bool(worker.queue) or worker.kept_for is not None
+        assert (worker.lease is not None) == holds, f"{name}: {len(worker.queue)} tasks, lease {worker.lease}"
+        if worker.lease is not None and worker.kept_for is None:
             assert (worker in worker.lease.workers) != worker.blocked, f"{name} is not with its shape"
         assert len(worker.queue) <= max(1, core._config.dispatch_batch_max), f"{name} holds {len(worker.queue)}"
         assert not worker.outbox, f"values for {name} were not sent"
     assert all(worker.client_id in workers.workers for worker in workers.idle), "a dead worker is idle"
+    assert not core._kept.asked, "who asked for a worker got no answer"
+    for client in core._clients.values():
+        kept = [worker for worker in workers.kept if worker.kept_for is client]
+        assert kept == list(client.kept), f"client {client.client_id} does not know who is kept for it"
 
 
 def _check_no_needless_idling(core: NodeScheduler) -> None:

@@ -26,6 +26,7 @@ from cellray.core.expectations import divergence_text
 from cellray.core.faults import Faults
 from cellray.core.histories import Histories
 from cellray.core.holds import Holds
+from cellray.core.kept_workers import KeptWorkers
 from cellray.core.memory_guard import MemoryGuard
 from cellray.core.memory_manager import MemoryManager
 from cellray.core.objects import SHARED, ObjectTable
@@ -90,10 +91,21 @@ class NodeScheduler:
             self._tasks, self._objects, self._memory.views, self.histories, self._outbox
         )
         self._tasks.holds = Holds(self._tasks, self.histories, self._outbox, config)
+        self._kept = KeptWorkers(self._tasks, self._workers, self._dispatcher, self._outbox)
         self._worker_exit = WorkerExit(
-            self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors
+            self._tasks, self._objects, self._memory.views, self._workers, self._dispatcher, self._actors, self._kept
         )
-        self._direct = DirectCalls(self._clients, self._tasks, self._objects, self._actors, self._outbox, self.ignored)
+        self._direct = DirectCalls(
+            self._clients,
+            self._tasks,
+            self._objects,
+            self._actors,
+            self._kept,
+            self._worker_exit,
+            self._cancellation,
+            self._outbox,
+            self.ignored,
+        )
         self._faults = Faults(self._tasks, self._objects, self._actors, self._workers, self._clients, self._outbox)
         self._memory_guard = MemoryGuard(self._workers, self._outbox, self._warnings.tell_all)
         self._by_shell = self._shell_handlers()
@@ -134,6 +146,8 @@ class NodeScheduler:
             self._tasks.settle(at)
             self._run_actors(at)
             self._dispatcher.run(at)
+        if self._kept.asked:
+            self._kept.answer()
         admission = self._objects.admission
         if admission.urgent or admission.staging:
             self._memory.pump(at)
@@ -208,6 +222,7 @@ class NodeScheduler:
             f.FaultRequested: self._faults.on_requested,
             f.DirectLineRequested: self._direct.on_requested,
             f.DirectCallsMade: self._direct.on_made,
+            f.DirectLinesShut: self._on_direct_lines_shut,
             f.FunctionRegistered: self._on_function_registered,
             f.TemplateRegistered: self._on_template_registered,
         }
@@ -215,6 +230,8 @@ class NodeScheduler:
     # Tasks
 
     def _on_tasks_submitted(self, fact: f.TasksSubmitted, client: Client, at: float) -> None:
+        if client.kept:
+            self._kept.let_go_all(client)
         parent = self._tasks.tasks.get(fact.parent_id)
         if parent is not None:
             job = parent.job
@@ -297,12 +314,20 @@ class NodeScheduler:
             if task is not None:
                 self._tasks.give_back(task, at)
         client.returning = False
+        if client.kept_for is not None:
+            self._kept.let_go(client)
         if client.actor is not None:
             self._actors.calls_returned(client.actor)
         if client.queue or client.lease is None:
             self._workers.settle(client)
         else:
             self._dispatcher.emptied.append(client)
+
+    def _on_direct_lines_shut(self, fact: f.DirectLinesShut, client: Client, at: float) -> None:
+        if isinstance(client, Worker):
+            self._kept.on_shut(fact, client, at)
+        else:
+            self._ignore(fact)
 
     def _on_cancel_requested(self, fact: f.CancelRequested, client: Client, at: float) -> None:
         self._cancellation.request(fact, at)
@@ -418,6 +443,7 @@ class NodeScheduler:
         self._actors.end_job(driver.job, at)
         self._groups.end_job(driver.job, self._actors, self._dispatcher, at)
         self._actors.names.forget(driver)
+        self._kept.end_job(driver)
         self._tasks.generators.forget(driver)
         self._objects.release_all(driver)
         self._memory.release_all(driver)
@@ -446,6 +472,7 @@ class NodeScheduler:
 
     def _on_worker_blocked(self, fact: f.WorkerBlocked, client: Client, at: float) -> None:
         if isinstance(client, Worker):
+            self._kept.take_back(client)  # it may not have begun yet what its driver has for it
             self._dispatcher.block(client)
 
     def _on_worker_unblocked(self, fact: f.WorkerUnblocked, client: Client, at: float) -> None:

@@ -77,6 +77,11 @@ class ReadyQueue:
         self.count += 1
         self.by_job.setdefault(task.job, deque()).appendleft(task)
 
+    def take_back(self, task: Task) -> None:
+        """The task that was pushed last was sent by its submitter itself."""
+        self.by_job[task.job].remove(task)
+        self.withdraw()
+
     def withdraw(self) -> None:
         """One of the tasks in the queue has left the state READY."""
         self.count -= 1

@@ -61,13 +61,18 @@ class NodeStatus:
     @property
     def available(self) -> dict[str, int]:
         """Free resources in ten-thousandths; negative while workers that left `get` oversubscribe the node."""
-        return dict(self._pool.available)
+        free = dict(self._pool.available)
+        for worker in self._workers.kept:
+            if not worker.queue and worker.lease is not None:  # its driver gives it back when anybody needs it
+                for name, units in worker.lease.demand:
+                    free[name] += units
+        return free
 
     def state(self, groups: tuple[GroupState, ...], namespace: str) -> NodeState:
         """For a client that asks from this namespace."""
         return NodeState(
             tuple(self._pool.total.items()),
-            tuple(self._pool.available.items()),
+            tuple(self.available.items()),
             self._objects.arena.arena_bytes,
             self._objects.arena.used_bytes,
             groups,

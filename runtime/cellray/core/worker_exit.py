@@ -5,6 +5,7 @@ from __future__ import annotations
 from cellray.core import failures
 from cellray.core.actors import Actors
 from cellray.core.dispatcher import Dispatcher
+from cellray.core.kept_workers import KeptWorkers
 from cellray.core.objects import ObjectTable
 from cellray.core.task_table import TaskTable
 from cellray.core.tasks import Task
@@ -25,6 +26,7 @@ class WorkerExit:
         workers: WorkerTable,
         dispatcher: Dispatcher,
         actors: Actors,
+        kept: KeptWorkers,
     ) -> None:
         self._tasks = tasks
         self._objects = objects
@@ -32,6 +34,7 @@ class WorkerExit:
         self._workers = workers
         self._dispatcher = dispatcher
         self._actors = actors
+        self._kept = kept
 
     def settle(self, worker: Worker, fact: WorkerExited, at: float) -> None:
         """The worker is gone. Its running task is tried again or fails; the others are as if never sent."""
@@ -42,6 +45,7 @@ class WorkerExit:
         self._workers.remove(worker)
         self._actors.names.forget(worker)
         self._tasks.generators.forget(worker)
+        self._kept.left(worker, fact)
         if worker.actor is not None:
             self._actors.worker_left(worker, left, fact, at)
             self._objects.release_all(worker)
@@ -51,14 +55,15 @@ class WorkerExit:
             self._tasks.give_back(task, at)
         head = left[0] if left else None
         if head is not None:
-            self._settle_head(head, worker, fact, at)
+            self.settle_head(head, worker, fact, at)
         if head is not None and head.state < FINISHED:
             # A retry submits and puts the same objects again; until it has ended they must not be freed and remade.
             head.orphans += self._objects.hand_over(worker)
         self._objects.release_all(worker)
         self._views.release_all(worker)
 
-    def _settle_head(self, task: Task, worker: Worker, fact: WorkerExited, at: float) -> None:
+    def settle_head(self, task: Task, worker: Worker, fact: WorkerExited, at: float) -> None:
+        """The task that it ran."""
         if task.cancel is not None:
             self._tasks.cancel(task, task.cancel.reason, at)
         elif fact.intended or worker.retired:

@@ -32,7 +32,8 @@ class Worker(Client):
     tasks. `environment`: the one that it has taken on, for the rest of its life; None while it has run nothing.
     `devices`: the GPUs that its lease has, `devices_told` the numbers of those that it was told. `wrote_as`: what it
     ran when it said that it had written past Python; a short task is forgotten when that is read. `runs` counts
-    functions with `max_calls`; `is_worn`: its last task is with it, after which it ends.
+    functions with `max_calls`; `is_worn`: its last task is with it, after which it ends. `kept_for`: the driver that
+    may give it tasks itself (`core/kept_workers.py`), while it keeps its lease.
     """
 
     __slots__ = (
@@ -46,6 +47,7 @@ class Worker(Client):
         "head_reported",
         "head_since",
         "is_worn",
+        "kept_for",
         "lease",
         "open",
         "pid",
@@ -63,6 +65,7 @@ class Worker(Client):
         self.queue: deque[Task] = deque()
         self.lease: ReadyQueue | None = None
         self.actor: Actor | None = None
+        self.kept_for: Client | None = None
         self.head_since = 0.0
         self.head_reported = False
         self.blocked = False
@@ -92,7 +95,8 @@ class Worker(Client):
 
 
 class WorkerTable:
-    """The workers of one node. `idle` are those that are open and have no tasks, the last one to become so last.
+    """The workers of one node. `idle` are those that are open and have no tasks, the last one to become so last; `kept`
+    those that are kept for a driver.
 
     `dedicated` of them are actors and not of the pool; `blocked` counts the pool's only. `is_mixed` says that there are
     several environments, so that not everybody who is idle will do.
@@ -102,6 +106,7 @@ class WorkerTable:
         self.base = max(1, min(cpus, config.workers_max))
         self.workers: dict[ClientId, Worker] = {}
         self.idle: dict[Worker, None] = {}
+        self.kept: dict[Worker, None] = {}
         self.blocked = 0
         self.dedicated = 0
         self.starting = self.base
@@ -151,7 +156,12 @@ class WorkerTable:
     def settle(self, worker: Worker) -> None:
         """Bring `open` and `idle` in line with the worker's other fields, after any of them changed."""
         worker.open = not (
-            worker.blocked or worker.returning or worker.ending or worker.is_worn or worker.actor is not None
+            worker.blocked
+            or worker.returning
+            or worker.ending
+            or worker.is_worn
+            or worker.actor is not None
+            or worker.kept_for is not None
         )
         if worker.open and not worker.queue:
             self.idle[worker] = None

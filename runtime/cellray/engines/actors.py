@@ -58,8 +58,6 @@ class NativeActors:
         """The template of a method's calls; the class is in the function table since the actor was created."""
         template = template_of(class_hash, options)
         self._engine.register_template(template)
-        is_plain = options.num_returns == 1 and options.stream is None
-        self._engine.direct.register(template.template_id, is_plain=is_plain)
         return PreparedMethod(template.template_id, options.num_returns, options.max_pending_calls, options.stream)
 
     def call(

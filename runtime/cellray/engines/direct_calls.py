@@ -1,10 +1,14 @@
-"""Calls of actors without the node: for a driver that calls one after another and waits for each.
+"""Calls of actors, and tasks, without the node: for a driver that makes one after another and waits for each.
 
 Its call would go to the node, from there to the actor's process, and the result the same way back, though nobody else
 is concerned. So after some such calls the driver asks for a direct line (`client/direct_line.py`), sends its calls over
 it, and tells the node of those that have ended by and by. A line is used only while no other call of this driver at
 this actor is under way: a call that goes by the node shuts it, and it is asked for anew. The node says yes when it
 knows of none.
+
+For tasks that ask for the same resources it is a line to a worker which the node keeps for this driver, when nobody
+else has anything to run. The driver gives it back by submitting any task or call by the node; the node takes it back by
+having the worker say so on the line.
 """
 
 from __future__ import annotations
@@ -20,13 +24,13 @@ import msgspec
 
 from cellray.awake import Vigil
 from cellray.client.channel import AWAKE_S, CAN_STAY_AWAKE
-from cellray.client.direct_line import CallEnded, CallSent, DirectLine, LineOpened, NodeTold
+from cellray.client.direct_line import CallEnded, CallSent, DirectLine, LineOpened, LineShut, NodeTold
 from cellray.client.interrupts import Shield
 from cellray.client.outgoing import CALLS_MAX, Submitted
 from cellray.ids import ClientId, ObjectId, TemplateId, producer_of
 from cellray.model.command import ObjectsReady
 from cellray.model.fact import DirectCall, DirectLineRequested, Fact, TaskFinished, TasksSubmitted
-from cellray.model.task import TaskSpec
+from cellray.model.task import Resources, TaskSpec, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.engines.native import NativeEngine
@@ -41,18 +45,28 @@ many each time."""
 PAUSE_MAX = 256
 LINES_MAX = 64
 
+# What a template is of: an actor's method, or tasks of one of the shapes, which are counted from 1.
+METHOD = 0
+SPECIAL_METHOD = -1
+Shape = tuple[Resources, str]
+"""What tasks ask for, and in which environment."""
+
 
 class Callee:
-    """An actor that is called one call after another. `lone` is the call that was last sent by the node, and waited
-    for; `streak` counts those that followed each other, or, below zero, those until it is worth asking."""
+    """An actor that is called one call after another, or whoever runs tasks of one shape (`actor` is None). `lone` is
+    the call that was last sent by the node, and waited for; `streak` counts those that followed each other, or, below
+    zero, those until it is worth asking. `number` is that of its line, which was `opened` by a ticket."""
 
     __slots__ = (
+        "actor",
         "busy",
         "is_open",
         "is_quiet",
         "known",
         "line",
         "lone",
+        "number",
+        "opened",
         "pause",
         "streak",
         "ticket",
@@ -60,17 +74,20 @@ class Callee:
         "worker_id",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, actor: ObjectId | None, number: int) -> None:
+        self.actor = actor
+        self.number = number
         self.busy = threading.Lock()
         self.line: DirectLine | None = None
         self.worker_id = ClientId(0)
         self.is_open = False
+        self.opened = 0
         self.ticket = 0
         self.waited = 0
         self.streak = 0
         self.pause = PAUSE_MIN
         self.known: set[TemplateId] = set()
-        """Methods that its process has seen."""
+        """Templates that its process has seen."""
         self.lone: TaskSpec | None = None
         self.is_quiet = True
         """Whether `lone` has ended."""
@@ -78,6 +95,19 @@ class Callee:
     def shut(self) -> None:
         """Not to be used until the node has said that it may."""
         self.is_open = False
+        self.ticket = 0
+        self.streak = min(self.streak, 0)
+
+    def open(self, line: DirectLine, opened: LineOpened) -> None:
+        """The node has said that it may be used."""
+        if self.line is not None and self.line is not line:
+            self.line.close()
+        if self.actor is None:
+            if self.worker_id != opened.worker_id:
+                self.known.clear()
+            if self.lone is not None:
+                self.known.add(self.lone.template_id)  # it is who got this one
+        self.line, self.worker_id, self.is_open, self.opened = line, opened.worker_id, True, opened.ticket
         self.ticket = self.streak = 0
 
     def rest(self) -> None:
@@ -87,7 +117,7 @@ class Callee:
         self.pause = min(2 * self.pause, PAUSE_MAX)
 
     def close(self) -> None:
-        """The actor's process has gone, or others are called more."""
+        """Its process has gone, or others are called more."""
         self.shut()
         self.known.clear()
         if self.line is not None:
@@ -101,53 +131,74 @@ class DirectCalls:
     def __init__(self, engine: NativeEngine, after: int) -> None:
         self._engine = engine
         self._after = after
-        self._methods: dict[TemplateId, bool] = {}
-        self._callees: dict[ObjectId, Callee] = {}
+        self._kinds: dict[TemplateId, int] = {}
+        self._shapes: dict[Shape, int] = {}
+        self._callees: dict[ObjectId | int, Callee] = {}
+        self._lines_asked = 0
+        self._looking = threading.Lock()
         self._listener: socket.socket | None = None
         self._address = ""
         self._arriving: list[DirectLine] = []
         self._vigil = Vigil()
 
-    def register(self, template_id: TemplateId, *, is_plain: bool) -> None:
-        """A method's template; plain ones return one value."""
-        if self._after:
-            self._methods[template_id] = is_plain
+    def learn(self, template: TaskTemplate) -> None:
+        """Of what there will be calls or tasks. Plain ones return one value."""
+        if not self._after:
+            return
+        is_plain = template.num_returns == 1 and template.stream is None
+        is_made = template.actor is not None or template.group is not None
+        is_placed = template.placement is not None and bool(template.placement.group_id)
+        if template.method:
+            self._kinds[template.template_id] = METHOD if is_plain else SPECIAL_METHOD
+        elif is_plain and not (is_made or is_placed or template.max_calls):
+            shape = template.resources, template.environment
+            self._kinds[template.template_id] = self._shapes.setdefault(shape, len(self._shapes) + 1)
 
-    def callee(self, obj: ObjectId) -> Callee | None:
-        """The actor of the call that `obj` is the result of, if that call is all that is to be sent."""
-        if not self._methods:
-            return None
+    def lone_call(self, obj: ObjectId) -> Submitted | None:
+        """The plain call that `obj` is the result of, if it is all that is to be sent."""
         lone = self._engine.channel.outgoing.lone_task()
-        if lone is None or not self._is_plain_call(lone, obj):
+        if lone is None:
             return None
-        actor = lone[1].contained[0]
-        callee = self._callees.get(actor)
+        spec = lone[1]
+        kind = self._kinds.get(spec.template_id, SPECIAL_METHOD)
+        if kind == SPECIAL_METHOD or spec.dependencies or len(spec.contained) != (kind == METHOD):
+            return None
+        return lone if self._engine.context.index_of(producer_of(obj)) == spec.index else None
+
+    def callee(self, lone: Submitted) -> Callee:
+        """Whom it calls."""
+        spec = lone[1]
+        key: ObjectId | int = spec.contained[0] if spec.contained else self._kinds[spec.template_id]
+        callee = self._callees.get(key)
         if callee is None:
             if len(self._callees) >= LINES_MAX:
                 self._drop_one()
-            callee = self._callees[actor] = Callee()
+            self._lines_asked += 1
+            callee = self._callees[key] = Callee(None if isinstance(key, int) else key, self._lines_asked)
         return callee
 
-    def call(self, callee: Callee, obj: ObjectId) -> bool:
-        """Have the actor's process run the call that `obj` is the result of, by itself; False when it goes by the node,
-        where the caller of this waits for it."""
-        lone = self._engine.channel.outgoing.lone_task()
-        if lone is None or not self._is_plain_call(lone, obj) or not callee.busy.acquire(blocking=False):
+    def call(self, callee: Callee, lone: Submitted, obj: ObjectId) -> bool:
+        """Have the process run the call that `obj` is the result of, by itself; False when it goes by the node, where
+        the caller of this waits for it."""
+        if not callee.busy.acquire(blocking=False):
             return False
         try:
-            if (callee.is_open or self._opens(callee)) and lone[1].template_id in callee.known:
+            if callee.is_open and callee.actor is None:
+                self._look_whether_shut(callee)
+            is_open = callee.is_open and callee.is_quiet
+            if (is_open or self._opens(callee)) and lone[1].template_id in callee.known:
                 return self._send(callee, lone, obj)
             self._note(callee, lone, obj)
             return False
         finally:
             callee.busy.release()
 
-    def ended(self, callee: Callee, obj: ObjectId) -> None:
+    def ended(self, callee: Callee, lone: Submitted) -> None:
         """A call that went by the node has been waited for."""
-        lone = callee.lone
-        if lone is not None and lone.index == self._engine.context.index_of(producer_of(obj)):
+        if callee.lone is lone[1]:
             callee.is_quiet = True
-            callee.known.add(lone.template_id)
+            if callee.actor is not None:
+                callee.known.add(lone[1].template_id)
 
     def shut(self, actor: ObjectId) -> None:
         """What is called from now on is for the actor as the node makes it: its process is about to be ended."""
@@ -166,15 +217,6 @@ class DirectCalls:
             with contextlib.suppress(OSError):
                 os.unlink(self._address)
 
-    def _is_plain_call(self, task: Submitted, obj: ObjectId) -> bool:
-        spec = task[1]
-        return (
-            self._methods.get(spec.template_id, False)
-            and not spec.dependencies
-            and len(spec.contained) == 1
-            and self._engine.context.index_of(producer_of(obj)) == spec.index
-        )
-
     # -- opening
 
     def _note(self, callee: Callee, lone: Submitted, obj: ObjectId) -> None:
@@ -186,15 +228,16 @@ class DirectCalls:
         callee.streak += 1
         if callee.ticket:
             callee.waited += 1
-            if callee.waited > ANSWERED_WITHIN:
+            if callee.actor is None or callee.waited > ANSWERED_WITHIN:
                 callee.rest()
         elif callee.streak >= (self._after if callee.line is None else 1) and self._listens():
             # Not to be guessed: who says it is the process that the node has told.
             callee.ticket, callee.waited = int.from_bytes(os.urandom(7), "big") + 1, 0
-            channel.keep(DirectLineRequested(callee.ticket, lone[1].contained[0], producer_of(obj), self._address))
+            last = producer_of(obj)
+            channel.keep(DirectLineRequested(callee.ticket, callee.actor, last, self._address, callee.number))
 
     def _listens(self) -> bool:
-        """Whether an actor's process can connect to us."""
+        """Whether others can connect to us."""
         if self._listener is None:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -205,7 +248,7 @@ class DirectCalls:
             except OSError:
                 listener.close()
                 self._after = 0
-                self._methods.clear()
+                self._kinds.clear()
                 return False
             listener.setblocking(False)
             self._listener = listener
@@ -215,15 +258,29 @@ class DirectCalls:
         """Whether the answer is there that was asked for, and nothing is under way."""
         if not callee.ticket or not callee.is_quiet:
             return False
-        if callee.line is None:
-            self._accept()
-            self._look_at_arriving()
-        else:
+        if callee.line is not None:
             self._look_at(callee.line)
-            if callee.line.is_closed:  # a new process of the actor's connects anew
-                callee.line.close()
-                callee.line = None
+        # A new process of the actor's connects anew, and so may a worker: it need not be the one of before.
+        if not callee.is_open and self._looking.acquire(blocking=False):
+            try:
+                self._accept()
+                self._look_at_arriving()
+            finally:
+                self._looking.release()
+        if callee.line is not None and callee.line.is_closed:
+            callee.line.close()
+            callee.line = None
+            callee.is_open = False
         return callee.is_open
+
+    def _look_whether_shut(self, callee: Callee) -> None:
+        """The worker's word that it is not ours any more comes when nobody waits for it."""
+        line = callee.line
+        assert line is not None, "it is open"
+        if line.poll.poll(0):
+            self._look_at(line)
+            if line.is_closed:
+                callee.close()
 
     def _accept(self) -> None:
         assert self._listener is not None, "it was asked for"
@@ -238,7 +295,7 @@ class DirectCalls:
             has_said = self._look_at(line)
             if has_said or line.is_closed:
                 self._arriving.remove(line)
-                if not any(callee.line is line for callee in self._callees.values()):
+                if not any(callee.line is line for callee in list(self._callees.values())):
                     line.close()  # nobody wants it any more
 
     def _look_at(self, line: DirectLine) -> bool:
@@ -248,24 +305,30 @@ class DirectCalls:
         for message in line.read():
             if isinstance(message, LineOpened):
                 is_known = True
-                for callee in self._callees.values():
+                for callee in list(self._callees.values()):
                     if callee.ticket == message.ticket:
-                        callee.line, callee.worker_id, callee.is_open = line, message.worker_id, True
-                        callee.ticket = callee.streak = 0
+                        callee.open(line, message)
+            elif isinstance(message, LineShut):
+                for callee in list(self._callees.values()):
+                    if callee.is_open and callee.opened == message.ticket:
+                        callee.rest()
         return is_known
 
     def _on_leaving(self, facts: list[Fact]) -> None:
-        """What goes to the node: a call that is not waited for alone shuts the line of its actor."""
+        """What goes to the node: a call that is not waited for alone shuts the line of its actor, and anything
+        submitted gives back the workers that are kept for us."""
+        callees = list(self._callees.values())
         for fact in facts:
             if type(fact) is TasksSubmitted:
+                for callee in callees:
+                    if callee.actor is None:
+                        _note_leaving(callee, fact.tasks[0] if len(fact.tasks) == 1 else None)
                 for spec in fact.tasks:
-                    if spec.template_id in self._methods and spec.contained:
-                        callee = self._callees.get(spec.contained[0])
-                        if callee is not None and callee.lone is not spec:
-                            callee.shut()
-                        elif callee is not None:
-                            callee.is_open = False
-        if not any(callee.is_open or callee.streak for callee in self._callees.values()):
+                    if self._kinds.get(spec.template_id, 1) <= METHOD and spec.contained:
+                        called = self._callees.get(spec.contained[0])
+                        if called is not None:
+                            _note_leaving(called, spec)
+        if not any(callee.is_open or callee.streak for callee in callees):
             self._engine.channel.on_leaving = None
 
     def _drop_one(self) -> None:
@@ -284,27 +347,34 @@ class DirectCalls:
         assert line is not None, "it is open"
         parent_id, spec = lone
         call = DirectCall(self._engine.client_id, callee.worker_id, parent_id, time.time(), producer_of(obj), spec)
+        sent = CallSent(call, callee.opened if callee.actor is None else 0)
         with channel.shields.here() as shield:
             try:
-                if not channel.outgoing.divert(lone, call, lambda: line.send(CallSent(call))):
+                if not channel.outgoing.divert(lone, call, lambda: line.send(sent)):
                     return False
             except OSError:
                 callee.close()
                 return False
             channel.note_wait()
             try:
-                end = self._wait(line, call, shield)
+                end = self._wait(line, sent, shield)
             except BaseException:
                 self._hand_over(callee, line, call)
                 raise
+            if isinstance(end, LineShut):
+                callee.rest()
+                callee.lone, callee.is_quiet = call.spec, False
+                channel.outgoing.recall(lone, call)
+                return False
             if end is None or not channel.outgoing.withdraw(call):
                 self._hand_over(callee, line, call)
                 return False
             self._take(callee, call, end, obj)
         return True
 
-    def _wait(self, line: DirectLine, call: DirectCall, shield: Shield) -> TaskFinished | None:
-        """The end of the call; None when it is the node's."""
+    def _wait(self, line: DirectLine, sent: CallSent, shield: Shield) -> TaskFinished | LineShut | None:
+        """The end of the call; None when it is the node's, `LineShut` when it is nobody's."""
+        call = sent.call
         deadline = time.monotonic() + HAND_OVER_S
         poll = line.poll
         if CAN_STAY_AWAKE:
@@ -315,6 +385,8 @@ class DirectCalls:
                     return message.end
                 if isinstance(message, NodeTold) and message.task_id == call.task_id:
                     return None
+                if isinstance(message, LineShut) and message.ticket == sent.ticket:
+                    return message
             if line.is_closed:
                 return None
         return None
@@ -340,3 +412,11 @@ class DirectCalls:
             channel.flush()
         elif channel.is_away:
             channel.nudge()
+
+
+def _note_leaving(callee: Callee, spec: TaskSpec | None) -> None:
+    """Something goes to the node, and only if it is what was asked with may the answer be used."""
+    if callee.lone is spec:
+        callee.is_open = False
+    else:
+        callee.shut()

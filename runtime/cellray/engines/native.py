@@ -213,6 +213,7 @@ class NativeEngine:
         if template.template_id not in self._templates:
             self.channel.add(TemplateRegistered(template, self._clock.now()))
             self._templates.add(template.template_id)
+            self.direct.learn(template)
 
     def submit(self, prepared: Prepared, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[ObjectId]:
         """Submit one task. Raises SerializationError when an argument cannot be pickled; nothing is sent then."""

@@ -170,32 +170,35 @@ class NativeObjects:
         try:
             if obj not in self.expected:
                 self._request_foreign((obj,))
-            callee = self._engine.direct.callee(obj)
-            if callee is not None and self._engine.direct.call(callee, obj):
+            direct = self._engine.direct
+            lone = direct.lone_call(obj)
+            callee = direct.callee(lone) if lone is not None else None
+            if lone is not None and callee is not None and direct.call(callee, lone, obj):
                 return resolved.get(obj)
             with Lent(self._lending):
                 channel.wait_until(lambda: obj in resolved)
-            if callee is not None:
-                self._engine.direct.ended(callee, obj)
+            if lone is not None and callee is not None:
+                direct.ended(callee, lone)
         finally:
             self._awaited_alone.remove(obj)
         return resolved.get(obj)
 
     def _wait_for_last(self, missing: set[ObjectId], timeout_s: float | None) -> bool:
-        """The only one that is missing, in a driver; its actor may answer without the node."""
+        """The only one that is missing, in a driver; who makes it may answer without the node."""
         direct = self._engine.direct
         (obj,) = missing
         began = time.monotonic()
-        callee = direct.callee(obj) if timeout_s is None or timeout_s > HAND_OVER_S else None
-        if callee is not None:
-            if direct.call(callee, obj):
+        lone = direct.lone_call(obj) if timeout_s is None or timeout_s > HAND_OVER_S else None
+        callee = direct.callee(lone) if lone is not None else None
+        if lone is not None and callee is not None:
+            if direct.call(callee, lone, obj):
                 return True
             if timeout_s is not None:
                 timeout_s = max(0.0, timeout_s + began - time.monotonic())
         if not self._engine.channel.wait_until(lambda: not missing, timeout_s):
             return False
-        if callee is not None:
-            direct.ended(callee, obj)
+        if lone is not None and callee is not None:
+            direct.ended(callee, lone)
         return True
 
     def _request_foreign(self, ids: Iterable[ObjectId]) -> None:

@@ -164,12 +164,14 @@ class RecallViews(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=17
 
 
 class OpenDirectLine(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=120):
-    """To an actor's process: a caller of yours wants to talk to you itself. Connect to it, unless you are connected,
-    and say its ticket."""
+    """To an actor's process, or to a worker that is kept for a driver (`is_for_tasks`): a caller of yours wants to talk
+    to you itself. Connect to it, unless you are connected by this `line` of its, and say its ticket."""
 
     caller: ClientId
     address: str
     ticket: int
+    line: int = 0
+    is_for_tasks: bool = False
 
 
 ClientCommand = (

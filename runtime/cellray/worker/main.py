@@ -263,6 +263,8 @@ class Worker:
         if self._direct is not None:
             for task_id in returned:
                 self._direct.give_back(task_id)
+            if Role.actor is None:
+                self._direct.shut()
         returned.reverse()
         self._engine.channel.add(TasksReturned(self._engine.client_id, time.time(), returned))
         self._engine.channel.nudge()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
 from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
 from cellray.model.fact.codec import decode_facts, encode_facts, fact_decoder, fact_encoder
-from cellray.model.fact.direct import DirectCall, DirectCallsMade, DirectLineRequested
+from cellray.model.fact.direct import DirectCall, DirectCallsMade, DirectLineRequested, DirectLinesShut
 from cellray.model.fact.kinds import UNLOGGED, Fact, LoggedFact, UnloggedFact
 from cellray.model.fact.log import LogForgotten
 from cellray.model.fact.object import (
@@ -92,6 +92,7 @@ __all__ = [
     "DirectCall",
     "DirectCallsMade",
     "DirectLineRequested",
+    "DirectLinesShut",
     "Fact",
     "FaultRequested",
     "FunctionRegistered",

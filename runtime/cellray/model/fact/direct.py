@@ -1,4 +1,4 @@
-"""Calls that a caller gives to an actor's process itself; see `core/direct_calls.py`."""
+"""Calls, and ordinary tasks, that a caller gives to a process itself; see `core/direct_calls.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from cellray.model.task import TaskSpec
 
 
 class DirectCall(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A call that `caller` sent to the process of an actor at `at`; `end` is None while it may be under way."""
+    """A call that `caller` sent to the process of an actor, or a task to a worker that is kept for it, at `at`. `end`
+    is None while it may be under way."""
 
     caller: ClientId
     worker_id: ClientId
@@ -33,9 +34,20 @@ class DirectCallsMade(msgspec.Struct, frozen=True, array_like=True, gc=False, ta
 
 class DirectLineRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=151):
     """A driver that calls an actor one call after another would like to talk to its process, which is to connect to
-    `address`. `last` is the call that it submitted just before. Answered by nobody if that is not possible now."""
+    `address`. `last` is the call that it submitted just before. Answered by nobody if that is not possible now.
+
+    Without an `actor` it is about tasks like `last`, and the worker that gets it. `line`: which of the driver's it is.
+    """
 
     ticket: int
-    actor: ObjectId
+    actor: ObjectId | None
     last: TaskId
     address: str
+    line: int = 0
+
+
+class DirectLinesShut(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=152):
+    """A worker takes no more tasks over its lines; what it has begun it has told of before, unless it is among those
+    that have `ended`."""
+
+    ended: list[TaskId]

@@ -6,7 +6,7 @@ from typing import get_args
 
 from cellray.model.fact.actor import ActorDied, ActorExited, ActorKillRequested, ActorStarted
 from cellray.model.fact.checkpoint import ActorCheckpointed, ActorRestored, CheckpointFailed, CheckpointTaken
-from cellray.model.fact.direct import DirectCallsMade, DirectLineRequested
+from cellray.model.fact.direct import DirectCallsMade, DirectLineRequested, DirectLinesShut
 from cellray.model.fact.log import LogForgotten
 from cellray.model.fact.object import (
     ObjectRestored,
@@ -135,6 +135,7 @@ UnloggedFact = (
     | FaultRequested
     | DirectCallsMade
     | DirectLineRequested
+    | DirectLinesShut
 )
 Fact = LoggedFact | UnloggedFact
 
