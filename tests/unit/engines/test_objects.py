@@ -80,7 +80,7 @@ class Setting:
             require_open=lambda: None,
             now=lambda: 1.0,
             flush_soon=self.sent.nudge,
-            direct=SimpleNamespace(callee=lambda obj: None),
+            direct=SimpleNamespace(lone_call=lambda obj: None),
         )
         self.objects = NativeObjects(engine, SimpleNamespace(load=load), None)  # type: ignore[arg-type]
 
