@@ -158,6 +158,9 @@ class DirectCalls:
             self._kept.has(task, worker, is_sure=client is worker)
             if job.ended:
                 self._cancellation.request(CancelRequested([task_id], at, reason="its driver has left"), at)
+        elif (ended := self._kept.ended.pop(task_id, None)) is not None:
+            self._sent(task, call)
+            self._kept.finish(task, ended)
         elif (death := self._kept.died.get(call.worker_id)) is not None and death.client is caller:
             self._sent(task, call)
             self._worker_exit.settle_head(task, death.worker, death.fact, at)

@@ -20,7 +20,17 @@ from cellray.core.transitions import ASSIGNED
 from cellray.core.workers import Worker, WorkerTable
 from cellray.ids import ClientId, TaskId
 from cellray.model.command import OpenDirectLine
-from cellray.model.fact import DirectLineRequested, DirectLinesShut, WorkerExited
+from cellray.model.fact import DirectLineRequested, DirectLinesShut, TaskFinished, WorkerExited
+
+ENDED_MAX = 64
+"""Each concerns what was on its way when a worker was asked back."""
+
+
+class Ended(NamedTuple):
+    """A task that its worker has run, and which its driver may tell of as under way."""
+
+    worker: Worker
+    end: TaskFinished
 
 
 class Death(NamedTuple):
@@ -34,12 +44,14 @@ class Death(NamedTuple):
 class KeptWorkers:
     """Who is kept (`WorkerTable.kept`), for whom (`Worker.kept_for`), and what is not certain about what they run.
 
-    `asked` are requests of this `handle`. `died`: ends of workers whose driver may not have told of its last task.
+    `asked` are requests of this `handle`. `died`: ends of workers whose driver may not have told of its last task;
+    `ended`: last tasks of workers that were asked back.
     """
 
     def __init__(self, tasks: TaskTable, workers: WorkerTable, dispatcher: Dispatcher, outbox: Outbox) -> None:
         self.asked: list[tuple[DirectLineRequested, Client]] = []
         self.died: dict[ClientId, Death] = {}
+        self.ended: dict[TaskId, Ended] = {}
         self._tasks = tasks
         self._workers = workers
         self._dispatcher = dispatcher
@@ -80,18 +92,16 @@ class KeptWorkers:
         """A task has turned out to be with a worker that is kept: it is nobody's any more."""
         if not is_sure:
             self._unsure[task.task_id] = task
-        if not worker.returning:
-            self.let_go(worker)
+        self.let_go(worker)
 
     def confirm(self, task_id: TaskId) -> None:
         """Its worker tells of it too."""
         self._unsure.pop(task_id, None)
 
     def let_go_all(self, client: Client) -> None:
-        """Their driver has given them back. One that was asked answers first."""
+        """Their driver has given them back."""
         for worker in list(client.kept):
-            if not worker.returning:
-                self.let_go(worker)
+            self.let_go(worker)
 
     def let_go(self, worker: Worker) -> None:
         """The worker is like any other again."""
@@ -109,11 +119,23 @@ class KeptWorkers:
 
     def on_shut(self, fact: DirectLinesShut, worker: Worker, at: float) -> None:
         """It does not take anything more. What it has not told of, and has not run before, it never gets to see."""
+        ended = {end.task_id: Ended(worker, end) for end in fact.ended}
         for task in self._unsure_of(worker):
             del self._unsure[task.task_id]
-            if task.state == ASSIGNED and task.task_id not in fact.ended:
+            if task.state == ASSIGNED:
                 worker.take_out(task, at)
-                self._tasks.give_back(task, at)
+                if task.task_id in ended:
+                    self.finish(task, ended.pop(task.task_id))
+                else:
+                    self._tasks.give_back(task, at)
+        self.ended.update(ended)
+        while len(self.ended) > ENDED_MAX:
+            del self.ended[next(iter(self.ended))]
+
+    def finish(self, task: Task, ended: Ended) -> None:
+        """A task that was thought to be under way; the log does not know of its end."""
+        self._outbox.facts.append(ended.end)
+        self._tasks.finish(task, ended.worker, ended.end)
 
     def end_job(self, client: Client) -> None:
         """A driver has left."""

@@ -98,7 +98,8 @@ class DirectCalls:
                 with contextlib.suppress(OSError):
                     line.send(LineShut(ticket))
             self._tickets.clear()
-            self._channel.add(DirectLinesShut([call.task_id for call, _ in self._ended.values()]))
+            self._channel.add(DirectLinesShut([end for _, end in self._ended.values()]))
+            self._ended.clear()
 
     def look(self) -> None:
         """Read what has come: before a call that came by the node, which its caller may have made later."""
@@ -187,6 +188,7 @@ class DirectCalls:
             return
         call, end = self._ended.get(line, (None, None))
         if call is not None and end is not None and call.task_id == task_id:
+            del self._ended[line]
             self._channel.add(DirectCallsMade([call]))
             self._channel.add(end)
 

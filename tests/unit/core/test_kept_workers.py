@@ -77,7 +77,7 @@ class KeptNode(Node):
 
     def give_back(self, *ended: TaskId) -> list[c.Command]:
         """The worker answers that it takes nothing more from its driver."""
-        shut = f.DirectLinesShut(list(ended))
+        shut = f.DirectLinesShut([f.TaskFinished(task, self.at, self.at, (VALUE,)) for task in ended])
         return self.tell(shut, f.TasksReturned(self.worker, self.at, []), source=self.worker)
 
     def exited(self) -> list[c.Command]:
@@ -132,11 +132,19 @@ def _others_wait(node: KeptNode) -> None:
     node.submit_other(1, 2, 3)
 
 
+def _a_larger_one_waits(node: KeptNode) -> None:
+    node.submit(1)
+    node.connect()
+    large = make_template(FunctionHash(b"f" * 16), "two", make_resources({"CPU": 2}))
+    node.register(large)
+    node.submit(1, parent=OTHER_ROOT, source=OTHER, template=large)
+
+
 def _has_another_task(node: KeptNode) -> None:
     node.submit(1, 2)
 
 
-@pytest.mark.parametrize("prepare", [_others_wait, _has_another_task])
+@pytest.mark.parametrize("prepare", [_others_wait, _a_larger_one_waits, _has_another_task])
 def test_nobody_is_kept_while_others_have_something_to_run(prepare: Callable[[KeptNode], None]) -> None:
     node = KeptNode()
     node.keep()
@@ -262,15 +270,22 @@ def test_what_it_has_begun_stays_with_a_worker_that_is_asked_back() -> None:
     assert assigned(node.finish(call.task_id, node.worker)) == [(node.worker, [child(1, OTHER_ROOT)])]
 
 
-def test_what_it_has_just_ended_does_not_run_again() -> None:
+@pytest.mark.parametrize("was_told", [True, False])
+def test_what_it_has_just_ended_does_not_run_again(was_told: bool) -> None:
     node = KeptNode(cpus=1).keep()
     node.connect()
     node.submit_other(1)
     call = node.made()
-    node.tell(f.DirectCallsMade([call]))
-    assert not assigned(node.give_back(call.task_id)), "its end is on its way"
-    node.tell(f.DirectCallsMade([call]), source=node.worker)
-    assert assigned(node.finish(call.task_id, node.worker)) == [(node.worker, [child(1, OTHER_ROOT)])]
+    commands = node.tell(f.DirectCallsMade([call])) if was_told else []
+    commands += node.give_back(call.task_id)
+    commands += [] if was_told else node.tell(f.DirectCallsMade([call]))
+    assert assigned(commands) == [(node.worker, [child(1, OTHER_ROOT)])]
+    assert values(commands, call.task_id) == [""]
+    facts = [fact for each in commands if isinstance(each, c.AppendFacts) for fact in each.facts]
+    assert [type(fact) for fact in facts if not isinstance(fact, f.TasksDispatched)] == [
+        f.TasksSubmitted,
+        f.TaskFinished,
+    ]
 
 
 @pytest.mark.parametrize("was_told", [True, False])
@@ -490,6 +505,7 @@ class WorkerModel:
                 elif self.under_way.pop(message[1], None) is None:
                     call, end = self.ended.get(client, (None, None))
                     if call is not None and end is not None and call.task_id == message[1]:
+                        del self.ended[client]
                         self.say(f.DirectCallsMade([call]), end)
 
     def on_command(self, command: c.ClientCommand) -> None:
@@ -516,7 +532,8 @@ class WorkerModel:
             for client, ticket in self.tickets.items():
                 self.play.reply(client, self.client, ("shut", ticket))
             self.tickets.clear()
-            shut = f.DirectLinesShut([call.task_id for call, _ in self.ended.values()])
+            shut = f.DirectLinesShut([end for _, end in self.ended.values()])
+            self.ended.clear()
             self.say(shut, f.TasksReturned(self.client, 0.0, returned))
 
 

@@ -47,7 +47,7 @@ class DirectLineRequested(msgspec.Struct, frozen=True, array_like=True, gc=False
 
 
 class DirectLinesShut(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=152):
-    """A worker takes no more tasks over its lines; what it has begun it has told of before, unless it is among those
-    that have `ended`."""
+    """A worker takes no more tasks over its lines. What it has begun it has told of before; except of those that have
+    `ended` last, of which their drivers tell, and may not know it when they do."""
 
-    ended: list[TaskId]
+    ended: list[TaskFinished]
