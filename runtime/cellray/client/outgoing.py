@@ -62,13 +62,14 @@ class Outgoing:
     def take(self) -> list[Fact]:
         """All of it; the tasks of one parent that follow each other as one fact."""
         items = self.items
+        count = len(items)  # before the calls, one of which may begin at this moment, and what follows from it be added
         self.kept = 0
         facts: list[Fact] = []
         if calls := self._take_calls():
             facts.append(DirectCallsMade(calls))
         tasks: list[TaskSpec] = []
         parent_id: TaskId | None = None
-        for _ in range(len(items)):
+        for _ in range(count):
             item = items.popleft()
             if not isinstance(item, tuple):
                 facts.append(item)
@@ -99,10 +100,11 @@ class Outgoing:
             return None  # another thread sends it at this moment
         return item if isinstance(item, tuple) else None
 
-    def divert(self, lone: Submitted, call: DirectCall, send: Callable[[], None]) -> bool:
-        """Send a lone task another way, while nobody can send anything; False if it is not alone any more."""
+    def divert(self, lone: Submitted, call: DirectCall, may: Callable[[], bool], send: Callable[[], None]) -> bool:
+        """Send a lone task another way, while nobody can send anything; False if it is not alone any more, or may not
+        go that way any more."""
         with self.sending:
-            if self.lone_task() is not lone:
+            if self.lone_task() is not lone or not may():
                 return False
             send()  # raises when it cannot: nothing has changed then
             self.items.popleft()

@@ -74,6 +74,8 @@ class Ahead:
         template = tasks.registry.usable.get(spec.template_id)
         if template is None or spec.dependencies or not client.alive or not self._may_run(fact.parent_id):
             return None
+        if client.kept:
+            return None  # it gives them back with this, and one of them gets it
         task_id = tasks.submissions.task_id(fact.parent_id, spec.index)
         if task_id in tasks.tasks or return_object_id(task_id, 0) in self._objects.entries:
             return None

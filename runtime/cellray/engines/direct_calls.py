@@ -222,7 +222,9 @@ class DirectCalls:
     def _note(self, callee: Callee, lone: Submitted, obj: ObjectId) -> None:
         """One call more that goes by the node; perhaps the one with which it is worth asking."""
         channel = self._engine.channel
-        channel.on_leaving = self._on_leaving
+        if channel.on_leaving is None:
+            channel.on_leaving = self._on_leaving
+        callee.is_open = False
         callee.lone = lone[1]
         callee.is_quiet = False
         callee.streak += 1
@@ -301,13 +303,14 @@ class DirectCalls:
     def _look_at(self, line: DirectLine) -> bool:
         """Whether it says which line it is; if so, and nothing was called by the node since it was asked for, it may be
         used."""
-        is_known = False
+        channel, is_known = self._engine.channel, False
         for message in line.read():
             if isinstance(message, LineOpened):
                 is_known = True
-                for callee in list(self._callees.values()):
-                    if callee.ticket == message.ticket:
-                        callee.open(line, message)
+                with channel.shields.here(), channel.outgoing.sending:  # else what leaves now may have shut it
+                    for callee in list(self._callees.values()):
+                        if callee.ticket == message.ticket:
+                            callee.open(line, message)
             elif isinstance(message, LineShut):
                 for callee in list(self._callees.values()):
                     if callee.is_open and callee.opened == message.ticket:
@@ -317,7 +320,11 @@ class DirectCalls:
     def _on_leaving(self, facts: list[Fact]) -> None:
         """What goes to the node: a call that is not waited for alone shuts the line of its actor, and anything
         submitted gives back the workers that are kept for us."""
-        callees = list(self._callees.values())
+        callees = [
+            callee for callee in list(self._callees.values()) if callee.is_open or callee.ticket or callee.streak > 0
+        ]
+        if not callees:
+            return
         for fact in facts:
             if type(fact) is TasksSubmitted:
                 for callee in callees:
@@ -328,8 +335,6 @@ class DirectCalls:
                         called = self._callees.get(spec.contained[0])
                         if called is not None:
                             _note_leaving(called, spec)
-        if not any(callee.is_open or callee.streak for callee in callees):
-            self._engine.channel.on_leaving = None
 
     def _drop_one(self) -> None:
         """Forget the one that has been there longest of those that are not being called."""
@@ -350,19 +355,19 @@ class DirectCalls:
         sent = CallSent(call, callee.opened if callee.actor is None else 0)
         with channel.shields.here() as shield:
             try:
-                if not channel.outgoing.divert(lone, call, lambda: line.send(sent)):
+                if not channel.outgoing.divert(lone, call, lambda: callee.is_open, lambda: line.send(sent)):
+                    callee.shut()  # it has gone to the node, perhaps when we did not know yet that the line is open
                     return False
             except OSError:
                 callee.close()
                 return False
             channel.note_wait()
             try:
-                end = self._wait(line, sent, shield)
+                end = self._wait(callee, line, sent, shield)
             except BaseException:
                 self._hand_over(callee, line, call)
                 raise
             if isinstance(end, LineShut):
-                callee.rest()
                 callee.lone, callee.is_quiet = call.spec, False
                 channel.outgoing.recall(lone, call)
                 return False
@@ -372,7 +377,7 @@ class DirectCalls:
             self._take(callee, call, end, obj)
         return True
 
-    def _wait(self, line: DirectLine, sent: CallSent, shield: Shield) -> TaskFinished | LineShut | None:
+    def _wait(self, callee: Callee, line: DirectLine, sent: CallSent, shield: Shield) -> TaskFinished | LineShut | None:
         """The end of the call; None when it is the node's, `LineShut` when it is nobody's."""
         call = sent.call
         deadline = time.monotonic() + HAND_OVER_S
@@ -380,13 +385,17 @@ class DirectCalls:
         if CAN_STAY_AWAKE:
             self._vigil.look(lambda: shield.wait(poll, 0), AWAKE_S)
         while (rest_s := deadline - time.monotonic()) > 0 and shield.wait(poll, rest_s * 1000):
+            answers: list[TaskFinished | LineShut | None] = []
             for message in line.read():
                 if isinstance(message, CallEnded) and message.end.task_id == call.task_id:
-                    return message.end
-                if isinstance(message, NodeTold) and message.task_id == call.task_id:
-                    return None
-                if isinstance(message, LineShut) and message.ticket == sent.ticket:
-                    return message
+                    answers.append(message.end)
+                elif isinstance(message, NodeTold) and message.task_id == call.task_id:
+                    answers.append(None)
+                elif isinstance(message, LineShut) and message.ticket == sent.ticket:
+                    answers.append(message)
+                    callee.rest()
+            if answers:
+                return answers[0]
             if line.is_closed:
                 return None
         return None

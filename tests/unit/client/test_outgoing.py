@@ -72,7 +72,7 @@ def test_a_lone_task_is_sent_another_way() -> None:
     assert outgoing.lone_task() is lone
     call = direct_call()
     sent: list[bool] = []
-    assert outgoing.divert(lone, call, lambda: sent.append(outgoing.sending.locked()))
+    assert outgoing.divert(lone, call, lambda: True, lambda: sent.append(outgoing.sending.locked()))
     assert sent == [True], "nobody can send what comes after it before it is sent"
     assert not outgoing.items
     assert outgoing.withdraw(call), "the node need not hear that it is under way"
@@ -84,7 +84,7 @@ def test_a_task_that_is_not_alone_any_more_goes_the_usual_way() -> None:
     lone = (PARENT, TaskSpec(0, TemplateId(1)))
     outgoing.items += [lone, FACT]
     assert outgoing.lone_task() is None
-    assert not outgoing.divert(lone, direct_call(), lambda: pytest.fail("it was sent"))
+    assert not outgoing.divert(lone, direct_call(), lambda: True, lambda: pytest.fail("it was sent"))
     assert len(outgoing.items) == 2
     outgoing.items.clear()
     assert outgoing.lone_task() is None
@@ -101,7 +101,7 @@ def test_a_task_that_cannot_be_sent_stays() -> None:
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        outgoing.divert(lone, direct_call(), broken)
+        outgoing.divert(lone, direct_call(), lambda: True, broken)
     assert list(outgoing.items) == [lone]
     assert not outgoing.calls
 
@@ -112,3 +112,43 @@ def test_what_was_told_is_not_withdrawn() -> None:
     outgoing.calls.append(call)
     outgoing.take()
     assert not outgoing.withdraw(call)
+
+
+def test_a_task_that_may_not_go_another_way_stays() -> None:
+    outgoing = make()
+    lone = PARENT, TaskSpec(0, TemplateId(1))
+    outgoing.items.append(lone)
+    assert not outgoing.divert(lone, direct_call(), lambda: False, lambda: pytest.fail("it was sent"))
+    assert outgoing.lone_task() is lone
+    assert not outgoing.calls
+
+
+def test_a_task_for_which_the_other_way_has_failed_goes_first_unless_the_node_has_heard_of_it() -> None:
+    outgoing, call = make(), direct_call()
+    lone = PARENT, TaskSpec(0, TemplateId(1))
+    outgoing.items.append(lone)
+    assert outgoing.divert(lone, call, lambda: True, lambda: None)
+    outgoing.items.append(FACT)
+    outgoing.recall(lone, call)
+    assert outgoing.take() == [TasksSubmitted(PARENT, 5.0, [lone[1]]), FACT]
+    outgoing.calls.append(call)
+    assert outgoing.take() == [DirectCallsMade([call])]
+    outgoing.recall(lone, call)
+    assert not outgoing.take()
+
+
+def test_what_follows_from_a_call_that_begins_at_this_moment_does_not_leave_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outgoing, call = make(), direct_call()
+
+    def begin() -> list[DirectCall]:
+        outgoing.calls.append(call)  # too late to be taken along
+        outgoing.items.append(FACT)
+        return []
+
+    take_calls = outgoing._take_calls
+    monkeypatch.setattr(outgoing, "_take_calls", begin)
+    assert outgoing.take() == []
+    monkeypatch.setattr(outgoing, "_take_calls", take_calls)
+    assert outgoing.take() == [DirectCallsMade([call]), FACT]
