@@ -570,7 +570,11 @@ class Play:
         self.down.setdefault((client, worker), deque()).append(message)
 
     def handle(self, source: ClientId, facts: list[f.Fact]) -> None:
-        if facts and isinstance(facts[0], f.DirectCallsMade):  # as `node/loop.py` does
+        # As `node/loop.py` does.
+        ahead = self.node.core.ahead(facts, source)
+        if ahead is not None:
+            self.perform([ahead])
+        if facts and isinstance(facts[0], f.DirectCallsMade):
             self.perform(self.node.tell(facts.pop(0), source=source))
         if facts:
             self.perform(self.node.tell(*facts, source=source))

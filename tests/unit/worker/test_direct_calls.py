@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from cellray.client.connect import Connected
-from cellray.client.direct_line import CallEnded, CallSent, DirectLine, LineOpened, NodeTold
+from cellray.client.direct_line import CallEnded, CallSent, DirectLine, LineOpened, LineShut, NodeTold
 from cellray.config import Config
 from cellray.engines.native import NativeEngine
 from cellray.ids import ClientId, FunctionHash, ObjectId, TaskId
@@ -18,6 +18,7 @@ from cellray.model.command import OpenDirectLine, TasksAssigned
 from cellray.model.fact import (
     DirectCall,
     DirectCallsMade,
+    DirectLinesShut,
     Fact,
     ObjectsHeld,
     TaskFailed,
@@ -63,15 +64,15 @@ class Actor:
         self._reader = FrameReader(1 << 20)
         self._numbers = iter(range(100))
 
-    def open(self, ticket: int) -> None:
-        self.direct.open(OpenDirectLine(CALLER, self.address, ticket))
+    def open(self, ticket: int, *, is_for_tasks: bool = False) -> None:
+        self.direct.open(OpenDirectLine(CALLER, self.address, ticket, is_for_tasks=is_for_tasks))
 
-    def call(self, template_id: int = METHOD.template_id) -> DirectCall:
+    def call(self, template_id: int = METHOD.template_id, ticket: int = 0) -> DirectCall:
         number = next(self._numbers)
         spec = TaskSpec(number, template_id, b"args")  # type: ignore[arg-type]
         task_id = TaskId(number.to_bytes(16, "big"))
         call = DirectCall(CALLER, WELCOME.client_id, TaskId(b"p" * 16), 1.0, task_id, spec)
-        self.caller.send(CallSent(call))
+        self.caller.send(CallSent(call, ticket))
         self.direct.look()
         return call
 
@@ -203,3 +204,60 @@ def test_a_caller_that_goes_at_the_end_is_found_out_by_sending(actor: Actor) -> 
     actor.caller.close()
     assert not actor.direct.end(ended(call))
     assert actor.told() == [DirectCallsMade([call])]
+
+
+TICKET = 5
+
+
+@pytest.fixture
+def worker(actor: Actor) -> Actor:
+    """One that is kept for its caller, and is no actor."""
+    actor.open(TICKET, is_for_tasks=True)
+    assert actor.heard() == [LineOpened(TICKET, WELCOME.client_id)]
+    return actor
+
+
+def test_a_kept_worker_takes_tasks_by_its_newest_ticket(worker: Actor) -> None:
+    first = worker.call(ticket=TICKET)
+    worker.call(ticket=TICKET - 1)
+    worker.open(TICKET + 1, is_for_tasks=True)
+    worker.call(ticket=TICKET)
+    second = worker.call(ticket=TICKET + 1)
+    assert [task.task_id for task in worker.taken] == [first.task_id, second.task_id]
+
+
+def test_a_worker_that_is_asked_back_says_so_after_what_it_has_begun(worker: Actor) -> None:
+    call = worker.call(ticket=TICKET)
+    worker.direct.shut()
+    assert worker.heard() == [NodeTold(call.task_id), LineShut(TICKET)]
+    assert not worker.direct.end(ended(call))
+    worker.call(ticket=TICKET)
+    assert len(worker.taken) == 1, "it never looks at that"
+    assert worker.told() == [DirectCallsMade([call]), DirectLinesShut([])]
+
+
+def test_a_worker_that_is_asked_back_says_what_it_has_just_ended(worker: Actor) -> None:
+    call = worker.call(ticket=TICKET)
+    assert worker.direct.end(ended(call))
+    worker.direct.shut()
+    assert worker.heard() == [CallEnded(ended(call)), LineShut(TICKET)]
+    worker.caller.send(NodeTold(call.task_id))  # had told of it meanwhile
+    worker.direct.look()
+    assert worker.told() == [DirectLinesShut([ended(call)])]
+    worker.direct.shut()
+    assert worker.told() == [DirectLinesShut([])], "once"
+
+
+def test_a_caller_that_has_gone_does_not_keep_a_worker_from_being_asked_back(worker: Actor) -> None:
+    call = worker.call(ticket=TICKET)
+    worker.caller.close()
+    worker.direct.shut()
+    assert worker.told() == [DirectCallsMade([call]), DirectLinesShut([])]
+
+
+def test_other_lines_of_a_caller_are_others(worker: Actor) -> None:
+    worker.direct.open(OpenDirectLine(CALLER, worker.address, 9, 1, is_for_tasks=True))
+    other = DirectLine(worker.listener.accept()[0], 1 << 20)
+    assert other.poll.poll(WAIT_S * 1000)
+    assert other.read() == [LineOpened(9, WELCOME.client_id)]
+    other.close()
