@@ -36,7 +36,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks in one frame from a driver or a submitting worker."""
     direct_calls_after: int = 4
     """A driver that has called an actor so often, each time waiting for the one result, talks to the actor's process
-    itself; 0: never."""
+    itself, and one that has submitted so many tasks so to a worker; 0: never."""
     dispatch_batch_max: int = 256
     """Tasks held by one worker, running and prefetched."""
     dispatch_target_ms: float = 8.0
