@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from cellray import ObjectRef, Session
 from cellray.engines import direct_calls
-from cellray.engines.direct_calls import Callee
+from cellray.engines.callee import Callee
 from cellray.exceptions import GetTimeoutError, TaskCancelledError, WorkerCrashedError
 from cellray.model import fact as f
 from cellray.util import placement_group

@@ -27,10 +27,11 @@ from cellray.client.channel import AWAKE_S, CAN_STAY_AWAKE
 from cellray.client.direct_line import CallEnded, CallSent, DirectLine, LineOpened, LineShut, NodeTold
 from cellray.client.interrupts import Shield
 from cellray.client.outgoing import CALLS_MAX, Submitted
-from cellray.ids import ClientId, ObjectId, TemplateId, producer_of
+from cellray.engines.callee import PAUSE_MIN, Callee
+from cellray.ids import ObjectId, TemplateId, producer_of
 from cellray.model.command import ObjectsReady
 from cellray.model.fact import DirectCall, DirectLineRequested, Fact, TaskFinished, TasksSubmitted
-from cellray.model.task import Resources, TaskSpec, TaskTemplate
+from cellray.model.task import Resources, TaskTemplate
 
 if TYPE_CHECKING:
     from cellray.engines.native import NativeEngine
@@ -39,10 +40,6 @@ HAND_OVER_S = 0.01
 """A call that takes longer is the node's: it is seen to be running, and its end costs little by comparison."""
 ANSWERED_WITHIN = 4
 """The node has said no when it has not answered for so many calls."""
-PAUSE_MIN = 4
-"""So many calls go by the node when it has said no, or a call was handed over to it: the next may be like it. Twice as
-many each time."""
-PAUSE_MAX = 256
 LINES_MAX = 64
 
 # What a template is of: an actor's method, or tasks of one of the shapes, which are counted from 1.
@@ -50,79 +47,6 @@ METHOD = 0
 SPECIAL_METHOD = -1
 Shape = tuple[Resources, str]
 """What tasks ask for, and in which environment."""
-
-
-class Callee:
-    """An actor that is called one call after another, or whoever runs tasks of one shape (`actor` is None). `lone` is
-    the call that was last sent by the node, and waited for; `streak` counts those that followed each other, or, below
-    zero, those until it is worth asking. `number` is that of its line, which was `opened` by a ticket."""
-
-    __slots__ = (
-        "actor",
-        "busy",
-        "is_open",
-        "is_quiet",
-        "known",
-        "line",
-        "lone",
-        "number",
-        "opened",
-        "pause",
-        "streak",
-        "ticket",
-        "waited",
-        "worker_id",
-    )
-
-    def __init__(self, actor: ObjectId | None, number: int) -> None:
-        self.actor = actor
-        self.number = number
-        self.busy = threading.Lock()
-        self.line: DirectLine | None = None
-        self.worker_id = ClientId(0)
-        self.is_open = False
-        self.opened = 0
-        self.ticket = 0
-        self.waited = 0
-        self.streak = 0
-        self.pause = PAUSE_MIN
-        self.known: set[TemplateId] = set()
-        """Templates that its process has seen."""
-        self.lone: TaskSpec | None = None
-        self.is_quiet = True
-        """Whether `lone` has ended."""
-
-    def shut(self) -> None:
-        """Not to be used until the node has said that it may."""
-        self.is_open = False
-        self.ticket = 0
-        self.streak = min(self.streak, 0)
-
-    def open(self, line: DirectLine, opened: LineOpened) -> None:
-        """The node has said that it may be used."""
-        if self.line is not None and self.line is not line:
-            self.line.close()
-        if self.actor is None:
-            if self.worker_id != opened.worker_id:
-                self.known.clear()
-            if self.lone is not None:
-                self.known.add(self.lone.template_id)  # it is who got this one
-        self.line, self.worker_id, self.is_open, self.opened = line, opened.worker_id, True, opened.ticket
-        self.ticket = self.streak = 0
-
-    def rest(self) -> None:
-        """It has not paid to ask, or to use it."""
-        self.shut()
-        self.streak = -self.pause
-        self.pause = min(2 * self.pause, PAUSE_MAX)
-
-    def close(self) -> None:
-        """Its process has gone, or others are called more."""
-        self.shut()
-        self.known.clear()
-        if self.line is not None:
-            self.line.close()
-            self.line = None
 
 
 class DirectCalls:
@@ -329,12 +253,12 @@ class DirectCalls:
             if type(fact) is TasksSubmitted:
                 for callee in callees:
                     if callee.actor is None:
-                        _note_leaving(callee, fact.tasks[0] if len(fact.tasks) == 1 else None)
+                        callee.leaves(fact.tasks[0] if len(fact.tasks) == 1 else None)
                 for spec in fact.tasks:
                     if self._kinds.get(spec.template_id, 1) <= METHOD and spec.contained:
                         called = self._callees.get(spec.contained[0])
                         if called is not None:
-                            _note_leaving(called, spec)
+                            called.leaves(spec)
 
     def _drop_one(self) -> None:
         """Forget the one that has been there longest of those that are not being called."""
@@ -421,11 +345,3 @@ class DirectCalls:
             channel.flush()
         elif channel.is_away:
             channel.nudge()
-
-
-def _note_leaving(callee: Callee, spec: TaskSpec | None) -> None:
-    """Something goes to the node, and only if it is what was asked with may the answer be used."""
-    if callee.lone is spec:
-        callee.is_open = False
-    else:
-        callee.shut()
