@@ -388,14 +388,11 @@ class Channel:
             waits = self._waits - waits_before
             waits_before += waits
             since_read_s = time.monotonic() - self._read_at
-            if self._has_to_flush() or (self._buffer and since_read_s >= KEPT_S):
-                if not self.outgoing.is_young():
-                    self.flush()
-                idle_looks = 0
-            elif waits >= BUSY_READS:
-                idle_looks = 0
-            else:
-                idle_looks += 1
+            has_to_flush = self._has_to_flush()
+            if (has_to_flush or (self._buffer and since_read_s >= KEPT_S)) and not self.outgoing.is_young():
+                self.flush()
+            # What was kept says nothing of what will come: who keeps it is held up, by a task perhaps.
+            idle_looks = 0 if has_to_flush or waits >= BUSY_READS else idle_looks + 1
             is_beside = self._reading.locked() or since_read_s < BESIDE_S
             wait_ms: float | None = flush_ms
             if idle_looks >= IDLE_LOOKS_MAX:

@@ -114,6 +114,7 @@ class Worker:
         channel = self._engine.channel
         if time.time() + self._runner.expected_s(task.template_id) > self._held_since + RESULTS_WAIT_S:
             channel.flush()
+            channel.read_now()  # else the background thread does it while the task runs, in turns with that
             self._held_since = math.inf
         elif channel.is_away and self._held_since != math.inf:
             channel.nudge()  # to look after the results, should this task take longer than its like
