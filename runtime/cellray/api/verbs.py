@@ -150,7 +150,9 @@ def _split(refs: list[W], count: int, resolved: Resolved, start: int) -> tuple[l
     if count == 1:
         for place in range(start, len(refs)):
             if refs[place]._id in resolved:
-                return [refs[place]], refs[:place] + refs[place + 1 :] if place else refs[1:], place
+                rest = refs.copy()  # one pass through all of them; slices before and after it would be two
+                del rest[place]
+                return [refs[place]], rest, place
         return _split(refs, count, resolved, 0) if start else ([], refs.copy(), 0)
     ready: list[W] = []
     kept: list[W] = []
