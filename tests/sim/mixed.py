@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -53,6 +54,7 @@ class TimedNode:
         self._order = itertools.count()
         self._submitted: dict[TaskId, int] = {}
         self._ticking = False
+        self._looking_at = math.inf
         for _ in range(cpus):
             self._add_worker()
 
@@ -99,6 +101,12 @@ class TimedNode:
                     self.later(FORK_S, self._add_worker)
             else:
                 assert not isinstance(command, c.KillWorker), f"{command} was not expected"
+        if self.core.look_at != self._looking_at:
+            self._looking_at = self.core.look_at
+            if self._looking_at < math.inf:
+                self.later(
+                    max(0.0, self._looking_at - self.at) + 1e-6, lambda: self._tell([f.ClockTicked(self.at)], SHELL)
+                )
         if self.core.wants_ticks and not self._ticking:
             self._ticking = True
             self.later(0.010, self._tick)

@@ -12,6 +12,8 @@ hold depends on what its tasks take: about `dispatch_target_ms` of work.
 
 from __future__ import annotations
 
+import math
+
 from cellray.config import Config
 from cellray.core.dependencies import argument_values
 from cellray.core.outbox import Outbox
@@ -28,6 +30,10 @@ from cellray.model.command import Exit, ReturnTasks, TasksAssigned
 from cellray.model.fact import TasksDispatched
 from cellray.model.task import Function, Resources, TaskAssignment, TaskTemplate
 
+RECLAIM_SOON_S = 0.008
+SLOW_TIMES = 4.0
+"""Whoever is idle takes from behind a task that has run for so long, and for so many times what its like take: of those
+that are short the node hears some milliseconds later."""
 PREFETCH_BELOW_S = 0.020
 """Tasks that take less than this are given at least two at a time, so that a worker need not wait for the next."""
 
@@ -51,6 +57,8 @@ class Dispatcher:
         self.stuck: list[ReadyQueue] = []
         self.sent_ahead: TaskId | None = None
         """A task that its worker has already (`core/ahead.py`)."""
+        self.look_at = math.inf
+        """When tasks should be had back from behind a long one for somebody who is idle, if nothing happens before."""
         self._tasks = tasks
         self._staging = staging
         self._workers = workers
@@ -63,7 +71,8 @@ class Dispatcher:
 
     def run(self, at: float) -> None:
         """One pass: end leases that ran out, then hand out what is ready."""
-        if self.emptied:
+        has_emptied = bool(self.emptied)
+        if has_emptied:
             for worker in self.emptied:
                 if not worker.queue and worker.actor is None and worker.kept_for is None:
                     self.end_lease(worker)
@@ -76,6 +85,8 @@ class Dispatcher:
             if queue.count and not queue.is_closed:
                 queues.append(queue)  # noqa: PERF401 - for the one or two that there are
         if not queues:
+            if has_emptied and self._workers.idle:
+                self.rebalance(at)
             return
         if len(queues) > 1:
             queues.sort(key=lambda queue: queue.head().order)
@@ -166,13 +177,18 @@ class Dispatcher:
         """Have tasks back from workers that are held up by a long one, as far as others could run them: idle ones, or
         one that will be started, since there is room for it and none is idle."""
         idle = max(1, len(self._workers.idle))
+        self.look_at = math.inf
         for queue in self._tasks.registry.queues.values():
             if not queue.workers or queue.count or not self._pool.fits(queue.demand):
                 continue
             for worker in list(queue.workers):
-                if idle and worker.open and len(worker.queue) > 1 and self._is_slow(worker, at):
-                    self.reclaim(worker)
-                    idle -= 1
+                if idle and worker.open and len(worker.queue) > 1:
+                    slow_at = worker.head_since + self._slow_after_s(worker)
+                    if at > slow_at:
+                        self.reclaim(worker)
+                        idle -= 1
+                    else:
+                        self.look_at = min(self.look_at, slow_at)
 
     def tend_pool(self, at: float) -> None:
         """Replace workers that died, add some when all are held up, retire those that too much nesting has left."""
@@ -389,6 +405,12 @@ class Dispatcher:
     def _is_slow(self, worker: Worker, at: float) -> bool:
         """Whether the worker's running task takes so long that nothing should wait behind it."""
         return bool(worker.queue) and at - worker.head_since > self._reclaim_after_s
+
+    def _slow_after_s(self, worker: Worker) -> float:
+        """When somebody idle should have what waits behind a worker's running task: soon, if that was to be short."""
+        mean = worker.queue[0].template.mean_s
+        after_s = max(RECLAIM_SOON_S, SLOW_TIMES * mean) if mean >= 0.0 else self._reclaim_after_s
+        return min(self._reclaim_after_s, after_s)
 
     def _workers_wanted(self, queue: ReadyQueue) -> int:
         """How many more workers could run tasks of this shape now: its resources are free, nobody is idle.

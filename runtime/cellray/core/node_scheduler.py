@@ -171,6 +171,11 @@ class NodeScheduler:
             or bool(self._workers.surplus())
         )
 
+    @property
+    def look_at(self) -> float:
+        """When the core should be told the time at the latest; infinite if it can wait for the next tick."""
+        return self._dispatcher.look_at
+
     def _shell_handlers(self) -> dict[type, Handler]:
         return {
             f.WorkerStarted: self._on_worker_started,

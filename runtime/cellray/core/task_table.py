@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cellray.core import dependencies, failures
+from cellray.core.actor_journal import REPLAYER
 from cellray.core.expectations import Expectations
 from cellray.core.generators import Generators
 from cellray.core.objects import SHARED, ObjectEntry, ObjectTable
@@ -149,8 +150,9 @@ class TaskTable:
         self._conclude(task, None, at)
 
     def fail(self, task: Task, error: ObjectValue, summary: str, at: float) -> None:
-        """The task ends with an error that the core decided; the log is told."""
-        self._outbox.facts.append(TaskFailed(task.task_id, 0.0, at, error, failures.one_line(summary)))
+        """The task ends with an error that the core decided; the log is told, unless it has ended before."""
+        if task.owner_id != REPLAYER:
+            self._outbox.facts.append(TaskFailed(task.task_id, 0.0, at, error, failures.one_line(summary)))
         self._end(task, FAILED, error, at)
 
     def raised(self, task: Task, worker: Worker, fact: TaskFailed) -> None:

@@ -56,6 +56,8 @@ log = logging.getLogger(__name__)
 OVERFULL_PAUSE_S = 0.02
 TICK_EARLY = 0.75
 """When so much of the interval between two ticks has passed, the next frame of a client brings the tick along."""
+TICK_LATE_S = 0.0005
+"""So that it is not a little too early for what is to be seen then."""
 LOG_AS_IT_CAME_BYTES = 64 * 1024
 LOG_AS_IT_CAME_FACT_BYTES = 256
 """Frames up to that size, and those with no more than that for each fact, are not looked through for large values."""
@@ -99,6 +101,7 @@ class NodeLoop:
         self._has_warned_of_forgetting = False
         self._tick: asyncio.TimerHandle | None = None
         self._tick_s = settings.config.tick_ms / 1000
+        self._tick_at = 0.0
         self._may_tick_at = 0.0
         self._held_back: list[ClientConnection] = []
         self._config_bytes = msgspec.msgpack.encode(settings.config)
@@ -136,12 +139,19 @@ class NodeLoop:
             return
         if self._tick is None:
             if self.core.wants_ticks:
-                self._tick = asyncio.get_running_loop().call_later(self._tick_s, self._on_tick)
-                self._may_tick_at = at + TICK_EARLY * self._tick_s
+                self._plan_tick(self._tick_s, at)
+        elif self.core.look_at < self._tick_at:
+            self._tick.cancel()
+            self._plan_tick(max(0.0, self.core.look_at - at), at)
         elif at >= self._may_tick_at and source != NODE:
             # To be woken for it a moment later costs more than the tick itself.
             self._tick.cancel()
             self._on_tick()
+
+    def _plan_tick(self, seconds: float, at: float) -> None:
+        self._tick = asyncio.get_running_loop().call_later(seconds + TICK_LATE_S, self._on_tick)
+        self._tick_at = at + seconds
+        self._may_tick_at = at + TICK_EARLY * seconds
 
     def _give_up(self, error: Exception) -> None:
         """The core has made a mistake about something that happens once: whoever waits for it would wait for ever."""

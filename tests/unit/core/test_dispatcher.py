@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from cellray.core.dispatcher import spread
+import math
+
+import pytest
+from cellray.core.dispatcher import RECLAIM_SOON_S, spread
 from cellray.core.workers import Worker
 from cellray.ids import ClientId, FunctionHash
 from cellray.model import fact as f
@@ -11,7 +14,7 @@ from cellray.model.task import make_template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.core.kit import ONE_CPU, Node, child, make_task
+from tests.unit.core.kit import ONE_CPU, Node, assigned, child, make_task
 
 
 def make_workers(lengths: list[int]) -> list[Worker]:
@@ -60,3 +63,22 @@ def test_what_waits_behind_a_long_task_gets_a_new_worker_when_another_waits_in_g
     assert StartWorkers(1) in commands
     node.add_worker(9)
     assert node.core.status.ready_count == 0
+
+
+def test_an_idle_worker_takes_from_behind_a_task_that_was_to_be_short() -> None:
+    """As soon as it is seen that it is not."""
+    node = Node(cpus=2)
+    node.submit(0)
+    node.finish(child(0), node.workers[1])  # it is known to take no time
+    node.at = 1.0
+    tasks = dict(assigned(node.submit(1, 2, 3, 4)))
+    busy, done = node.workers
+    for task in tasks[done]:
+        commands = node.finish(task, done)
+    assert Send(busy, ReturnTasks()) not in commands
+    assert node.core.look_at == pytest.approx(1.0 + RECLAIM_SOON_S)
+    assert Send(busy, ReturnTasks()) not in node.tick(node.core.look_at - 0.001)
+    assert Send(busy, ReturnTasks()) in node.tick(node.core.look_at + 0.001)
+    assert node.core.look_at == math.inf
+    returned = f.TasksReturned(busy, node.at, tasks[busy][1:])
+    assert assigned(node.tell(returned, source=busy)) == [(done, tasks[busy][1:])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,3 +88,23 @@ def test_a_tick_that_is_nearly_due_comes_with_a_clients_frame(tmp_path: Any) -> 
         return ticks
 
     assert asyncio.run(main()) == [pytest.approx(100.8), pytest.approx(101.6)]
+
+
+def test_the_core_is_told_the_time_when_it_wants_to_look(tmp_path: Any) -> None:
+    async def main() -> float:
+        loop = new_loop(str(tmp_path), [], SYSTEM_CLOCK, Config(tick_ms=60_000.0))
+        ticked = asyncio.Event()
+        loop.core._by_shell[f.ClockTicked] = lambda _fact, _client, _at: ticked.set()
+        job, template = JobId(b"job1"), make_template(FunctionHash(b"f" * 16), "f", make_resources({"CPU": 1}))
+        function = Function(template.function_hash, "f", "", "", b"")
+        now = time.time()
+        loop._feed([f.JobStarted(ClientId(7), job, root_task_id(job), now, 1, "test")], NODE)
+        loop._feed([f.FunctionRegistered(function, now), f.TemplateRegistered(template, now)], ClientId(7))
+        loop._feed([f.TasksSubmitted(root_task_id(job), now, [TaskSpec(0, template.template_id)])], ClientId(7))
+        loop.core._dispatcher.look_at = now + 0.05
+        loop._feed([f.ObjectsHeld([])], ClientId(7))
+        await asyncio.wait_for(ticked.wait(), 30)
+        loop.say_goodbye("the test is over")
+        return time.time() - now
+
+    assert asyncio.run(main()) >= 0.05
