@@ -382,7 +382,7 @@ class Channel:
         alone.register(self._socket, select.POLLIN)
         for poll in (alone, beside_readers):
             poll.register(wake_read, select.POLLIN)
-        flush_ms, beside_ms = self._flush_s * 1000, BESIDE_S * 1000
+        flush_ms = self._flush_s * 1000
         waits_before = idle_looks = 0
         while self.closed_reason is None:
             waits = self._waits - waits_before
@@ -396,7 +396,7 @@ class Channel:
             is_beside = self._reading.locked() or since_read_s < BESIDE_S
             wait_ms: float | None = flush_ms
             if idle_looks >= IDLE_LOOKS_MAX:
-                wait_ms = beside_ms if since_read_s < BESIDE_S else None
+                wait_ms = (BESIDE_S - since_read_s) * 1000 if since_read_s < BESIDE_S else None
                 self.is_away = wait_ms is None
                 self.is_cold = True
                 if self._has_to_flush() or (self.is_away and is_beside and not self._reading.locked()):
