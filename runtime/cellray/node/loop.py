@@ -139,19 +139,21 @@ class NodeLoop:
             return
         if self._tick is None:
             if self.core.wants_ticks:
-                self._plan_tick(self._tick_s, at)
+                self._plan_tick(min(at + self._tick_s, self.core.look_at), at)
         elif self.core.look_at < self._tick_at:
             self._tick.cancel()
-            self._plan_tick(max(0.0, self.core.look_at - at), at)
+            self._plan_tick(self.core.look_at, at)
         elif at >= self._may_tick_at and source != NODE:
             # To be woken for it a moment later costs more than the tick itself.
             self._tick.cancel()
             self._on_tick()
 
-    def _plan_tick(self, seconds: float, at: float) -> None:
-        self._tick = asyncio.get_running_loop().call_later(seconds + TICK_LATE_S, self._on_tick)
-        self._tick_at = at + seconds
-        self._may_tick_at = at + TICK_EARLY * seconds
+    def _plan_tick(self, due: float, at: float) -> None:
+        """`due` is kept as it was given: else it would seem to be earlier than planned, and be put off for ever."""
+        wait_s = max(0.0, due - at)
+        self._tick = asyncio.get_running_loop().call_later(wait_s + TICK_LATE_S, self._on_tick)
+        self._tick_at = due
+        self._may_tick_at = at + TICK_EARLY * wait_s
 
     def _give_up(self, error: Exception) -> None:
         """The core has made a mistake about something that happens once: whoever waits for it would wait for ever."""

@@ -108,3 +108,27 @@ def test_the_core_is_told_the_time_when_it_wants_to_look(tmp_path: Any) -> None:
         return time.time() - now
 
     assert asyncio.run(main()) >= 0.05
+
+
+@pytest.mark.parametrize("look_in_s", [-0.1, 0.3])
+def test_frames_do_not_put_off_a_look_that_is_planned(tmp_path: Any, look_in_s: float) -> None:
+    clock = ManualClock(1e9 + 1 / 3)
+
+    async def main() -> list[object]:
+        loop = new_loop(str(tmp_path), [], clock, Config(tick_ms=60_000.0))
+        job, template = JobId(b"job1"), make_template(FunctionHash(b"f" * 16), "f", make_resources({"CPU": 1}))
+        function = Function(template.function_hash, "f", "", "", b"")
+        now = clock.now()
+        loop._feed([f.JobStarted(ClientId(7), job, root_task_id(job), now, 1, "test")], NODE)
+        loop._feed([f.FunctionRegistered(function, now), f.TemplateRegistered(template, now)], ClientId(7))
+        loop._feed([f.TasksSubmitted(root_task_id(job), now, [TaskSpec(0, template.template_id)])], ClientId(7))
+        loop.core._dispatcher.look_at = now + look_in_s
+        planned: list[object] = []
+        for _ in range(20):
+            loop._feed([f.FunctionRegistered(function, now)], NODE)
+            planned.append(loop._tick)
+            clock.advance(0.001)
+        loop.say_goodbye("the test is over")
+        return planned
+
+    assert len(set(map(id, asyncio.run(main())))) == 1
